@@ -1,0 +1,239 @@
+"""The checks that every flow step passes, and what tests share."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_probability import bijectors as tfb
+from tensorflow_probability import distributions as tfd
+
+import tfflows
+
+
+@dataclasses.dataclass(frozen=True)
+class StepCase:
+    """One row of the contract's table.
+
+    `make(dtype)` gives a fresh step; `data` maps standard normals of `event_shape` into
+    the step's data side (identity unless its domain is bounded); `extreme` is the size
+    of latents that must stay finite; `except_for` names checks that cannot hold, with
+    the reason.
+    """
+
+    make: Callable[[str], Any]
+    event_shape: tuple[int, ...]
+    data: Callable[[np.ndarray], np.ndarray] = lambda x: x
+    extreme: float = 30.0
+    except_for: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def values(self, *leading: int, seed: int = 0) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        return self.data(rng.standard_normal((*leading, *self.event_shape)))
+
+    def step(self, dtype: str = "float64") -> Any:
+        """A built step with weights away from their start."""
+        step = self.make(dtype)
+        step.build((None, *self.event_shape))
+        randomize(step)
+        return step
+
+
+def randomize(layer: keras.layers.Layer, size: float = 0.3, seed: int = 1) -> None:
+    rng = np.random.default_rng(seed)
+    for weight in layer.trainable_weights:
+        noise = size * rng.standard_normal(weight.shape)
+        weight.assign(weight.numpy() + noise.astype(weight.numpy().dtype))
+
+
+def latents(step: Any, x: Any) -> tf.Tensor:
+    return tf.identity(step.inverse(x))
+
+
+def autodiff_log_det(function: Callable, x: np.ndarray) -> np.ndarray:
+    """log|det df/dx| per row by a Jacobian of single-output gradients."""
+    x = tf.constant(x)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        outputs = tf.unstack(tf.reshape(function(x), (x.shape[0], -1)), axis=1)
+    rows = [
+        tape.gradient(y, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        for y in outputs
+    ]
+    jacobian = tf.stack([tf.reshape(row, (x.shape[0], -1)) for row in rows], axis=1)
+    return tf.linalg.slogdet(jacobian)[1].numpy()
+
+
+def check_round_trips(case: StepCase) -> None:
+    for dtype, tolerance in (("float64", 1e-9), ("float32", 1e-4)):
+        step, x = case.step(dtype), case.values(5)
+        z = latents(step, x)
+        np.testing.assert_allclose(step.forward(z), x, atol=tolerance, rtol=tolerance)
+        again = step.inverse(tf.identity(step.forward(z)))
+        np.testing.assert_allclose(again, z, atol=tolerance, rtol=tolerance)
+
+
+def check_log_det_is_autodiffs(case: StepCase) -> None:
+    step, x = case.step(), case.values(3)
+    z = latents(step, x).numpy()
+    np.testing.assert_allclose(
+        step.inverse_log_det_jacobian(x), autodiff_log_det(step.inverse, x), atol=1e-8
+    )
+    np.testing.assert_allclose(
+        step.forward_log_det_jacobian(z), autodiff_log_det(step.forward, z), atol=1e-8
+    )
+
+
+def check_log_dets_cancel(case: StepCase) -> None:
+    step, x = case.step(), case.values(5)
+    z, inverse_log_det = step.inverse_and_log_det(x)
+    _, forward_log_det = step.forward_and_log_det(tf.identity(z))
+    assert inverse_log_det.shape == (5,)
+    np.testing.assert_allclose(inverse_log_det + forward_log_det, 0.0, atol=1e-9)
+
+
+def check_finite_at_extremes(case: StepCase) -> None:
+    step = case.step("float32")
+    shape = (4, *step.latent_event_shape)
+    for size in (0.0, case.extreme, -case.extreme):
+        x, log_det = step.forward_and_log_det(tf.fill(shape, size))
+        assert np.isfinite(x).all()
+        assert np.isfinite(log_det).all()
+
+
+def check_gradients_reach_every_weight(case: StepCase) -> None:
+    step, x = case.step(), tf.constant(case.values(6))
+    with tf.GradientTape() as tape:
+        z, log_det = step.inverse_and_log_det(x)
+        loss = tf.reduce_sum(tf.sin(z)) + tf.reduce_sum(log_det)
+    gradients = tape.gradient(loss, [v.value for v in step.trainable_variables])
+    for weight, gradient in zip(step.trainable_variables, gradients, strict=True):
+        assert gradient is not None, weight.path
+        assert np.isfinite(gradient).all(), weight.path
+        assert np.any(gradient != 0), weight.path
+
+
+def check_config_round_trip(case: StepCase) -> None:
+    step = case.make("float32")
+    copy = type(step).from_config(step.get_config())
+    assert copy.get_config() == step.get_config()
+
+
+def check_keras_file_round_trip(case: StepCase, folder: Any) -> None:
+    step, z = case.step("float32"), latents(case.step("float32"), case.values(3))
+    model = keras.Sequential([keras.Input(z.shape[1:]), step])
+    model.save(folder / "step.keras")
+    loaded = keras.models.load_model(folder / "step.keras")
+    np.testing.assert_array_equal(loaded(z), step.forward(z))
+    model.save_weights(folder / "step.weights.h5")
+    loaded.load_weights(folder / "step.weights.h5")
+
+
+def check_checkpoint(case: StepCase, folder: Any) -> None:
+    step, x = case.step("float32"), case.values(3)
+    path = tf.train.Checkpoint(step=step).write(str(folder / "checkpoint"))
+    fresh = case.make("float32")
+    fresh.build((None, *case.event_shape))
+    status = tf.train.Checkpoint(step=fresh).read(path)
+    status.assert_existing_objects_matched()
+    np.testing.assert_array_equal(fresh.inverse(x), step.inverse(x))
+
+
+def check_functional_call(case: StepCase) -> None:
+    step = case.step("float32")
+    z = latents(step, case.values(3))
+    inputs = keras.Input(z.shape[1:])
+    model = keras.Model(inputs, step(inputs))
+    np.testing.assert_allclose(model(z), step.forward(z), rtol=1e-6)
+    assert model.output_shape == (None, *case.event_shape)
+
+
+def check_mixed_precision(case: StepCase) -> None:
+    for policy in ("mixed_float16", "mixed_bfloat16"):
+        step, x = case.step(policy), case.values(3)
+        z, log_det = step.inverse_and_log_det(x)
+        assert z.dtype == log_det.dtype == tf.float32
+        assert step(z).dtype == tf.float32
+        back = step.forward(tf.identity(z))
+        np.testing.assert_allclose(back, x, atol=1e-3, rtol=1e-3)
+
+
+def check_leading_axes(case: StepCase) -> None:
+    step, x = case.step(), case.values(2, 3)
+    flat_z, flat_log_det = step.inverse_and_log_det(x.reshape(6, *case.event_shape))
+    z, log_det = step.inverse_and_log_det(x)
+    np.testing.assert_array_equal(tf.reshape(z, flat_z.shape), flat_z)
+    np.testing.assert_array_equal(log_det, tf.reshape(flat_log_det, (2, 3)))
+    one, one_log_det = step.inverse_and_log_det(x[0, 0])
+    assert one_log_det.shape == ()
+    np.testing.assert_allclose(one, z[0, 0], rtol=1e-12)
+    np.testing.assert_allclose(step.forward(tf.identity(z)), x, atol=1e-9)
+
+
+def check_transformed_distribution(case: StepCase) -> None:
+    step, x = case.step(), case.values(4)
+    base = tfflows.distributions.StandardNormal(step.latent_event_shape, "float64")
+    stock = tfd.TransformedDistribution(base, step)
+    flow = tfflows.Flow(step, case.event_shape, base=base)
+    np.testing.assert_allclose(stock.log_prob(x), flow.log_prob(x), rtol=1e-9)
+    np.testing.assert_allclose(flow.distribution.log_prob(x), flow.log_prob(x))
+    assert stock.sample([2, 3], seed=1).shape == (2, 3, *case.event_shape)
+
+
+def check_variables_are_the_same_for_tfp(case: StepCase) -> None:
+    step = case.step()
+    base = tfflows.distributions.StandardNormal(step.latent_event_shape, "float64")
+    stock = tfd.TransformedDistribution(base, step)
+    keras_side = {id(v.value) for v in step.trainable_variables}
+    assert {id(v) for v in stock.trainable_variables} == keras_side
+    assert len(step.trainable_variables) == len(keras_side)
+    in_chain = tfb.Chain([step])
+    assert {id(v) for v in in_chain.trainable_variables} == keras_side
+
+
+def check_stock_bijectors_accept_it(case: StepCase) -> None:
+    step, x = case.step(), case.values(3)
+    ndims = len(case.event_shape)
+    for stock in (tfb.Chain([step]), tfb.Invert(tfb.Invert(step))):
+        np.testing.assert_allclose(stock.inverse(x), step.inverse(x))
+        np.testing.assert_allclose(
+            stock.inverse_log_det_jacobian(x, event_ndims=ndims),
+            step.inverse_log_det_jacobian(x),
+        )
+
+
+def check_nothing_is_memoised(case: StepCase) -> None:
+    step, x = case.step(), tf.constant(case.values(3))
+    first = step.inverse(x)
+    assert step.forward(first) is not x
+    if step.trainable_variables:
+        randomize(step, seed=7)
+        assert np.any(first != step.inverse(x))
+
+
+def check_graph_with_dynamic_batch(case: StepCase) -> None:
+    step = case.step()
+    spec = tf.TensorSpec([None, *case.event_shape], tf.float64)
+    run = tf.function(
+        step.inverse_and_log_det,
+        input_signature=[spec],
+        jit_compile=step.supports_jit,
+    )
+    for size in (1, 4):
+        x = case.values(size)
+        for got, wanted in zip(run(x), step.inverse_and_log_det(x), strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-12)
+
+
+def check_wrong_input_is_named(case: StepCase) -> None:
+    step = case.step()
+    wrong = np.zeros((3, *case.event_shape[:-1], case.event_shape[-1] + 1))
+    with pytest.raises(ValueError, match=r"expected shape .*got \(3, "):
+        step.inverse(wrong)
+    with pytest.raises(ValueError, match=r"expected .*(numeric|real numbers)"):
+        step.inverse(np.full((3, *case.event_shape), "a"))

@@ -1,0 +1,228 @@
+"""Coupling layers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfflows.bijectors.flow_step import FlowStep
+from tfflows.bijectors.heads import make_head
+from tfflows.bijectors.laws import AdditiveLaw, AffineLaw, CouplingLaw
+from tfflows.bijectors.masks import check_mask, make_mask
+from tfflows.bijectors.shapes import sum_over_event
+
+_LAWS = {"additive": AdditiveLaw, "affine": AffineLaw}
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class Coupling(FlowStep):
+    """Changes one part of an event by a law whose parameters see only the other.
+
+    With the parts a (kept) and b (changed), tau the law, c the conditioner:
+
+      forward:          x_a = z_a,  x_b = tau(z_b, c(z_a))
+      forward log-det:  sum ln dtau/dz_b
+      inverse:          z_a = x_a,  z_b = tau^-1(x_b, c(x_a))
+      inverse log-det:  -sum ln dtau/dz_b
+
+    The conditioner may be any function of a: it is never inverted. Every coupling
+    starts as the identity, for its head starts at zero.
+
+    Source: Dinh et al., "NICE", 2014, arXiv 1410.8516, section 3.1 (general coupling
+    layer); the masks: "Real NVP", 2016, arXiv 1605.08803, section 3.4.
+
+    Args:
+      law: A `CouplingLaw`, or "additive" or "affine".
+      conditioner: A Keras layer from the kept part to features: `[B, n]` to `[B, F]`,
+        `[B, H, W, C]` to `[B, H, W, F]`. If its `call` takes `context`, it gets it.
+      mask: "half" or "channel" (the last axis in two halves), "alternating" (its even
+        and odd places), "checkerboard" (of an image [H, W, C]), or an array of the
+        event's shape, 1 where kept.
+      reverse: Exchanges the two parts.
+      head: The layer from features to parameters: "auto" (Dense or 3x3 Conv2D, zero),
+        "glow" (the same with gain exp(3 logs)), "weight_norm", or a function of the
+        number of outputs.
+      **kwargs: `event_ndims`, `name`, `dtype`, `trainable` of `FlowStep`.
+
+    Raises:
+      ValueError: For unknown words; on `build`, if a part is empty, or the conditioner
+        returns no such features.
+    """
+
+    def __init__(
+        self,
+        law: CouplingLaw | str,
+        conditioner: keras.layers.Layer,
+        mask: Any = "half",
+        *,
+        reverse: bool = False,
+        head: str | Callable[[int], keras.layers.Layer] = "auto",
+        event_ndims: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(conditioner, keras.layers.Layer):
+            raise ValueError(
+                f"expected a conditioner that is a Keras layer, got {conditioner!r}"
+            )
+        self_mask = check_mask(mask)
+        if self_mask == "checkerboard":
+            event_ndims = 3
+        super().__init__(event_ndims=event_ndims, **kwargs)
+        self.law = _as_law(law)
+        self.conditioner = conditioner
+        self.mask = self_mask
+        self.reverse = bool(reverse)
+        self.head = head
+        self._takes_context = (
+            "context" in inspect.signature(conditioner.call).parameters
+        )
+
+    def build(self, data_shape: Any) -> None:
+        """Builds conditioner and head for the kept part."""
+        ndims = self.event_ndims or len(data_shape) - 1
+        event = tuple(data_shape)[len(data_shape) - ndims :]
+        num_params = self.law.num_params
+        self._mask = make_mask(self.mask, event, self.reverse, num_params)
+        kept = (None, *self._mask.kept_shape)
+        features = self._build_conditioner(kept)
+        changed = self._mask.changed_shape
+        num_outputs = num_params * changed[-1]
+        if len(features) != len(changed) + 1 or features[1:-1] != changed[:-1]:
+            raise ValueError(
+                f"{self.name}: expected a conditioner that maps {kept} to features of "
+                f"shape {(None, *changed[:-1], 'F')}, got {features}"
+            )
+        self._head = make_head(self.head, num_outputs, features, self.dtype_policy)
+        if not self._head.built:
+            self._head.build(features)
+
+    def _build_conditioner(self, kept: tuple[int | None, ...]) -> tuple:
+        # A symbolic call, as Keras' Sequential does it, also builds layers that a
+        # conditioner without a build method creates in its __init__.
+        inputs = [keras.Input(kept[1:], dtype=self.flow_dtype.name)]
+        context_dim = getattr(self.conditioner, "context_dim", None)
+        if self._takes_context and context_dim is not None:
+            inputs.append(keras.Input((context_dim,), dtype=self.flow_dtype.name))
+        return tuple(self.conditioner(*inputs).shape)
+
+    def _params(self, kept: tf.Tensor, context: Any) -> tf.Tensor:
+        if self._takes_context:
+            features = self.conditioner(kept, context=context)
+        else:
+            features = self.conditioner(kept)
+        return self._mask.select(tf.cast(self._head(features), self.flow_dtype))
+
+    def _forward_and_log_det(
+        self, z: tf.Tensor, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        kept, changed = self._mask.split(z)
+        changed, log_det = self.law.forward(changed, self._params(kept, context))
+        return self._mask.merge(kept, changed), sum_over_event(log_det)
+
+    def _inverse_and_log_det(
+        self, x: tf.Tensor, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        kept, changed = self._mask.split(x)
+        changed, log_det = self.law.inverse(changed, self._params(kept, context))
+        return self._mask.merge(kept, changed), sum_over_event(log_det)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "law": serialize(self.law),
+            "conditioner": serialize(self.conditioner),
+            "mask": self.mask,
+            "reverse": self.reverse,
+            "head": self.head if isinstance(self.head, str) else serialize(self.head),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Coupling:
+        """A fresh coupling of equal config."""
+        deserialize = keras.saving.deserialize_keras_object
+        config = dict(config)
+        for key in ("law", "conditioner", "head"):
+            if isinstance(config.get(key), dict):
+                config[key] = deserialize(config[key])
+        return cls(**config)
+
+
+def _as_law(law: CouplingLaw | str) -> CouplingLaw:
+    if isinstance(law, CouplingLaw):
+        return law
+    if law in _LAWS:
+        return _LAWS[law]()
+    raise ValueError(f"expected a CouplingLaw or one of {tuple(_LAWS)}, got {law!r}")
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class AdditiveCoupling(Coupling):
+    """`Coupling` with x_b = z_b + shift: volume is kept, the log-det is exactly 0.
+
+      forward:          x_a = z_a,  x_b = z_b + shift(z_a)
+      forward log-det:  0
+      inverse:          z_a = x_a,  z_b = x_b - shift(x_a)
+      inverse log-det:  0
+
+    Source: Dinh et al., "NICE", 2014, arXiv 1410.8516, section 3.2.
+
+    Args:
+      conditioner: As in `Coupling`.
+      mask: As in `Coupling`.
+      **kwargs: `reverse`, `head` of `Coupling`; those of `FlowStep`.
+    """
+
+    def __init__(
+        self, conditioner: keras.layers.Layer, mask: Any = "half", **kwargs: Any
+    ) -> None:
+        super().__init__(AdditiveLaw(), conditioner, mask, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        config = super().get_config()
+        del config["law"]
+        return config
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class AffineCoupling(Coupling):
+    """`Coupling` with x_b = z_b * exp(log_scale) + shift.
+
+      forward:          x_a = z_a,  x_b = z_b * exp(log_scale(z_a)) + shift(z_a)
+      forward log-det:  sum log_scale(z_a)
+      inverse:          z_a = x_a,  z_b = (x_b - shift(x_a)) * exp(-log_scale(x_a))
+      inverse log-det:  -sum log_scale(x_a)
+
+    Source: Dinh et al., "Density estimation using Real NVP", 2016, arXiv 1605.08803,
+    equations 7 and 8.
+
+    Args:
+      conditioner: As in `Coupling`.
+      mask: As in `Coupling`.
+      log_scale: "tanh", "sigmoid" or "exp", see `AffineLaw`.
+      bound: Largest absolute log_scale of "tanh".
+      **kwargs: `reverse`, `head` of `Coupling`; those of `FlowStep`.
+    """
+
+    def __init__(
+        self,
+        conditioner: keras.layers.Layer,
+        mask: Any = "half",
+        *,
+        log_scale: str = "tanh",
+        bound: float = 2.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(AffineLaw(log_scale, bound), conditioner, mask, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        config = super().get_config()
+        law = config.pop("law")
+        return {**config, **law["config"]}

@@ -1,0 +1,314 @@
+"""The base of all flow steps: a Keras layer that is a TFP bijector.
+
+The only file that knows what it takes to be both; docs/adr/0001-layer-bijector-mix.md
+tells why each piece is here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow_probability import bijectors as tfb
+from tensorflow_probability import distributions as tfd
+
+from tfflows.bijectors import shapes
+from tfflows.bijectors.errors import InverseNotAvailable
+from tfflows.checkpointing import CheckpointsAllWeights
+
+_HALF = (tf.float16, tf.bfloat16)
+
+
+class _BijectorSide(tfb.Bijector):
+    """`tfb.Bijector` with what would collide with `keras.layers.Layer` mended."""
+
+    @property
+    def name(self) -> str:
+        # Keras assigns self.name; Bijector's is read-only.
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = name
+
+    # Bijector compares the `parameters` dict, by which two fresh steps of equal
+    # config, with weights of their own, would be one dict key.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # Layer.__call__ ends in super().__call__, meaning keras.Operation's; the MRO
+        # has Bijector before it.
+        return keras.Operation.__call__(self, *args, **kwargs)
+
+
+class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
+    """One invertible map z -> x: a Keras layer and a `tfb.Bijector` in one object.
+
+    Latent to data is *forward*, as everywhere in TFP; data to latent is *inverse*.
+    A step implements the two fused passes and nothing else of the bijector::
+
+        def _forward_and_log_det(self, z, context=None):  # -> x, log|det dx/dz|
+        def _inverse_and_log_det(self, x, context=None):  # -> z, log|det dz/dx|
+
+    They get float tensors with exactly one batch axis, `[B, *event]`, and return the
+    log-det as `[B]`, summed over the event, in nats. A step creates its weights in
+    `build(data_shape)`, which always gets the data-side shape, batch axis first, and
+    sets them from data, where it does, in `_initialize`.
+
+    The public methods take any number of leading axes, none included, and restore
+    them. Nothing is memoised between calls (unlike stock TFP bijectors).
+
+    Args:
+      event_ndims: Number of axes of one data-side event. None: all but the first axis
+        of the shape given to `build`; for a step that builds on first use, the last
+        three axes (H, W, C) of a value of rank 4 or more, else the last one.
+      dtype: Keras dtype policy. The flow path and the log-dets run in its variable
+        dtype, in float32 where that is a half precision.
+      name: Name of the layer.
+      trainable: Whether the step's weights are trained.
+    """
+
+    shape_preserving = True
+    has_inverse = True
+
+    def __init__(
+        self,
+        *,
+        event_ndims: int | None = None,
+        dtype: Any = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        keras.layers.Layer.__init__(
+            self, dtype=dtype, name=name, trainable=trainable, autocast=False
+        )
+        keras_name = self.name
+        ndims = 1 if event_ndims is None else event_ndims
+        tfb.Bijector.__init__(
+            self,
+            forward_min_event_ndims=ndims,
+            inverse_min_event_ndims=ndims,
+            parameters={},
+            name=keras_name,
+        )
+        self.name = keras_name
+        self.event_ndims = event_ndims
+        self._config_event_ndims = event_ndims
+        self._data_event_shape: tuple[int, ...] | None = None
+        self._latent_event_shape: tuple[int, ...] | None = None
+
+    @property
+    def dtype(self) -> tf.DType:
+        """The flow dtype; Keras' string would break tfb.Chain and TFP distributions."""
+        return self.flow_dtype
+
+    @property
+    def flow_dtype(self) -> tf.DType:
+        """The dtype of values and log-dets: the variable dtype, never a half one."""
+        dtype = tf.as_dtype(self.variable_dtype)
+        return tf.float32 if dtype in _HALF else dtype
+
+    @property
+    def data_event_shape(self) -> tuple[int, ...]:
+        """Shape of one event on the data side. ValueError before `build`."""
+        if self._data_event_shape is None:
+            raise ValueError(f"{self.name}: expected a built step, build it first")
+        return self._data_event_shape
+
+    @property
+    def latent_event_shape(self) -> tuple[int, ...]:
+        """Shape of one event on the latent side. ValueError before `build`."""
+        if self._latent_event_shape is None:
+            raise ValueError(f"{self.name}: expected a built step, build it first")
+        return self._latent_event_shape
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether each data-dependent start below this step has taken place."""
+        return True
+
+    def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
+        """`Layer.add_weight` in the flow dtype, immune to Keras' autocasting."""
+        kwargs.setdefault("dtype", self.flow_dtype.name)
+        kwargs.setdefault("autocast", False)
+        return super().add_weight(*args, **kwargs)
+
+    def build(self, data_shape: Any) -> None:
+        """Creates the weights for data of shape `[batch, *event]`; none by default."""
+
+    def _post_build(self) -> None:
+        """Keras' hook after `build`: fixes event shapes, shows TFP the variables."""
+        (shape,) = self._build_shapes_dict.values()
+        event = shapes.event_shape(shape, self.event_ndims, self.name)
+        self._data_event_shape = event
+        self._latent_event_shape = tuple(self.inverse_event_shape(event))
+        self.event_ndims = len(event)
+        self._inverse_min_event_ndims = len(event)
+        self._forward_min_event_ndims = len(self._latent_event_shape)
+        # TFP's walkers see tf.Variables in attributes, not Keras variables. Past
+        # __setattr__, so that neither Keras nor tf.train.Checkpoint tracks them twice.
+        self.__dict__["_tfp_variables"] = [v.value for v in self.variables]
+
+    def _forward_and_log_det(
+        self, z: tf.Tensor, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        raise NotImplementedError(
+            f"{type(self).__name__} implements no _forward_and_log_det"
+        )
+
+    def _inverse_and_log_det(
+        self, x: tf.Tensor, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        raise InverseNotAvailable(self)
+
+    def _initialize(self, value: tf.Tensor, context: Any, direction: str) -> tf.Tensor:
+        """Sets weights from a batch `[B, *event]`; returns it passed on."""
+        return self._fused_pass(direction)(value, context)[0]
+
+    def _forward_event_shape_tensor(self, shape: Any) -> tf.Tensor:
+        return tf.constant(self.forward_event_shape(tf.get_static_value(shape)))
+
+    def _inverse_event_shape_tensor(self, shape: Any) -> tf.Tensor:
+        return tf.constant(self.inverse_event_shape(tf.get_static_value(shape)))
+
+    def _fused_pass(self, direction: str) -> Any:
+        if direction == "forward":
+            return self._forward_and_log_det
+        return self._inverse_and_log_det
+
+    def initialize(
+        self, value: Any, context: Any = None, direction: str = "inverse"
+    ) -> tf.Tensor:
+        """Data-dependent start from one batch, once, in eager mode.
+
+        Args:
+          value: `[..., *event]`: data for direction "inverse", latents for "forward".
+          context: None, or a tensor with the value's leading axes.
+          direction: The direction in which the batch passes the step.
+
+        Returns:
+          The value passed through the initialised step in that direction.
+
+        Raises:
+          ValueError: In graph mode, or for a value that is not finite.
+        """
+        if direction not in ("forward", "inverse"):
+            raise ValueError(
+                f"expected direction 'forward' or 'inverse', got {direction!r}"
+            )
+        if not tf.executing_eagerly():
+            raise ValueError(
+                f"{self.name}.initialize: expected eager mode, got a graph"
+            )
+        value = shapes.as_float(value, self.flow_dtype, self.name)
+        if not bool(tf.reduce_all(tf.math.is_finite(value))):
+            raise ValueError(f"{self.name}.initialize: expected finite values")
+
+        def run(flat: tf.Tensor, context: Any) -> tuple[tf.Tensor]:
+            return (self._initialize(flat, context, direction),)
+
+        return self._on_one_batch_axis(run, value, context, direction)[0]
+
+    def forward_and_log_det(
+        self, z: Any, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Maps latents `[..., *event]` to data; also log|det dx/dz| `[...]` in nats."""
+        return self._on_one_batch_axis(self._forward_and_log_det, z, context, "forward")
+
+    def inverse_and_log_det(
+        self, x: Any, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Maps data `[..., *event]` to latents; also log|det dz/dx| `[...]` in nats."""
+        return self._on_one_batch_axis(self._inverse_and_log_det, x, context, "inverse")
+
+    def forward(
+        self, x: Any, context: Any = None, name: str | None = None
+    ) -> tf.Tensor:
+        """Maps latents `[..., *event]` to data."""
+        return self.forward_and_log_det(x, context)[0]
+
+    def inverse(
+        self, y: Any, context: Any = None, name: str | None = None
+    ) -> tf.Tensor:
+        """Maps data `[..., *event]` to latents."""
+        return self.inverse_and_log_det(y, context)[0]
+
+    def forward_log_det_jacobian(
+        self,
+        x: Any,
+        event_ndims: Any = None,
+        context: Any = None,
+        name: str | None = None,
+    ) -> tf.Tensor:
+        """log|det dx/dz| at latents `[..., *event]`, in nats, summed over the event."""
+        x = self._built_for(x, "forward", event_ndims)
+        log_det = self.forward_and_log_det(x, context)[1]
+        return shapes.sum_extra_axes(
+            log_det, event_ndims, len(self.latent_event_shape), self.name
+        )
+
+    def inverse_log_det_jacobian(
+        self,
+        y: Any,
+        event_ndims: Any = None,
+        context: Any = None,
+        name: str | None = None,
+    ) -> tf.Tensor:
+        """log|det dz/dx| at data `[..., *event]`, in nats, summed over the event."""
+        y = self._built_for(y, "inverse", event_ndims)
+        log_det = self.inverse_and_log_det(y, context)[1]
+        return shapes.sum_extra_axes(
+            log_det, event_ndims, len(self.data_event_shape), self.name
+        )
+
+    def __call__(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        """Keras' `__call__` on tensors; TFP's on distributions and bijectors."""
+        if isinstance(value, tfd.Distribution | tfb.Bijector):
+            return tfb.Bijector.__call__(self, value, *args, **kwargs)
+        if not isinstance(value, keras.KerasTensor):
+            value = shapes.as_float(value, self.flow_dtype, self.name)
+        self._build_on_first_use(value.shape, "forward", None)
+        return keras.layers.Layer.__call__(self, value, *args, **kwargs)
+
+    def call(self, z: tf.Tensor, context: Any = None) -> tf.Tensor:
+        """Maps latents `[..., *event]` to data."""
+        return self.forward(z, context=context)
+
+    def _on_one_batch_axis(
+        self, run: Any, value: Any, context: Any, direction: str
+    ) -> tuple[tf.Tensor, ...]:
+        value = self._built_for(value, direction)
+        if direction == "forward":
+            event = self.latent_event_shape
+        else:
+            event = self.data_event_shape
+        return shapes.on_one_batch_axis(run, value, context, event, self.name)
+
+    def _built_for(
+        self, value: Any, direction: str, event_ndims: Any = None
+    ) -> tf.Tensor:
+        value = shapes.as_float(value, self.flow_dtype, self.name)
+        self._build_on_first_use(value.shape, direction, event_ndims)
+        return value
+
+    def _build_on_first_use(self, shape: Any, direction: str, event_ndims: Any) -> None:
+        if self.built:
+            return
+        if direction == "forward" and not self.shape_preserving:
+            raise ValueError(
+                f"{self.name} changes shapes: expected a built step before its first "
+                "use from latent to data; build(data_shape) or initialize(batch) first"
+            )
+        ndims = self.event_ndims
+        if ndims is None:
+            ndims = shapes.static_event_ndims(event_ndims)
+        if ndims is None:
+            ndims = 3 if len(shape) >= 4 else 1
+        with tf.init_scope():
+            self.build((None, *tuple(shape)[len(shape) - ndims :]))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "event_ndims": self._config_event_ndims}

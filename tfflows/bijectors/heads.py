@@ -1,0 +1,127 @@
+"""A coupling's last layer: from a conditioner's features to the law's parameters.
+
+Each starts at zero outputs, so that every coupling starts as the identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+HEADS = ("auto", "glow", "weight_norm")
+
+
+def make_head(
+    head: str | Callable[[int], keras.layers.Layer],
+    num_outputs: int,
+    features: tuple[int | None, ...],
+    dtype: Any,
+) -> keras.layers.Layer:
+    """The head for features of the shape.
+
+    Args:
+      head: One of `HEADS`, or a function of the number of outputs.
+      num_outputs: Size of the head's last axis.
+      features: Shape of the conditioner's output, `(batch, F)` or `(batch, H, W, F)`.
+      dtype: Keras dtype policy of the head.
+
+    Raises:
+      ValueError: For features of another rank, or an unknown head.
+    """
+    if callable(head):
+        return head(num_outputs)
+    if head not in HEADS:
+        raise ValueError(f"expected a head of {HEADS} or a function, got {head!r}")
+    if len(features) not in (2, 4):
+        raise ValueError(
+            "expected a conditioner that returns features (batch, F) or "
+            f"(batch, H, W, F), got {features}"
+        )
+    cls = {"auto": None, "glow": GlowHead, "weight_norm": WeightNormHead}[head]
+    if cls is not None:
+        return cls(num_outputs, dtype=dtype)
+    zeros: dict[str, Any] = {"kernel_initializer": "zeros", "dtype": dtype}
+    if len(features) == 2:
+        return keras.layers.Dense(num_outputs, **zeros)
+    return keras.layers.Conv2D(num_outputs, 3, padding="same", **zeros)
+
+
+class _LinearHead(keras.layers.Layer):
+    """A dense map of `[B, F]` or a 3x3 convolution of `[B, H, W, F]`, with a gain."""
+
+    kernel_initializer: str
+
+    def __init__(self, num_outputs: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_outputs = num_outputs
+
+    def build(self, input_shape: Any) -> None:
+        """Creates kernel, bias and gain."""
+        window = () if len(input_shape) == 2 else (3, 3)
+        shape = (*window, input_shape[-1], self.num_outputs)
+        self.kernel = self.add_weight(
+            shape=shape, initializer=self.kernel_initializer, name="kernel"
+        )
+        self.bias, self.gain = [
+            self.add_weight(shape=shape[-1:], initializer="zeros", name=name)
+            for name in ("bias", "gain")
+        ]
+
+    def _linear(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        if inputs.shape.rank == 2:
+            return tf.matmul(inputs, kernel)
+        return tf.nn.conv2d(inputs, kernel, strides=1, padding="SAME")
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The input's shape with `num_outputs` on the last axis."""
+        return (*tuple(input_shape)[:-1], self.num_outputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "num_outputs": self.num_outputs}
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class GlowHead(_LinearHead):
+    """Zero-initialised linear map times a gain: (W * x + b) exp(3 gain).
+
+    Source: Kingma and Dhariwal, "Glow", 2018, arXiv 1807.03039, section 3.3, with the
+    gain of the authors' code.
+
+    Args:
+      num_outputs: Size of the last axis.
+      **kwargs: Those of `keras.layers.Layer`.
+    """
+
+    kernel_initializer = "zeros"
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """`[B, ..., F]` -> `[B, ..., num_outputs]`."""
+        outputs = self._linear(inputs, tf.convert_to_tensor(self.kernel)) + self.bias
+        return outputs * tf.exp(3.0 * self.gain)
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class WeightNormHead(_LinearHead):
+    """Weight-normalised linear map: gain * V / ||V|| * x + b, with gain 0 at first.
+
+    Source: Salimans and Kingma, "Weight Normalization", 2016, arXiv 1602.07868,
+    equation 2; the head of RealNVP's networks.
+
+    Args:
+      num_outputs: Size of the last axis.
+      **kwargs: Those of `keras.layers.Layer`.
+    """
+
+    kernel_initializer = "glorot_normal"
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """`[B, ..., F]` -> `[B, ..., num_outputs]`."""
+        kernel = tf.convert_to_tensor(self.kernel)
+        direction = tf.math.l2_normalize(
+            kernel, axis=list(range(kernel.shape.rank - 1))
+        )
+        return self._linear(inputs, direction) * self.gain + self.bias

@@ -1,0 +1,112 @@
+"""Coupling laws: the element-wise map tau(x, c) that a coupling applies."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class CouplingLaw:
+    """An invertible element-wise map with parameters from a conditioner.
+
+    A law gets the part that changes, `[B, ..., n]`, and its parameters,
+    `[B, ..., num_params * n]`: block p of n holds parameter p of each element. Zero
+    parameters give the identity with log-det 0: a coupling starts there, and keeps
+    masked elements so.
+
+    Subclasses set `num_params`, implement `forward` and `inverse`, and, to be saved,
+    register with `keras.saving` and extend `get_config`.
+    """
+
+    num_params: int
+
+    def forward(self, z: tf.Tensor, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """-> x `[B, ..., n]` and ln dx/dz of each element, same shape, in nats."""
+        raise NotImplementedError
+
+    def inverse(self, x: tf.Tensor, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """-> z `[B, ..., n]` and ln dz/dx of each element, same shape, in nats."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> CouplingLaw:
+        """A law of equal config."""
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class AdditiveLaw(CouplingLaw):
+    """x = z + shift; its log-det is exactly 0.
+
+    Source: Dinh et al., "NICE", 2014, arXiv 1410.8516, section 3.2.
+    """
+
+    num_params = 1
+
+    def forward(self, z: tf.Tensor, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """-> z + shift, 0."""
+        return z + params, tf.zeros_like(z)
+
+    def inverse(self, x: tf.Tensor, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """-> x - shift, 0."""
+        return x - params, tf.zeros_like(x)
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class AffineLaw(CouplingLaw):
+    """x = z * exp(log_scale) + shift.
+
+    Source: Dinh et al., "Density estimation using Real NVP", 2016, arXiv 1605.08803,
+    equations 7 and 8.
+
+    Args:
+      log_scale: How the conditioner's output h becomes the log of the scale:
+        "tanh": bound * tanh(h / bound), so that no step can blow up (the default);
+        "sigmoid": ln(sigmoid(h + 2) / sigmoid(2)), Glow's, at most 0.127;
+        "exp": h itself.
+      bound: Largest absolute log_scale of "tanh".
+
+    Raises:
+      ValueError: For another word, or a bound that is not positive.
+    """
+
+    num_params = 2
+
+    def __init__(self, log_scale: str = "tanh", bound: float = 2.0) -> None:
+        if log_scale not in ("tanh", "sigmoid", "exp"):
+            raise ValueError(
+                f"expected log_scale 'tanh', 'sigmoid' or 'exp', got {log_scale!r}"
+            )
+        if not bound > 0.0:
+            raise ValueError(f"expected bound > 0, got {bound}")
+        self.log_scale, self.bound = log_scale, float(bound)
+
+    def _split(self, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        shift, h = tf.split(params, 2, axis=-1)
+        if self.log_scale == "tanh":
+            h = self.bound * tf.tanh(h / self.bound)
+        elif self.log_scale == "sigmoid":
+            at_start = -math.log1p(math.exp(-2.0))
+            h = tf.math.log_sigmoid(h + 2.0) - at_start
+        return shift, h
+
+    def forward(self, z: tf.Tensor, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """-> z * exp(log_scale) + shift, log_scale."""
+        shift, log_scale = self._split(params)
+        return z * tf.exp(log_scale) + shift, log_scale
+
+    def inverse(self, x: tf.Tensor, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """-> (x - shift) * exp(-log_scale), -log_scale."""
+        shift, log_scale = self._split(params)
+        return (x - shift) * tf.exp(-log_scale), -log_scale
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"log_scale": self.log_scale, "bound": self.bound}

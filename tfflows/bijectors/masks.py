@@ -1,0 +1,158 @@
+"""How a coupling splits an event into a part that conditions and one that changes."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+
+class Mask(Protocol):
+    """A split of events; made by `make_mask` for one event shape."""
+
+    kept_shape: tuple[int, ...]
+    changed_shape: tuple[int, ...]
+
+    def split(self, value: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """`[B, *event]` -> the kept part, which conditions, and the changed part."""
+
+    def merge(self, kept: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:
+        """The inverse of `split`."""
+
+    def select(self, params: tf.Tensor) -> tf.Tensor:
+        """Zeroes parameters of elements that must not change."""
+
+
+class HalfMask:
+    """Keeps the first half of the last axis, or the second where `reverse`."""
+
+    def __init__(self, event: tuple[int, ...], reverse: bool) -> None:
+        self._sizes = [event[-1] // 2, event[-1] - event[-1] // 2]
+        self._order = slice(None, None, -1 if reverse else 1)
+        self.kept_shape, self.changed_shape = [
+            (*event[:-1], size) for size in self._sizes[self._order]
+        ]
+
+    def split(self, value: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Splits the last axis in two slices."""
+        kept, changed = tf.split(value, self._sizes, axis=-1)[self._order]
+        return kept, changed
+
+    def merge(self, kept: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:
+        """Joins the two slices."""
+        return tf.concat([kept, changed][self._order], axis=-1)
+
+    def select(self, params: tf.Tensor) -> tf.Tensor:
+        """All of them: the changed part has no other elements."""
+        return params
+
+
+class AlternatingMask:
+    """Keeps the even places of the last axis, or the odd ones where `reverse`."""
+
+    def __init__(self, event: tuple[int, ...], reverse: bool) -> None:
+        size = event[-1]
+        self._odd_size = size % 2 == 1
+        self._order = slice(None, None, -1 if reverse else 1)
+        self.kept_shape, self.changed_shape = [
+            (*event[:-1], part) for part in [size - size // 2, size // 2][self._order]
+        ]
+
+    def split(self, value: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Takes every second element."""
+        kept, changed = [value[..., 0::2], value[..., 1::2]][self._order]
+        return kept, changed
+
+    def merge(self, kept: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:
+        """Interleaves the two parts, by a reshape: its gradient is no scatter."""
+        even, odd = [kept, changed][self._order]
+        if self._odd_size:
+            odd = tf.concat([odd, even[..., :1]], axis=-1)  # dropped again below
+        pairs = tf.stack([even, odd], axis=-1)
+        shape = tf.concat([tf.shape(even)[:-1], [2 * even.shape[-1]]], axis=0)
+        merged = tf.reshape(pairs, shape)
+        return merged[..., :-1] if self._odd_size else merged
+
+    def select(self, params: tf.Tensor) -> tf.Tensor:
+        """All of them: the changed part has no other elements."""
+        return params
+
+
+class BinaryMask:
+    """Keeps the elements where the array is 1.
+
+    Both parts have the event's full shape: the conditioner sees zeros in place of what
+    changes, and zero parameters (the identity, for every law) keep the rest.
+    """
+
+    def __init__(self, mask: np.ndarray, num_params: int) -> None:
+        self.kept_shape = self.changed_shape = mask.shape
+        self._kept = mask.astype("float32")
+        self._selected = np.concatenate([1.0 - self._kept] * num_params, axis=-1)
+
+    def split(self, value: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The value with zeros where it changes, and the whole value."""
+        return value * tf.cast(self._kept, value.dtype), value
+
+    def merge(self, kept: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:
+        """The changed part already holds the rest."""
+        return changed
+
+    def select(self, params: tf.Tensor) -> tf.Tensor:
+        """Zeroes the parameters of the kept elements."""
+        return params * tf.cast(self._selected, params.dtype)
+
+
+MASKS = ("half", "alternating", "checkerboard", "channel")
+
+
+def check_mask(mask: Any) -> str | list[Any]:
+    """A mask as the config keeps it: a name, or a nested list of 0 and 1.
+
+    Raises:
+      ValueError: For an unknown name, or values other than 0 and 1.
+    """
+    if isinstance(mask, str):
+        if mask not in MASKS:
+            raise ValueError(f"expected a mask of {MASKS} or an array, got {mask!r}")
+        return mask
+    array = np.asarray(mask)
+    if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
+        raise ValueError(f"expected a mask of 0 and 1, got {array.tolist()}")
+    return array.astype(int).tolist()
+
+
+def make_mask(
+    mask: str | list[Any], event: tuple[int, ...], reverse: bool, num_params: int
+) -> Mask:
+    """The mask for events of the shape.
+
+    Args:
+      mask: As `check_mask` returns it.
+      event: The event's shape.
+      reverse: Exchanges the kept and the changed part.
+      num_params: Parameters that the coupling law takes per element.
+
+    Raises:
+      ValueError: If one of the two parts would be empty.
+    """
+    if mask in ("half", "channel", "alternating"):
+        if event[-1] < 2:
+            raise ValueError(
+                f"expected events of 2 or more elements along the last axis for the "
+                f"mask {mask!r}, got shape {event}"
+            )
+        split = AlternatingMask if mask == "alternating" else HalfMask
+        return split(event, reverse)
+    if mask == "checkerboard":
+        rows, columns, _ = np.indices(event)
+        array = (rows + columns) % 2 == 0
+    else:
+        array = np.asarray(mask, dtype=bool)
+    if array.shape != tuple(event) or array.all() or not array.any():
+        raise ValueError(
+            f"expected a mask of shape {tuple(event)} with both 0 and 1, got one of "
+            f"shape {array.shape} with {int(array.sum())} ones"
+        )
+    return BinaryMask(~array if reverse else array, num_params)

@@ -1,0 +1,22 @@
+"""Standardised data."""
+
+from __future__ import annotations
+
+import keras
+
+from tfflows.bijectors.actnorm import ActNorm
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class Standardize(ActNorm):
+    """Data standardised to mean 0 and deviation 1 per feature, not trained.
+
+    `ActNorm`'s formulas with weights that training leaves alone: shift is the mean and
+    exp(log_scale) the deviation of the data that `initialize` saw. As a model's
+    preprocessing it counts its log-det, so log_prob stays in raw data units.
+
+    Args:
+      **kwargs: `event_ndims`, `name`, `dtype` of `FlowStep`.
+    """
+
+    trains_weights = False

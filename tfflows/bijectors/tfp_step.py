@@ -1,0 +1,119 @@
+"""Any `tfb.Bijector` as a flow step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfflows.bijectors.flow_step import FlowStep
+from tfflows.tfp_config import from_tfp_config, to_tfp_config
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class TFPStep(FlowStep):
+    """A stock `tfb.Bijector` f as a step; its variables are tracked by Keras.
+
+      forward:          x = f(z)
+      forward log-det:  log|det df/dz|
+      inverse:          z = f^-1(x)
+      inverse log-det:  log|det df^-1/dx|
+
+    Calls do not share TFP's cache: `inverse(forward(z))` really inverts.
+
+    Args:
+      bijector: The bijector. It is saved by its TFP class name and parameters, if
+        these are numbers, arrays, variables or further bijectors.
+      event_ndims: As in `FlowStep`; None: at least the bijector's own minimum.
+      **kwargs: `name`, `dtype`, `trainable` of `FlowStep`.
+
+    Raises:
+      ValueError: If it is no `tfb.Bijector` of one tensor.
+    """
+
+    def __init__(
+        self,
+        bijector: tfp.bijectors.Bijector,
+        *,
+        event_ndims: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(bijector, tfp.bijectors.Bijector):
+            raise ValueError(f"expected a tfb.Bijector, got {type(bijector).__name__}")
+        minimum = bijector.inverse_min_event_ndims
+        if tf.nest.is_nested(minimum):
+            raise ValueError(
+                f"expected a bijector of one tensor, got the multipart {bijector.name}"
+            )
+        minimum = int(minimum)
+        if event_ndims is None and minimum > 1:
+            event_ndims = minimum
+        super().__init__(event_ndims=event_ndims, **kwargs)
+        self.bijector = bijector
+        self._adopted = [self._adopt(v) for v in bijector.variables]
+        changes_rank = bijector.forward_min_event_ndims != minimum
+        self.shape_preserving = not changes_rank and _keeps_shape(bijector, minimum)
+
+    def _adopt(self, variable: tf.Variable) -> keras.Variable:
+        # keras.Variable takes a tf.Variable over as it is: one storage, two trackers.
+        return keras.Variable(
+            variable,
+            trainable=variable.trainable,
+            dtype=variable.dtype,
+            autocast=False,
+            name=variable.name.replace("/", "_").split(":")[0],
+        )
+
+    def build(self, data_shape: Any) -> None:
+        """Nothing to create: the bijector brings its variables."""
+
+    def _inverse_event_shape(self, shape: tf.TensorShape) -> tf.TensorShape:
+        return self.bijector.inverse_event_shape(shape)
+
+    def _forward_event_shape(self, shape: tf.TensorShape) -> tf.TensorShape:
+        return self.bijector.forward_event_shape(shape)
+
+    def _forward_and_log_det(
+        self, z: tf.Tensor, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        z = tf.identity(z)  # a tensor that TFP's cache has never seen
+        x = self.bijector.forward(z)
+        log_det = self.bijector.forward_log_det_jacobian(
+            z, event_ndims=len(self.latent_event_shape)
+        )
+        return x, _per_row(log_det, z)
+
+    def _inverse_and_log_det(
+        self, x: tf.Tensor, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        x = tf.identity(x)
+        z = self.bijector.inverse(x)
+        log_det = self.bijector.inverse_log_det_jacobian(
+            x, event_ndims=len(self.data_event_shape)
+        )
+        return z, _per_row(log_det, x)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments; ValueError if the bijector has no plain ones."""
+        return {**super().get_config(), "bijector": to_tfp_config(self.bijector)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> TFPStep:
+        """A fresh step of equal config."""
+        bijector = from_tfp_config(config["bijector"])
+        return cls(**{**config, "bijector": bijector})
+
+
+def _keeps_shape(bijector: tfp.bijectors.Bijector, ndims: int) -> bool:
+    probe = tf.TensorShape([4] * max(ndims, 1))
+    try:
+        return bijector.inverse_event_shape(probe) == probe
+    except (ValueError, TypeError):  # not for this size: then it depends on shapes
+        return False
+
+
+def _per_row(log_det: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+    # A bijector of constant Jacobian gives a scalar.
+    return tf.broadcast_to(log_det, tf.shape(value)[:1])

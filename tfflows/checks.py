@@ -1,0 +1,43 @@
+"""Checks on values that hold in eager mode, in graphs and in exports."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+
+@contextlib.contextmanager
+def require(condition: tf.Tensor, message: str) -> Iterator[None]:
+    """Everything computed inside the block takes place only if the condition holds.
+
+    Args:
+      condition: A boolean scalar.
+      message: What was expected.
+
+    Raises:
+      ValueError: In eager mode, if the condition is false. In a graph an assert op
+        stands in front of the block's ops and fails with InvalidArgumentError (code 3,
+        HTTP 400 under TensorFlow Serving); XLA drops it.
+    """
+    if tf.executing_eagerly():
+        if not bool(condition):
+            raise ValueError(message)
+        yield
+    else:
+        with tf.control_dependencies([tf.debugging.Assert(condition, [message])]):
+            yield
+
+
+@contextlib.contextmanager
+def failed_requirements_as_value_errors() -> Iterator[None]:
+    """Turns a failed `require` of a graph run inside the block into a ValueError."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        text = str(error.message)
+        if "assertion failed: [" not in text:
+            raise
+        message = text.split("assertion failed: [", 1)[1].split("]\n", 1)[0]
+        raise ValueError(message.rstrip("]")) from error

@@ -1,0 +1,107 @@
+"""A model's base: any `tfd.Distribution` over flat latents, drawn row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from tfflows.tfp_config import from_tfp_config, to_tfp_config
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class Base(keras.layers.Layer):
+    """Holds the base distribution of a flow, so that Keras tracks its variables.
+
+    Args:
+      distribution: A `tfd.Distribution` of batch shape []. One with a method
+        `sample_rows(seeds)`, as those of this package, draws all rows at once; another
+        one draws them one after the other.
+      **kwargs: Those of `keras.layers.Layer`.
+
+    Raises:
+      ValueError: If it is none, or has a batch shape.
+    """
+
+    def __init__(self, distribution: tfd.Distribution, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+        if not isinstance(distribution, tfd.Distribution):
+            raise ValueError(
+                f"expected a tfd.Distribution, got {type(distribution).__name__}"
+            )
+        if distribution.batch_shape.rank != 0:
+            raise ValueError(
+                "expected a base of batch shape (), got batch shape "
+                f"{tuple(distribution.batch_shape)} and event shape "
+                f"{tuple(distribution.event_shape)}; wrap it in tfd.Independent"
+            )
+        self.distribution = distribution
+        self._adopted = [
+            keras.Variable(v, trainable=v.trainable, dtype=v.dtype, autocast=False)
+            for v in distribution.variables
+        ]
+        self.built = True
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one draw."""
+        return tuple(self.distribution.event_shape)
+
+    def log_prob(self, z: tf.Tensor) -> tf.Tensor:
+        """Log-density in nats `[B]` of flat latents `[B, D]`."""
+        return self.distribution.log_prob(tf.reshape(z, (-1, *self.event_shape)))
+
+    def sample_rows(self, seeds: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
+        """Flat latents `[N, D]`, row i from seed row i alone.
+
+        Args:
+          seeds: int32 `[N, 2]`.
+          temperature: `[N]`; multiplies a draw's deviation from the location.
+        """
+        if hasattr(self.distribution, "sample_rows"):
+            draws = self.distribution.sample_rows(seeds)
+        else:
+            draws = tf.map_fn(
+                lambda seed: self.distribution.sample(seed=seed),
+                seeds,
+                fn_output_signature=self.distribution.dtype,
+            )
+        draws = tf.reshape(draws, (tf.shape(seeds)[0], -1))
+        location = tf.reshape(self._location(), [-1])
+        temperature = tf.cast(temperature, draws.dtype)
+        return location + temperature[:, tf.newaxis] * (draws - location)
+
+    def _location(self) -> tf.Tensor:
+        for statistic in (self.distribution.mean, self.distribution.mode):
+            try:
+                return statistic()
+            except NotImplementedError:
+                continue
+        raise ValueError(
+            f"expected a base with a mean or a mode, around which temperature scales "
+            f"its draws; {self.distribution.name} has neither"
+        )
+
+    def call(self, z: tf.Tensor) -> tf.Tensor:
+        """`log_prob`."""
+        return self.log_prob(z)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments; ValueError if the distribution has no config."""
+        if hasattr(self.distribution, "get_config"):
+            distribution = keras.saving.serialize_keras_object(self.distribution)
+        else:
+            distribution = to_tfp_config(self.distribution)
+        return {**super().get_config(), "distribution": distribution}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Base:
+        """A fresh base of equal config."""
+        distribution = config["distribution"]
+        if "tfp" in distribution:
+            distribution = from_tfp_config(distribution)
+        else:
+            distribution = keras.saving.deserialize_keras_object(distribution)
+        return cls(**{**config, "distribution": distribution})

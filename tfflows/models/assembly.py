@@ -1,0 +1,76 @@
+"""How a flow is put together from its parts, and what must fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tfflows.bijectors import Chain, Flatten, FlowStep
+from tfflows.bijectors.nesting import as_step
+from tfflows.distributions import Base, StandardNormal
+from tfflows.preprocessing import Dequantization
+
+
+def split_preprocessing(
+    preprocessing: Any,
+) -> tuple[Dequantization | None, list[FlowStep]]:
+    """The dequantization, if any, and the steps of a flow's `preprocessing`.
+
+    Raises:
+      ValueError: If a Dequantization stands elsewhere than first.
+    """
+    parts = [] if preprocessing is None else preprocessing
+    parts = list(parts) if isinstance(parts, list | tuple) else [parts]
+    dequantization = None
+    if parts and isinstance(parts[0], Dequantization):
+        dequantization = parts.pop(0)
+    if any(isinstance(part, Dequantization) for part in parts):
+        raise ValueError("expected a Dequantization as the first preprocessing only")
+    return dequantization, [as_step(part) for part in parts]
+
+
+def assemble_transform(
+    steps: list[FlowStep], event_shape: tuple[int, ...], base: Any, dtype: Any
+) -> Chain:
+    """The built chain from (dequantized) data to the base's events.
+
+    Latents become a flat vector, unless the base has events of their shape.
+
+    Args:
+      steps: Data side first.
+      event_shape: Shape of one raw event.
+      base: None, a `tfd.Distribution` or a `Base`.
+      dtype: Keras dtype policy of the chain.
+    """
+    data_shape, ndims = (None, *event_shape), len(event_shape)
+    chain = Chain(steps, event_ndims=ndims, dtype=dtype)
+    chain.build(data_shape)
+    latent = chain.latent_event_shape
+    if len(latent) == 1 or (base is not None and tuple(base.event_shape) == latent):
+        return chain
+    chain = Chain([*steps, Flatten(dtype=dtype)], event_ndims=ndims, dtype=dtype)
+    chain.build(data_shape)
+    return chain
+
+
+def make_base(base: Any, transform: Chain) -> Base:
+    """The base of a flow: the one given, or a standard normal.
+
+    Raises:
+      ValueError: If its events or dtype are not those of the transform's latents.
+    """
+    latent, dtype = transform.latent_event_shape, transform.flow_dtype
+    if base is None:
+        base = StandardNormal(latent, dtype=dtype)
+    base = base if isinstance(base, Base) else Base(base)
+    if base.event_shape != latent:
+        raise ValueError(
+            f"expected a base with event shape {latent}, got {base.event_shape}"
+        )
+    if base.distribution.dtype != dtype:
+        raise ValueError(
+            f"expected a base of dtype {tf.as_dtype(dtype).name}, the bijector's, got "
+            f"{base.distribution.dtype.name}"
+        )
+    return base

@@ -1,0 +1,195 @@
+"""Training by a loss per example, the same under every distribution strategy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfflows.checkpointing import CheckpointsAllWeights
+from tfflows.checks import failed_requirements_as_value_errors
+from tfflows.models.batch import Batch
+
+
+class LikelihoodModel(CheckpointsAllWeights, keras.Model):
+    """A `keras.Model` whose loss is built in, one value per example.
+
+    Subclasses implement `per_example`; its key "loss" is minimised, and each key is a
+    metric, averaged over examples by their weights.
+    """
+
+    metric_names: tuple[str, ...] = ("loss",)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self._trackers: dict[str, keras.metrics.Mean] = {}
+
+    def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
+        """The loss and the metrics, each `[B]`."""
+        raise NotImplementedError
+
+    def _create_trackers(self) -> None:
+        self._trackers = {
+            name: keras.metrics.Mean(name=name) for name in self.metric_names
+        }
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The running means of an epoch."""
+        return list(self._trackers.values())
+
+    def compile(
+        self,
+        optimizer: Any = "adam",
+        *,
+        loss: Any = None,
+        metrics: Any = None,
+        jit_compile: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Sets the optimizer.
+
+        Args:
+          optimizer: A Keras optimizer or its name.
+          loss: Must stay None: the loss is built in.
+          metrics: Must stay None: there are no targets.
+          jit_compile: Whether to compile steps with XLA. Off unless asked for.
+          **kwargs: The rest of `keras.Model.compile`.
+
+        Raises:
+          ValueError: For a loss or metrics, or XLA where a step cannot compile.
+        """
+        if loss is not None or metrics is not None:
+            raise ValueError(
+                f"expected neither loss nor metrics: {type(self).__name__} brings its "
+                f"own, {self.metric_names}; got loss={loss!r}, metrics={metrics!r}"
+            )
+        if jit_compile and not self.supports_jit:
+            raise ValueError(
+                f"expected jit_compile=False: a step of {self.name} cannot be compiled "
+                "by XLA"
+            )
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a loaded model as the saved one was."""
+        config = keras.saving.deserialize_keras_object(config)
+        kept = ("optimizer", "run_eagerly", "steps_per_execution", "jit_compile")
+        self.compile(**{key: config[key] for key in kept if key in config})
+        self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+        """`keras.Model.fit` without targets.
+
+        Args:
+          x: Data, or a `tf.data.Dataset` or generator of batches: x, (x,
+            sample_weight), or dicts with "x" and any of "context", "index",
+            "sample_weight".
+          y: Must stay None.
+          **kwargs: The rest of `keras.Model.fit`.
+
+        Returns:
+          Keras' History, with the keys of `metric_names`.
+
+        Raises:
+          ValueError: For targets, data that break the model's rules, or a model whose
+            data-dependent start has not taken place.
+        """
+        self._check_no_targets(y)
+        if not self.is_initialized:
+            raise ValueError(
+                f"{self.name}: expected an initialised model; call "
+                f"{self.name}.initialize(batch) with one batch of data first"
+            )
+        with failed_requirements_as_value_errors():
+            return super().fit(x, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+        """`keras.Model.evaluate` without targets; see `fit`."""
+        self._check_no_targets(y)
+        with failed_requirements_as_value_errors():
+            return super().evaluate(x, **kwargs)
+
+    def predict(self, x: Any, **kwargs: Any) -> Any:
+        """`keras.Model.predict`: what a call of the model returns, as one array."""
+        with failed_requirements_as_value_errors():
+            return super().predict(x, **kwargs)
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether each data-dependent start has taken place."""
+        return True
+
+    def _check_no_targets(self, y: Any) -> None:
+        if y is not None:
+            raise ValueError(
+                f"{self.name}: expected no targets y; give labels as "
+                "{'x': x, 'context': labels} and weights as sample_weight="
+            )
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """One step of the optimizer on one replica's share of the batch."""
+        batch = Batch.of(data)
+        with tf.GradientTape() as tape:
+            values = self.per_example(batch, training=True)
+            loss = global_mean(values["loss"], batch.sample_weight)
+            loss += self._weight_penalty()
+            scaled = self.optimizer.scale_loss(loss)
+        weights = self.trainable_weights
+        gradients = tape.gradient(scaled, weights)
+        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        return self._track(values, batch.sample_weight)
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """The metrics of one replica's share of the batch."""
+        batch = Batch.of(data)
+        values = self.per_example(batch, training=False)
+        return self._track(values, batch.sample_weight)
+
+    def _weight_penalty(self) -> tf.Tensor:
+        if not self.losses:
+            return tf.zeros([])
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return tf.add_n(self.losses) / replicas
+
+    def _track(
+        self, values: dict[str, tf.Tensor], weight: tf.Tensor | None
+    ) -> dict[str, tf.Tensor]:
+        for name, tracker in self._trackers.items():
+            tracker.update_state(values[name], sample_weight=weight)
+        results = {name: tracker.result() for name, tracker in self._trackers.items()}
+        if _is_multi_worker():
+            # Keras 3's fit reduces the logs of all workers over an axis 0.
+            results = {name: tf.reshape(value, [1]) for name, value in results.items()}
+        return results
+
+
+def _is_multi_worker() -> bool:
+    strategy = tf.distribute.get_strategy()
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def global_mean(values: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
+    """This replica's share of the weighted mean over the global batch.
+
+    The optimizer sums gradients over replicas, so a share is sum(w v) / W with W the
+    weights of all replicas; a replica without examples contributes 0.
+
+    Args:
+      values: `[B]`, this replica's.
+      weight: None or `[B]`.
+
+    Returns:
+      A scalar; the mean itself on one replica.
+    """
+    if weight is None:
+        weight = tf.ones_like(values)
+    weight = tf.cast(weight, values.dtype)
+    total = tf.reduce_sum(weight)
+    replica = tf.distribute.get_replica_context()
+    if replica is not None and replica.num_replicas_in_sync > 1:
+        total = replica.all_reduce(tf.distribute.ReduceOp.SUM, total)
+    # A weight of 0 removes an example, whatever its value.
+    values = tf.where(weight > 0, values, 0.0)
+    return tf.math.divide_no_nan(tf.reduce_sum(weight * values), total)

@@ -1,0 +1,8 @@
+"""What stands between raw data and a flow, each with its likelihood contribution."""
+
+from tfflows.bijectors.logit import Logit
+from tfflows.bijectors.rescale import Rescale
+from tfflows.bijectors.standardize import Standardize
+from tfflows.preprocessing.dequantization import Dequantization
+
+__all__ = ["Dequantization", "Logit", "Rescale", "Standardize"]

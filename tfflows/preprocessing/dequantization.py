@@ -1,0 +1,152 @@
+"""Integer data as densities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfflows import random
+from tfflows.checks import require
+
+# Streams of noise for one seed: they must not meet.
+_PATTERN, _TRAINING, _EVALUATION = 0, 1, 2
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class Dequantization(keras.layers.Layer):
+    """Uniform dequantization: x in {0 .. levels - 1} becomes y = x + u, u in [0, 1).
+
+    The density of y, averaged in log over u, bounds the probability of x from below:
+    E_u log p(x + u) <= log P(x). Levels are one wide, so that log p needs no constant
+    to become bits per dimension.
+
+    Source: Theis, van den Oord and Bethge, "A note on the evaluation of generative
+    models", 2015, arXiv 1511.01844, section 3.1; n_bits: Kingma and Dhariwal, "Glow",
+    2018, arXiv 1807.03039, section 5.
+
+    Args:
+      levels: Number of levels of the raw data, 256 for uint8 images.
+      n_bits: None, or the bits to keep: x becomes floor(x / (levels / 2^n_bits)), and
+        what comes back is scaled to the raw range.
+      evaluation_draws: Draws of u that `evaluate` averages per example.
+      seed: Seed of all its noise.
+      **kwargs: Those of `keras.layers.Layer`.
+
+    Raises:
+      ValueError: For fewer than 2 levels, or n_bits that does not divide them.
+    """
+
+    def __init__(
+        self,
+        levels: int = 256,
+        n_bits: int | None = None,
+        *,
+        evaluation_draws: int = 1,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(autocast=False, **kwargs)
+        if int(levels) != levels or levels < 2:
+            raise ValueError(f"expected 2 or more levels, got {levels}")
+        if n_bits is not None and (n_bits < 1 or levels % 2**n_bits):
+            raise ValueError(
+                f"expected n_bits such that 2^n_bits divides {levels}, got {n_bits}"
+            )
+        if evaluation_draws < 1:
+            raise ValueError(f"expected evaluation_draws >= 1, got {evaluation_draws}")
+        self.levels, self.n_bits = int(levels), n_bits
+        self.evaluation_draws, self.seed = int(evaluation_draws), int(seed)
+        self.bin_width = 1 if n_bits is None else self.levels // 2**n_bits
+
+    def build(self, data_shape: Any) -> None:
+        """Creates the fixed pattern u, of the event's shape."""
+        event = tuple(data_shape)[1:]
+        with tf.init_scope():
+            rows = self._draw(tf.zeros([1], tf.int64), _PATTERN, 0, event)
+        self.pattern = self.add_weight(
+            shape=event,
+            initializer=lambda shape, dtype: tf.cast(rows[0], dtype),
+            trainable=False,
+            autocast=False,
+            name="pattern",
+        )
+
+    @property
+    def num_levels(self) -> int:
+        """Number of levels that the model sees: y lies in [0, num_levels)."""
+        return self.levels // self.bin_width
+
+    def checked(self, x: tf.Tensor) -> tf.Tensor:
+        """The data in the float dtype of the noise.
+
+        Raises:
+          ValueError: For values that are not integers of 0 .. levels - 1 (in a graph
+            InvalidArgumentError).
+        """
+        values = tf.cast(x, self.variable_dtype)
+        valid = (values >= 0) & (values < self.levels) & (values == tf.floor(values))
+        message = (
+            f"expected integers from 0 to {self.levels - 1}, got values that are no "
+            "integers or lie outside"
+        )
+        with require(tf.reduce_all(valid), message):
+            return tf.identity(values)
+
+    def training_noise(self, index: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        """Fresh u `[B, *event]` of a training step, keyed by (seed, step, index)."""
+        return self._draw(index, _TRAINING, step, tuple(self.pattern.shape))
+
+    def evaluation_noise(self, index: tf.Tensor, draw: int) -> tf.Tensor:
+        """The u `[B, *event]` of one of `evaluate`'s draws, keyed by (seed, index)."""
+        return self._draw(index, _EVALUATION, draw, tuple(self.pattern.shape))
+
+    def _draw(
+        self, index: tf.Tensor, stream: int, step: Any, event: tuple[int, ...]
+    ) -> tf.Tensor:
+        stream_seed = random.fold_in(random.as_seed(self.seed), tf.constant([stream]))
+        step_seed = random.fold_in(
+            stream_seed[0], tf.reshape(tf.cast(step, "int64"), [1])
+        )
+        rows = random.fold_in(step_seed[0], index)
+        noise = random.uniform_rows(rows, int(np.prod(event)), self.variable_dtype)
+        # The largest float below levels: x + u must not round up to the next level.
+        limit = 1.0 - np.spacing(np.asarray(self.levels, self.variable_dtype))
+        return tf.reshape(tf.minimum(noise, limit), (-1, *event))
+
+    def dequantize(self, x: tf.Tensor, noise: tf.Tensor | None = None) -> tf.Tensor:
+        """Y = floor(x / bin_width) + u.
+
+        Args:
+          x: Raw data `[B, *event]`, any real dtype.
+          noise: u, or None for the fixed pattern.
+
+        Returns:
+          y `[B, *event]` in [0, num_levels).
+        """
+        noise = self.pattern if noise is None else noise
+        return tf.floor(self.checked(x) / self.bin_width) + noise
+
+    def requantize(self, y: tf.Tensor) -> tf.Tensor:
+        """The inverse of `dequantize` with the fixed pattern, not rounded: y - u."""
+        return (y - self.pattern) * self.bin_width
+
+    def to_raw_range(self, y: tf.Tensor) -> tf.Tensor:
+        """Samples y, still continuous, in the raw data's range; floor gives pixels."""
+        return y * self.bin_width
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """`dequantize` with the fixed pattern."""
+        return self.dequantize(x)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "levels": self.levels,
+            "n_bits": self.n_bits,
+            "evaluation_draws": self.evaluation_draws,
+            "seed": self.seed,
+        }

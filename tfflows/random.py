@@ -1,0 +1,139 @@
+"""Counter-based random numbers: row i of a batch depends on row i of the seeds alone.
+
+TensorFlow's stateless ops take one seed for a whole tensor, so that a row's numbers
+depend on its place in the batch. Training noise must not depend on how replicas share
+a batch, nor a served sample on who else is in it; both need a seed per row. Threefry
+in plain integer ops gives that, vectorised, on every device and in every export.
+
+Source: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011, Threefry2x32
+with 20 rounds; the constants are those of the authors' Random123 library.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = 0x1BD11BDA
+
+
+def threefry(
+    key: tuple[tf.Tensor, tf.Tensor], counter: tuple[tf.Tensor, tf.Tensor]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Threefry2x32-20 of uint32 words that broadcast against each other.
+
+    Args:
+      key: Two uint32 tensors.
+      counter: Two uint32 tensors.
+
+    Returns:
+      Two uint32 tensors of the broadcast shape.
+    """
+    keys = (key[0], key[1], key[0] ^ key[1] ^ tf.constant(_PARITY, tf.uint32))
+    x0, x1 = counter[0] + keys[0], counter[1] + keys[1]
+    for group in range(5):
+        for rotation in _ROTATIONS[group % 2]:
+            x0 = x0 + x1
+            x1 = _rotate_left(x1, rotation) ^ x0
+        x0 = x0 + keys[(group + 1) % 3]
+        x1 = x1 + keys[(group + 2) % 3] + tf.constant(group + 1, tf.uint32)
+    return x0, x1
+
+
+def _rotate_left(x: tf.Tensor, bits: int) -> tf.Tensor:
+    left = tf.bitwise.left_shift(x, tf.constant(bits, tf.uint32))
+    right = tf.bitwise.right_shift(x, tf.constant(32 - bits, tf.uint32))
+    return left | right
+
+
+def as_seed(seed: Any) -> tf.Tensor:
+    """A seed as int32 `[2]`.
+
+    Args:
+      seed: None for a fresh one (from TensorFlow's global generator, so that
+        `tf.random.set_seed` fixes it), an int, or an int tensor of shape [2].
+
+    Raises:
+      ValueError: For anything else.
+    """
+    if seed is None:
+        info = np.iinfo("int32")
+        return tf.random.uniform([2], info.min, info.max, dtype=tf.int32)
+    if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
+        low, high = int(seed) & 0xFFFFFFFF, (int(seed) >> 32) & 0xFFFFFFFF
+        return tf.constant(np.array([high, low], "uint32").view("int32"))
+    if not isinstance(seed, str | float | bool):
+        seed = tf.convert_to_tensor(seed)
+        if seed.dtype.is_integer and seed.shape == (2,):
+            return tf.cast(seed, tf.int32)
+        seed = f"dtype {seed.dtype.name}, shape {tuple(seed.shape)}"
+    raise ValueError(f"expected a seed None, an int or int32 [2], got {seed}")
+
+
+def fold_in(seed: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
+    """A seed row for each integer: rows differ in any of seed and data.
+
+    Args:
+      seed: int32 `[2]`.
+      data: Integers `[N]`.
+
+    Returns:
+      int32 `[N, 2]`.
+    """
+    data = tf.cast(data, tf.int64)
+    high = tf.bitwise.right_shift(data, tf.constant(32, tf.int64))
+    counter = (_word(data), _word(high))
+    words = threefry((_word(seed[0]), _word(seed[1])), counter)
+    return tf.bitcast(tf.stack(words, axis=-1), tf.int32)
+
+
+def _word(value: tf.Tensor) -> tf.Tensor:
+    if value.dtype == tf.int32:
+        return tf.bitcast(value, tf.uint32)
+    return tf.cast(tf.bitwise.bitwise_and(value, 0xFFFFFFFF), tf.uint32)
+
+
+def uniform_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.Tensor:
+    """Uniform numbers in the open interval (0, 1), `[N, count]`.
+
+    Args:
+      seeds: int32 `[N, 2]`, one row a row.
+      count: Numbers per row.
+      dtype: float32 or float64; a grid of step 2^-23 or 2^-32, offset by half a step,
+        so that neither end is ever drawn.
+    """
+    half = (count + 1) // 2
+    counter = (tf.constant(np.arange(half, dtype="uint32")), tf.zeros([], tf.uint32))
+    words = threefry((_word(seeds[:, :1]), _word(seeds[:, 1:])), counter)
+    bits = tf.concat(words, axis=-1)[:, :count]
+    dtype = tf.as_dtype(dtype)
+    if dtype == tf.float64:
+        return (tf.cast(bits, dtype) + 0.5) * 2.0**-32
+    bits = tf.bitcast(tf.bitwise.right_shift(bits, tf.constant(9, tf.uint32)), tf.int32)
+    return (tf.cast(bits, dtype) + 0.5) * 2.0**-23
+
+
+def normal_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.Tensor:
+    """Standard normal numbers `[N, count]`, by the quantile function.
+
+    Args:
+      seeds: int32 `[N, 2]`, one row a row.
+      count: Numbers per row.
+      dtype: float32 or float64.
+    """
+    return tf.math.ndtri(uniform_rows(seeds, count, dtype))
+
+
+def logistic_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.Tensor:
+    """Standard logistic numbers `[N, count]`, by the quantile function ln u/(1 - u).
+
+    Args:
+      seeds: int32 `[N, 2]`, one row a row.
+      count: Numbers per row.
+      dtype: float32 or float64.
+    """
+    uniform = uniform_rows(seeds, count, dtype)
+    return tf.math.log(uniform) - tf.math.log1p(-uniform)
