@@ -1,0 +1,14 @@
+"""Export of trained models to TensorFlow Serving.
+
+tfflows.export.export_saved_model(flow, "exported/mine")
+"""
+
+if __name__ != "tfflows.export":
+    raise ImportError(
+        f"expected this package to be imported as tfflows.export, got {__name__}: "
+        "a second copy would have a registry of its own; use 'import tfflows.export'"
+    )
+
+from tfflows.export.saved_model import export_saved_model
+
+__all__ = ["export_saved_model"]

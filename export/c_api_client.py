@@ -1,0 +1,108 @@
+"""The parent's side of `c_api.py --worker`: SavedModels run in another process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+
+from tfflows.export.c_api import CApiError, Signature, TensorInfo
+
+_WORKER = Path(__file__).with_name("c_api.py")
+
+
+def _tensor_infos(tensors: Mapping[str, list]) -> dict[str, TensorInfo]:
+    return {
+        name: TensorInfo(tensor, dtype, tuple(shape))
+        for name, (tensor, dtype, shape) in tensors.items()
+    }
+
+
+class CApiWorker:
+    """A process without TensorFlow Python that runs SavedModels by the C API.
+
+    A context manager; one worker serves any number of models, each loaded once.
+
+    Attributes:
+      pid: The process id of the worker.
+
+    Raises:
+      OSError: On another system than Linux, whose wheel has no C API.
+    """
+
+    def __init__(self) -> None:
+        if sys.platform != "linux":
+            raise OSError(f"expected Linux for TensorFlow's C API, got {sys.platform}")
+        self._folder = tempfile.TemporaryDirectory(prefix="tfflows_c_api_")
+        self._process = subprocess.Popen(
+            # -P: the folder of c_api.py must not shadow other modules.
+            [sys.executable, "-P", str(_WORKER), "--worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ},
+        )
+        self.pid = self._process.pid
+
+    def __enter__(self) -> CApiWorker:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def signatures(self, directory: str | Path) -> dict[str, Signature]:
+        """Returns the signatures of a SavedModel by name.
+
+        Raises:
+          CApiError: TensorFlow cannot load the folder.
+        """
+        answer = self._ask({"model": str(directory)})
+        return {
+            name: Signature(*map(_tensor_infos, sides))
+            for name, sides in answer["signatures"].items()
+        }
+
+    def run(
+        self, directory: str | Path, signature: str, inputs: Mapping[str, Any]
+    ) -> dict[str, np.ndarray]:
+        """Runs one signature of a SavedModel; see `c_api.SavedModel.run`.
+
+        Raises:
+          CApiError: TensorFlow's error, with its code and message.
+          RuntimeError: The worker failed otherwise, or ended.
+        """
+        paths = {
+            key: os.path.join(self._folder.name, f"{key}.npz")
+            for key in ("inputs", "outputs")
+        }
+        np.savez(paths["inputs"], **inputs)
+        self._ask({"model": str(directory), "signature": signature, **paths})
+        with np.load(paths["outputs"]) as outputs:
+            return dict(outputs)
+
+    def close(self) -> None:
+        """Ends the worker and waits for it."""
+        self._process.communicate()
+        self._folder.cleanup()
+
+    def _ask(self, request: Mapping[str, str]) -> dict[str, Any]:
+        try:
+            print(json.dumps(request), file=self._process.stdin, flush=True)
+            line = cast(IO[str], self._process.stdout).readline()
+        except (BrokenPipeError, ValueError) as error:  # ended, or closed
+            raise RuntimeError("the worker takes no more requests") from error
+        if not line:
+            raise RuntimeError(f"the worker ended with code {self._process.wait()}")
+        answer = json.loads(line)
+        if answer["ok"]:
+            return answer
+        if answer["code"] is None:
+            raise RuntimeError(f"the worker failed: {answer['error']}")
+        raise CApiError(answer["code"], answer["error"])

@@ -1,0 +1,87 @@
+"""Exports a trained model: `tfflows-export --model_dir=DIR --export_dir=DIR`.
+
+Prints the folder of the new SavedModel as its last line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+from absl import flags
+
+from tfflows.export.saved_model import export_saved_model
+from tfflows.zoo import ConfigError, cli, create, load
+
+FLAGS = flags.FlagValues()
+_STRINGS = {
+    "model_dir": "Folder of a training run, whose best weights are taken.",
+    "model": "Name of a registered model, instead of --model_dir.",
+    "weights": (
+        "Weights for --model: 'pretrained' (the default), a .weights.h5 or .keras "
+        "file, or the folder of a training run."
+    ),
+    "export_dir": "Folder of all versions of the exported model.",
+    "default": "Signature that serving_default repeats. Default: log_prob.",
+}
+_BOOLEANS = {
+    "split": "Writes each signature as a model of its own, EXPORT_DIR/SIGNATURE.",
+    "help": "Shows this help.",
+}
+for _name, _text in _STRINGS.items():
+    flags.DEFINE_string(_name, None, _text, flag_values=FLAGS)
+for _name, _text in _BOOLEANS.items():
+    flags.DEFINE_boolean(_name, False, _text, flag_values=FLAGS)
+flags.DEFINE_integer(
+    "version", None, "A new version. Default: the next.", 1, flag_values=FLAGS
+)
+flags.DEFINE_integer(
+    "seed",
+    0,
+    "As in the other binaries; an export draws nothing.",
+    flag_values=FLAGS,
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Exports.
+
+    Args:
+      argv: Not used; the flags say all.
+
+    Raises:
+      ConfigError: Flags are missing or contradict each other.
+      OSError, ValueError: The model cannot be read, or not be exported.
+    """
+    del argv
+    if not FLAGS.export_dir:
+        raise ConfigError("expected --export_dir, the folder to export to")
+    if FLAGS.split and FLAGS.default:
+        raise ConfigError("expected --split or --default, got both")
+    path = export_saved_model(
+        _model(),
+        FLAGS.export_dir,
+        version=FLAGS.version,
+        default=FLAGS.default,
+        split=FLAGS.split,
+    )
+    print(path)
+
+
+def run() -> None:
+    """Runs the binary."""
+    cli.run(main, FLAGS)
+
+
+def _model() -> keras.Model:
+    if bool(FLAGS.model_dir) == bool(FLAGS.model):
+        raise ConfigError("expected either --model_dir of a training run or --model")
+    if FLAGS.model:
+        return create(FLAGS.model, weights=FLAGS.weights or "pretrained")
+    if FLAGS.weights:
+        raise ConfigError("expected --weights with --model, got it with --model_dir")
+    return load(FLAGS.model_dir)
+
+
+if __name__ == "__main__":
+    run()

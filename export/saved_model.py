@@ -1,0 +1,112 @@
+"""The SavedModel writer: versions, the default signature, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import keras
+
+from tfflows.export.signatures import Endpoint, flow_endpoints
+from tfflows.models.flow import Flow
+
+
+def export_saved_model(
+    model: keras.Model,
+    directory: str | os.PathLike[str],
+    version: int | None = None,
+    default: str | None = None,
+    split: bool = False,
+) -> Path:
+    """Writes a model as a SavedModel that TensorFlow Serving can load.
+
+    It goes to `<directory>/<version>/`, with the signatures of
+    `tfflows.export.signatures` and one of them again as `serving_default`. A server
+    that polls the directory sees a version appear as a whole or not at all.
+
+    Args:
+      model: An initialised `tfflows.Flow`.
+      directory: The folder of all versions of this model; made where missing.
+      version: A new version, at least 1. None: one more than the highest there.
+      default: The signature that `serving_default` repeats; by default `log_prob`.
+      split: Whether each signature becomes a SavedModel of its own, under
+        `<directory>/<signature>/<version>/`, for servers that know one signature per
+        model. Each is its own `serving_default`.
+
+    Returns:
+      The folder of the new version; with `split`, `directory`.
+
+    Raises:
+      ValueError: Not a flow, a flow that is not initialised, a version below 1, an
+        unknown `default`, or a `default` together with `split`.
+      FileExistsError: The version exists.
+    """
+    endpoints = _endpoints(model)
+    if split and default is not None:
+        raise ValueError(
+            f"expected no default with split=True, where each signature is the default "
+            f"of its own folder, got {default!r}"
+        )
+    default = default or next(iter(endpoints))
+    if default not in endpoints:
+        raise ValueError(f"expected default in {list(endpoints)}, got {default!r}")
+
+    directory = Path(directory)
+    if split:
+        exports = {directory / name: {name: endpoints[name]} for name in endpoints}
+    else:
+        # ExportArchive repeats the first endpoint as serving_default.
+        exports = {directory: {default: endpoints[default], **endpoints}}
+    version = _new_version(list(exports), version)
+    directory.mkdir(parents=True, exist_ok=True)
+    # Beside the versions, so that the rename stays within one file system.
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".tmp_") as temporary:
+        written: dict[Path, Path] = {}
+        for folder, chosen in exports.items():
+            written[folder] = Path(temporary, str(len(written)))
+            _write(chosen, written[folder])
+        for folder, path in written.items():
+            folder.mkdir(exist_ok=True)
+            path.rename(folder / str(version))
+    return directory if split else directory / str(version)
+
+
+def _endpoints(model: keras.Model) -> dict[str, Endpoint]:
+    if not isinstance(model, Flow):
+        raise ValueError(f"expected a tfflows.Flow, got {type(model).__name__}")
+    if not model.is_initialized:
+        raise ValueError(
+            "expected an initialised model, got one whose data-dependent start is "
+            "missing: call flow.initialize(batch) or load trained weights first"
+        )
+    return flow_endpoints(model)
+
+
+def _new_version(folders: list[Path], version: int | None) -> int:
+    """Returns the version to write into all of the folders."""
+    existing = [
+        int(path.name)
+        for folder in folders
+        if folder.is_dir()
+        for path in folder.iterdir()
+        if path.name.isdecimal()
+    ]
+    if version is None:
+        return max(existing, default=0) + 1
+    if not isinstance(version, int) or version < 1:
+        raise ValueError(f"expected an integer version above 0, got {version!r}")
+    if version in existing:
+        places = ", ".join(map(str, folders))
+        raise FileExistsError(
+            f"expected a new version, got {version}, which exists in {places}; "
+            f"without a version it becomes the next, {max(existing) + 1}"
+        )
+    return version
+
+
+def _write(endpoints: dict[str, Endpoint], path: Path) -> None:
+    archive = keras.export.ExportArchive()
+    for name, endpoint in endpoints.items():
+        archive.add_endpoint(name, endpoint.function, list(endpoint.inputs))
+    archive.write_out(path, verbose=False)

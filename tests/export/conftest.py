@@ -1,0 +1,76 @@
+"""Small flows, their exports, and the one process that runs all of these.
+
+That process has no TensorFlow Python: it answers as TF Serving would.
+"""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfflows import Flow, bijectors, models
+from tfflows.export import export_saved_model
+from tfflows.export.c_api_client import CApiWorker
+
+
+@pytest.fixture(scope="session")
+def worker():
+    if sys.platform != "linux":
+        pytest.skip("only the Linux wheels of tensorflow have the C API")
+    with CApiWorker() as worker:
+        yield worker
+
+
+class Export(NamedTuple):
+    flow: keras.Model
+    data: np.ndarray
+    path: Path
+
+
+def trained_like(flow, data):
+    """Initialises a flow and moves its weights from where they start."""
+    flow.initialize(data)
+    for seed, weight in enumerate(flow.trainable_variables):
+        noise = tf.random.stateless_normal(weight.shape, [seed, 0], stddev=0.05)
+        weight.assign_add(tf.cast(noise, weight.dtype))
+    return flow
+
+
+def plane_flow():
+    data = np.random.default_rng(1).normal([1, -2], [3, 0.5], [64, 2])
+    flow = models.realnvp((2,), num_couplings=2, hidden_units=(8,), standardize=True)
+    return trained_like(flow, data.astype(np.float32)), data.astype(np.float32)
+
+
+def digits_flow():
+    shape = (64, 8, 8, 1)
+    data = np.random.default_rng(2).integers(0, 17, shape).astype(np.uint8)
+    flow = models.realnvp((8, 8, 1), num_couplings=2, hidden_units=(8,), levels=17)
+    return trained_like(flow, data), data
+
+
+def nice_flow():
+    data = np.random.default_rng(3).normal(size=[64, 3]).astype(np.float32)
+    flow = models.nice((3,), num_couplings=2, hidden_units=(8,))
+    return trained_like(flow, data), data
+
+
+@pytest.fixture(scope="session")
+def scale_flow():
+    """The smallest flow, for what does not depend on the flow."""
+    flow = Flow(bijectors.Scale(), (2,))
+    return trained_like(flow, np.ones([4, 2], np.float32))
+
+
+MAKERS = {"plane": plane_flow, "digits": digits_flow, "nice": nice_flow}
+
+
+@pytest.fixture(scope="session", params=MAKERS)
+def export(request, tmp_path_factory):
+    flow, data = MAKERS[request.param]()
+    path = export_saved_model(flow, tmp_path_factory.mktemp(request.param))
+    return Export(flow, data[:5], path)

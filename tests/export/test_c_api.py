@@ -1,0 +1,183 @@
+"""The C API on a toy SavedModel: all dtypes, TensorFlow's errors, a clean process."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfflows.export import c_api
+from tfflows.export.c_api import CApiError
+from tfflows.export.c_api_client import CApiWorker
+
+DTYPES = ("bool", "float32", "float64", "int32", "int64", "string", "uint8")
+X_SPEC = tf.TensorSpec([None, 2], tf.float32, "x")
+
+
+class Toy(tf.Module):
+    def __init__(self):
+        self.weight = tf.Variable([1.0, 10.0])
+
+    @tf.function(input_signature=[X_SPEC])
+    def dot(self, x):
+        x = tf.ensure_shape(x, X_SPEC.shape)
+        return {"y": tf.linalg.matvec(x, self.weight), "shape": tf.shape(x)}
+
+    @tf.function(input_signature=[X_SPEC], jit_compile=True)
+    def compiled(self, x):
+        return {"y": x * self.weight}
+
+    @tf.function(input_signature=[tf.TensorSpec(None, d, f"{d}_in") for d in DTYPES])
+    def echo(self, *values):
+        return dict(zip(DTYPES, map(tf.identity, values), strict=True))
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    path = tmp_path_factory.mktemp("c_api") / "toy"
+    module = Toy()
+    signatures = {name: getattr(module, name) for name in ("dot", "compiled", "echo")}
+    tf.saved_model.save(module, path, signatures=signatures)
+    return path
+
+
+def test_signatures(worker, toy):
+    signatures = worker.signatures(toy)
+    assert sorted(signatures) == ["compiled", "dot", "echo"]
+    inputs, outputs = signatures["dot"]
+    assert list(inputs) == ["x"]
+    assert inputs["x"][1:] == ("float32", (-1, 2))
+    assert {name: info[1:] for name, info in outputs.items()} == {
+        "y": ("float32", (-1,)),
+        "shape": ("int32", (2,)),
+    }
+    assert {n: i.dtype for n, i in signatures["echo"].outputs.items()} == {
+        dtype: dtype for dtype in DTYPES
+    }
+
+
+def test_runs_with_the_saved_weights(worker, toy):
+    outputs = worker.run(toy, "dot", {"x": np.float32([[1, 2], [3, 4], [5, 6]])})
+    np.testing.assert_array_equal(outputs["y"], [21, 43, 65])
+    np.testing.assert_array_equal(outputs["shape"], [3, 2])
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (2, 3)], ids=["scalar", "empty", "matrix"])
+def test_every_dtype_goes_through_unchanged(worker, toy, shape):
+    values = np.arange(np.prod(shape, dtype=int)).reshape(shape)
+    texts = [b"", b"short", b"longer than what fits in place", b"\xff", b"4", b"5"]
+    arrays = {
+        dtype: np.take(texts, values) if dtype == "string" else values.astype(dtype)
+        for dtype in DTYPES
+    }
+    outputs = worker.run(toy, "echo", {f"{d}_in": a for d, a in arrays.items()})
+    for dtype, array in arrays.items():
+        assert outputs[dtype].dtype.kind == array.dtype.kind
+        assert outputs[dtype].shape == shape
+        np.testing.assert_array_equal(outputs[dtype], array)
+
+
+def test_memory_layout_does_not_matter(worker, toy):
+    x = np.arange(6, dtype=">f4").reshape(2, 3).T  # not contiguous, big-endian
+    outputs = worker.run(toy, "dot", {"x": x})
+    np.testing.assert_array_equal(outputs["y"], x @ [1, 10])
+
+
+@pytest.mark.parametrize(
+    ("signature", "inputs", "code", "message"),
+    [
+        ("dot", {"x": np.zeros((2, 1), np.float32)}, 3, "not compatible with expected"),
+        ("dot", {"x": np.zeros((2, 2), np.float64)}, 3, "float but double"),
+        ("dot", {"x": np.zeros((2, 2), np.float16)}, 3, "expected an array of float32"),
+        ("dot", {"y": np.zeros((2, 2), np.float32)}, 3, r"expected inputs \['x'\]"),
+        ("no", {"x": np.zeros((2, 2), np.float32)}, 3, "expected a signature of"),
+        ("compiled", {"x": np.zeros((2, 2), np.float32)}, 13, "XLA compilation disab"),
+    ],
+    ids=["shape", "dtype", "unknown dtype", "name", "signature", "xla"],
+)
+def test_errors_carry_the_code_of_tensorflow(
+    worker, toy, signature, inputs, code, message
+):
+    with pytest.raises(CApiError, match=message) as raised:
+        worker.run(toy, signature, inputs)
+    assert raised.value.code == code
+    # The worker goes on.
+    outputs = worker.run(toy, "dot", {"x": np.ones((1, 2), np.float32)})
+    np.testing.assert_array_equal(outputs["y"], [11])
+
+
+def test_missing_model(worker, tmp_path):
+    with pytest.raises(CApiError, match="Could not find SavedModel") as raised:
+        worker.signatures(tmp_path / "nothing")
+    assert raised.value.code == 5
+
+
+def test_worker_holds_no_tensorflow_python(worker, toy):
+    worker.signatures(toy)
+    mapped = pathlib.Path(f"/proc/{worker.pid}/maps").read_text()
+    assert "libtensorflow_cc.so.2" in mapped
+    assert "_pywrap_tensorflow" not in mapped
+
+
+def test_a_bad_request_is_an_error_and_a_closed_worker_says_so(toy):
+    with CApiWorker() as own:
+        with pytest.raises(RuntimeError, match="allow_pickle"):
+            own.run(toy, "dot", {"x": np.array([None])})
+        assert "dot" in own.signatures(toy)
+    with pytest.raises(RuntimeError, match="no more requests"):
+        own.signatures(toy)
+
+
+def test_the_file_runs_alone_by_its_path(toy):
+    request = json.dumps({"model": str(toy)})
+    result = subprocess.run(
+        [sys.executable, "-P", c_api.__file__, "--worker"],
+        input=f"{request}\nnot json\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    good, bad = map(json.loads, result.stdout.splitlines())
+    assert good["ok"]
+    assert bad == {"ok": False, "code": None, "error": bad["error"]}
+
+
+LOAD = """
+import sys
+import numpy as np
+import c_api
+
+model = c_api.SavedModel(sys.argv[1])
+print(model.signatures["dot"].inputs["x"].dtype)
+print(model.run("dot", {"x": np.ones((1, 2), np.float32)})["y"].tolist())
+model.close()
+print([name for name in sys.modules if name.startswith(("tensorflow", "tfflows"))])
+"""
+
+
+def test_the_file_is_imported_alone_in_a_process_of_its_own(toy):
+    # Not in this process, in which it would disable XLA for all other tests.
+    result = subprocess.run(
+        [sys.executable, "-c", LOAD, str(toy)],
+        cwd=pathlib.Path(c_api.__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.splitlines() == ["float32", "[11.0]", "[]"]
+
+
+def test_another_system_is_refused(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(OSError, match="expected Linux"):
+        c_api.find_library()
+    with pytest.raises(OSError, match="expected Linux"):
+        CApiWorker()
+
+
+def test_a_library_without_the_c_api_is_refused(toy):
+    with pytest.raises(OSError, match="expected TensorFlow's C API"):
+        c_api.SavedModel(toy, library="libc.so.6")

@@ -1,0 +1,72 @@
+"""The binary: flags, exit codes, one line for an error."""
+
+import pytest
+
+from tfflows.export import main
+from tfflows.zoo import cli
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, scale_flow, capsys):
+    """Runs the binary: its exit code, the lines of stdout and of stderr."""
+    monkeypatch.setattr(main, "load", lambda model_dir: scale_flow)
+
+    def call(*arguments):
+        line = ["tfflows-export", *(a.format(tmp_path) for a in arguments)]
+        try:
+            code = cli.call(main.main, cli.parse(main.FLAGS, line))
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capsys.readouterr()
+        return code, out.splitlines(), err.splitlines()
+
+    return call
+
+
+def test_exports_and_prints_the_path_last(call, tmp_path):
+    arguments = "--model_dir=run", "--export_dir={}/out"
+    code, out, err = call(*arguments)
+    assert (code, out[-1], err) == (0, str(tmp_path / "out" / "1"), [])
+    assert (tmp_path / "out" / "1" / "saved_model.pb").is_file()
+    code, out, _ = call(*arguments, "--version=9", "--default=sample", "--seed=3")
+    assert (code, out[-1]) == (0, str(tmp_path / "out" / "9"))
+    code, out, _ = call(*arguments, "--split")
+    assert (code, out[-1]) == (0, str(tmp_path / "out"))
+    assert (tmp_path / "out" / "encode" / "1" / "saved_model.pb").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--model_dir=run"], 2, "expected --export_dir"),
+        (["--export_dir={}"], 2, "expected either --model_dir"),
+        (["--export_dir={}", "--model_dir=run", "--model=m"], 2, "expected either"),
+        (["--export_dir={}", "--model_dir=run", "--weights=w"], 2, "with --model,"),
+        (["--export_dir={}", "--model=realnvp_digit"], 2, "realnvp_digits"),
+        (["--export_dir={}", "--model=realnvp_digits", "--weights=no.h5"], 1, "no.h5"),
+        (["--export_dir={}", "--model_dir=run", "--version=0"], 2, "version"),
+        (["--export_dir={}", "--model_dir=run", "--version=4"], 1, "exists"),
+        (["--export_dir={}", "--model_dir=run", "--default=x"], 1, "'log_prob'"),
+        (["--export_dir={}", "--model_dir=run", "--default=x", "--split"], 2, "both"),
+        (["--export_dir={}", "--model_dir=run", "--no_such_flag"], 2, "no_such_flag"),
+        (["--export_dir={}/4/file", "--model_dir=run"], 1, "file"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_writes_nothing(
+    call, tmp_path, arguments, code, message
+):
+    (tmp_path / "4").mkdir()
+    (tmp_path / "4" / "file").touch()
+    found, out, err = call(*arguments)
+    assert (found, out) == (code, [])
+    assert len(err) == 1
+    assert err[0].startswith("error: ")
+    assert message in err[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["4"]
+
+
+def test_a_folder_that_is_no_training_run(call, monkeypatch):
+    monkeypatch.undo()  # the real load
+    code, _, err = call("--model_dir={}", "--export_dir={}/out")
+    assert code == 1
+    assert "expected a model_dir of tfflows-train" in err[0]

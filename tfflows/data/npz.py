@@ -1,0 +1,78 @@
+"""The user's own arrays: `npz:` paths."""
+
+import zipfile
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfflows.data.pipelines import ArraySource
+from tfflows.data.source import Examples
+from tfflows.data.split import split_source
+from tfflows.data.tables import check_file
+
+
+def load_npz(path: str, *, seed: int = 0) -> ArraySource:
+    """Loads one array [N, ...] of an .npz archive.
+
+    A uint8 array of rank 3 or more is image data of 256 levels; every other array
+    of numbers becomes float32.
+
+    Args:
+        path: the file; "PATH#key" names the array, otherwise it is "x" or the only
+            one.
+        seed: fixes the splits: 80, 10 and 10 per cent of the examples.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: no .npz archive, no such array, or an array of another type or
+            rank, empty or not finite (the message names the first such position).
+    """
+    file, _, key = path.partition("#")
+    check_file(file)
+    array = _read_npz(file, key)
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{path}: expected numbers, got dtype {array.dtype}")
+    if array.ndim < 2 or array.size == 0:
+        raise ValueError(
+            f"{path}: expected an array of shape [examples, ...] that is not empty, "
+            f"got shape {array.shape}"
+        )
+    is_image = array.dtype == np.uint8 and array.ndim >= 3
+    x = array if is_image else _finite_float32(path, array)
+    levels = 256 if is_image else None
+    return split_source(f"npz:{path}", Examples(x), seed=seed, levels=levels)
+
+
+def _finite_float32(path: str, array: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # overflow gives inf, which is reported
+        x = array.astype(np.float32)
+    if not np.isfinite(x).all():
+        position = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+        raise ValueError(
+            f"{path}: expected finite float32 numbers, got {array[position]} at "
+            f"position {list(position)} (counted from 0)"
+        )
+    return x
+
+
+def _read_npz(path: str, key: str) -> np.ndarray:
+    try:
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("this is a single array, saved by numpy.save")
+        with archive:
+            return archive[key or _only_key(archive.files)]
+    except KeyError as error:
+        raise ValueError(
+            f"{path}: expected the array {key!r}, got {archive.files}"
+        ) from error
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path}: not a usable .npz archive: {error}") from error
+
+
+def _only_key(keys: Sequence[str]) -> str:
+    if "x" in keys or len(keys) == 1:
+        return "x" if "x" in keys else keys[0]
+    raise ValueError(
+        f"expected one array, or one named 'x', got {list(keys)}; add #key to the path"
+    )

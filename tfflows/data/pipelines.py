@@ -1,0 +1,134 @@
+"""The two kinds of sources: in memory, and streamed from disk."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tfflows.data.source import DataInfo, DataSource, Examples
+
+# A streamed source shuffles through a buffer of at most this many bytes.
+_SHUFFLE_BUFFER_BYTES = 256 * 2**20
+
+
+class ArraySource(DataSource):
+    """A source in memory: indices are shuffled, and each batch is one gather.
+
+    Args:
+        info: shapes, types and counts.
+        read: reads one split; called at most once for each, on first use.
+        label_as_context: whether batches carry the label as "context".
+    """
+
+    def __init__(
+        self,
+        info: DataInfo,
+        read: Callable[[str], Examples],
+        *,
+        label_as_context: bool = False,
+    ) -> None:
+        super().__init__(info, label_as_context=label_as_context)
+        self._read = read
+        self._splits: dict[str, Examples] = {}
+
+    def _examples(self, split: str, limit: int) -> Examples:
+        if split not in self._splits:
+            examples = self._read(split)
+            # Callers get views; a write through one would change the data set.
+            for array in examples:
+                if array is not None:
+                    array.setflags(write=False)
+            self._splits[split] = examples
+        x, labels = self._splits[split]
+        return Examples(x[:limit], None if labels is None else labels[:limit])
+
+    def _batches(
+        self, split: str, batch_size: int, seed: int | None, drop_remainder: bool
+    ) -> tf.data.Dataset:
+        size = self.num_examples[split]
+        examples = self._examples(split, size)
+        with tf.device("CPU:0"):  # tf.data runs there; a GPU would copy back and forth
+            x = tf.convert_to_tensor(examples.x)
+            labels = (
+                tf.convert_to_tensor(examples.labels) if self.label_as_context else None
+            )
+
+        def gather(index: tf.Tensor) -> dict[str, tf.Tensor]:
+            context = None if labels is None else tf.gather(labels, index)
+            return self._batch(index, tf.gather(x, index), context)
+
+        indices = tf.data.Dataset.range(size)
+        if seed is not None:
+            indices = indices.shuffle(size, seed=seed)
+        return indices.batch(batch_size, drop_remainder).map(
+            gather, num_parallel_calls=tf.data.AUTOTUNE
+        )
+
+
+class StreamedSource(DataSource):
+    """A source too large for memory, read from disk at each epoch.
+
+    Shuffling goes through a buffer of at most 256 MiB, so it is local in large
+    sets.
+
+    Args:
+        info: shapes, types and counts.
+        stream: returns a split as a dataset of (x, label) in a fixed order; the
+            label of an unlabelled set is any scalar.
+        label_as_context: whether batches carry the label as "context".
+    """
+
+    def __init__(
+        self,
+        info: DataInfo,
+        stream: Callable[[str], tf.data.Dataset],
+        *,
+        label_as_context: bool = False,
+    ) -> None:
+        super().__init__(info, label_as_context=label_as_context)
+        self._info = info
+        self._stream = stream
+
+    def _examples(self, split: str, limit: int) -> Examples:
+        return collect(self._stream(split).take(limit), limit, self._info)
+
+    def _batches(
+        self, split: str, batch_size: int, seed: int | None, drop_remainder: bool
+    ) -> tf.data.Dataset:
+        dataset = self._stream(split).enumerate()
+        if seed is not None:
+            buffer_size = max(1, _SHUFFLE_BUFFER_BYTES // self._info.example_bytes)
+            buffer_size = min(buffer_size, self.num_examples[split])
+            dataset = dataset.shuffle(buffer_size, seed=seed)
+        return dataset.batch(batch_size, drop_remainder).map(
+            lambda index, example: self._batch(index, *example)
+        )
+
+
+def collect(dataset: tf.data.Dataset, size: int, info: DataInfo) -> Examples:
+    """Reads a dataset of (x, label) into arrays.
+
+    Args:
+        dataset: examples, not batched; the label of an unlabelled set is ignored.
+        size: number of examples that the dataset holds.
+        info: their shape and type.
+
+    Raises:
+        ValueError: fewer examples than `size`, or a check in the dataset failed.
+    """
+    x = np.empty((size, *info.event_shape), info.dtype)
+    labels = np.empty((size,), np.int64)
+    filled = 0
+    try:
+        for batch_x, batch_labels in dataset.batch(1024).as_numpy_iterator():
+            stop = filled + len(batch_x)
+            x[filled:stop], labels[filled:stop] = batch_x, batch_labels
+            filled = stop
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(f"data set {info.name!r}: {error.message}") from error
+    if filled != size:
+        raise ValueError(
+            f"data set {info.name!r}: expected {size} examples, got {filled}; prepare "
+            "it again"
+        )
+    return Examples(x, labels if info.num_classes else None)

@@ -1,0 +1,123 @@
+"""Data sources by name, or by prefix and path."""
+
+import difflib
+import fnmatch
+from collections.abc import Callable
+from typing import Any
+
+from tfflows.data.digits import load_digits
+from tfflows.data.images import load_images
+from tfflows.data.npz import load_npz
+from tfflows.data.pipelines import ArraySource
+from tfflows.data.source import DataSource, Examples, check_seed
+from tfflows.data.split import split_source
+from tfflows.data.tables import load_csv, load_parquet
+from tfflows.data.toy import TOYS
+
+_TOY_SIZES = (50_000, 10_000, 10_000)
+_FILE_READERS: dict[str, Callable[..., ArraySource]] = {
+    "csv": load_csv,
+    "npz": load_npz,
+    "parquet": load_parquet,
+    "images": load_images,
+}
+_TFDS_PREFIX = "tfds"
+
+
+def load(
+    name: str,
+    *,
+    data_dir: str | None = None,
+    seed: int = 0,
+    label_as_context: bool = False,
+) -> DataSource:
+    """Loads a data set.
+
+    Args:
+        name: one of
+            - "two_moons", "rings", "eight_gaussians", "three_gaussians",
+              "checkerboard": float32 [2], 50,000 + 10,000 + 10,000 points;
+            - "digits": scikit-learn's, uint8 [8, 8, 1], 17 levels;
+            - a TFDS builder, bare or as "tfds:NAME": see `load_tfds`;
+            - "csv:PATH", "parquet:PATH", "npz:PATH" or "npz:PATH#key",
+              "images:FOLDER" or "images:GLOB": your own data.
+        data_dir: TFDS's folder; None: `TFDS_DATA_DIR`, else TFDS's default.
+        seed: draws the toys' points and fixes the splits, but for TFDS sets, whose
+            splits are their own.
+        label_as_context: whether batches carry the label as "context".
+
+    Returns:
+        The source: shapes and counts, `dataset`, `arrays`, `labels`.
+
+    Raises:
+        ValueError: an unknown name, a bad seed, bad data, or labels asked of a set
+            that has none.
+        FileNotFoundError: a file that is not there, or a TFDS set that is not
+            prepared and cannot be downloaded.
+    """
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"expected the name of a data set, got {name!r}")
+    check_seed(seed)
+    prefix, _, path = name.partition(":")
+    if prefix in _FILE_READERS:
+        if label_as_context:
+            raise ValueError(
+                f"data set {name!r} has no labels; expected label_as_context=False, "
+                "got True"
+            )
+        return _FILE_READERS[prefix](path, seed=seed)
+    if name == "digits":
+        return load_digits(seed=seed, label_as_context=label_as_context)
+    if name in TOYS:
+        return _load_toy(name, seed, label_as_context)
+    return _load_tfds(
+        name,
+        path if prefix == _TFDS_PREFIX else name,
+        data_dir=data_dir,
+        label_as_context=label_as_context,
+    )
+
+
+def list_datasets(pattern: str = "*") -> list[str]:
+    """Returns the names of the built-in data sets, which need no network.
+
+    Args:
+        pattern: shell pattern that the names have to match.
+    """
+    return sorted(fnmatch.filter(["digits", *TOYS], pattern))
+
+
+def _load_toy(name: str, seed: int, label_as_context: bool) -> ArraySource:
+    points = TOYS[name].sample(sum(_TOY_SIZES), seed)
+    return split_source(
+        name,
+        Examples(points),
+        seed=seed,
+        sizes=_TOY_SIZES,
+        label_as_context=label_as_context,
+    )
+
+
+def _load_tfds(name: str, builder: str, **options: Any) -> DataSource:
+    # Imported here so that the other sources do not pay for TFDS's import.
+    from tfflows.data import tfds_source
+
+    try:
+        return tfds_source.load_tfds(builder, **options)
+    except tfds_source.UnknownBuilderError as error:
+        message = _unknown(name, builder, tfds_source.list_tfds())
+        raise ValueError(message) from error
+
+
+def _unknown(name: str, builder: str, builders: list[str]) -> str:
+    prefixes = [f"{prefix}:" for prefix in (_TFDS_PREFIX, *_FILE_READERS)]
+    known = [*list_datasets(), *prefixes, *builders]
+    # "cvs:table" resembles "csv:" by its prefix, "mnits:3.0.1" "mnist" by its name.
+    wanted = [builder, builder.partition(":")[0], builder.partition(":")[0] + ":"]
+    near = [n for w in wanted for n in difflib.get_close_matches(w, known, n=3)]
+    hint = f"; near it: {', '.join(dict.fromkeys(near))}" if near else ""
+    return (
+        f"unknown data set {name!r}{hint}. Expected one of "
+        f"{', '.join(list_datasets())}, the name of a TFDS builder, or a path after "
+        f"{', '.join(prefixes)}"
+    )

@@ -1,0 +1,198 @@
+"""Data sources: three disjoint splits of one data set as `tf.data` pipelines."""
+
+import abc
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+SPLITS = ("train", "validation", "test")
+
+
+class Examples(NamedTuple):
+    """The examples of one split: `x` [N, *event_shape], `labels` [N] or None."""
+
+    x: np.ndarray
+    labels: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class DataInfo:
+    """What is known of a data set before any example is read.
+
+    Attributes:
+        name: the data set's name.
+        event_shape: shape of one example.
+        dtype: "uint8" for images and digits, else "float32".
+        levels: number of levels of integer data (values 0 .. levels - 1), or
+            None for continuous data.
+        num_examples: number of examples of each split.
+        num_classes: number of classes of the labels; None where there are none.
+    """
+
+    name: str
+    event_shape: tuple[int, ...]
+    dtype: str
+    levels: int | None
+    num_examples: Mapping[str, int]
+    num_classes: int | None = None
+
+    @property
+    def example_bytes(self) -> int:
+        """The bytes that one example takes in memory."""
+        return math.prod(self.event_shape) * np.dtype(self.dtype).itemsize
+
+
+class DataSource(abc.ABC):
+    """Splits "train", "validation" and "test" of one data set.
+
+    The splits are disjoint and fixed by the source. An example's index is its
+    position within its split, `arrays(split)[index]`; it depends neither on the
+    batch size nor on shuffling, so that noise can be keyed on it.
+
+    Args:
+        info: shapes, types and counts.
+        label_as_context: whether batches carry the label as "context".
+
+    Raises:
+        ValueError: labels are asked for and the data set has none.
+    """
+
+    def __init__(self, info: DataInfo, *, label_as_context: bool = False) -> None:
+        if label_as_context and info.num_classes is None:
+            raise ValueError(
+                f"data set {info.name!r} has no labels; "
+                "expected label_as_context=False, got True"
+            )
+        self.name = info.name
+        self.event_shape = info.event_shape
+        self.dtype = info.dtype
+        self.levels = info.levels
+        self.num_examples = dict(info.num_examples)
+        self.num_classes = info.num_classes
+        self.label_as_context = label_as_context
+
+    def dataset(
+        self,
+        split: str,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        drop_remainder: bool = False,
+    ) -> tf.data.Dataset:
+        """Returns one epoch of batches.
+
+        Args:
+            split: "train", "validation" or "test".
+            batch_size: number of examples of a batch (the last may have fewer).
+            shuffle: whether to shuffle, anew in each epoch.
+            seed: non-negative; fixes the sequence of orders, one for each epoch.
+            drop_remainder: whether to leave out a last, smaller batch.
+
+        Returns:
+            A `tf.data.Dataset` of dicts "x" [B, *event_shape], "index" int64 [B]
+            and, with `label_as_context`, "context" int64 [B].
+
+        Raises:
+            ValueError: an unknown split, a bad seed, or a batch size that is no
+                positive integer or would drop every example.
+        """
+        size = self._split_size(split)
+        check_positive("batch_size", batch_size)
+        check_seed(seed)
+        if drop_remainder and batch_size > size:
+            raise ValueError(
+                f"split {split!r} of {self.name!r} has {size} examples: expected "
+                f"batch_size <= {size} with drop_remainder=True, got {batch_size}"
+            )
+        dataset = self._batches(
+            split, batch_size, seed if shuffle else None, drop_remainder
+        )
+        options = tf.data.Options()
+        # Under tf.distribute each worker reads every batch and takes its part; the
+        # default would first try to share out files and warn that there are none.
+        options.experimental_distribute.auto_shard_policy = (
+            tf.data.experimental.AutoShardPolicy.DATA
+        )
+        return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
+
+    def arrays(self, split: str, limit: int | None = None) -> np.ndarray:
+        """Returns the examples, in the order of their index, as a read-only array.
+
+        Args:
+            split: "train", "validation" or "test".
+            limit: number of examples to return, the first ones; None: all.
+
+        Returns:
+            Array [N, *event_shape] of the source's `dtype`.
+
+        Raises:
+            ValueError: an unknown split, or a limit that is no positive integer.
+        """
+        return self._checked_examples(split, limit).x
+
+    def labels(self, split: str, limit: int | None = None) -> np.ndarray | None:
+        """Returns the labels, in the order of the index: int64 [N], or None.
+
+        Args:
+            split: "train", "validation" or "test".
+            limit: number of labels to return, the first ones; None: all.
+
+        Raises:
+            ValueError: an unknown split, or a limit that is no positive integer.
+        """
+        return self._checked_examples(split, limit).labels
+
+    def _checked_examples(self, split: str, limit: int | None) -> Examples:
+        size = self._split_size(split)
+        if limit is not None:
+            check_positive("limit", limit)
+        return self._examples(split, size if limit is None else min(limit, size))
+
+    def _split_size(self, split: str) -> int:
+        if split not in self.num_examples:
+            raise ValueError(
+                f"expected a split of {self.name!r} among {list(self.num_examples)}, "
+                f"got {split!r}"
+            )
+        return self.num_examples[split]
+
+    def _batch(
+        self, index: tf.Tensor, x: tf.Tensor, labels: tf.Tensor | None
+    ) -> dict[str, tf.Tensor]:
+        batch = {"x": x, "index": index}
+        if self.label_as_context:
+            batch["context"] = labels
+        return batch
+
+    @abc.abstractmethod
+    def _batches(
+        self, split: str, batch_size: int, seed: int | None, drop_remainder: bool
+    ) -> tf.data.Dataset:
+        """Returns the batches of a split; `seed` None: in the order of the index."""
+
+    @abc.abstractmethod
+    def _examples(self, split: str, limit: int) -> Examples:
+        """Returns the first `limit` examples of a split."""
+
+
+def check_positive(name: str, value: int) -> None:
+    """Raises ValueError unless `value` is a positive integer."""
+    if not _is_integer(value) or value < 1:
+        raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
+
+
+def check_seed(seed: int) -> None:
+    """Raises ValueError unless `seed` is an integer from 0 to 2^63 - 1."""
+    if not _is_integer(seed) or not 0 <= seed < 2**63:
+        raise ValueError(
+            f"expected seed to be an integer from 0 to 2^63 - 1, got {seed!r}"
+        )
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)

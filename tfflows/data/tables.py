@@ -1,0 +1,154 @@
+"""The user's own tables: `csv:` and `parquet:` paths."""
+
+import io
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfflows.data.pipelines import ArraySource
+from tfflows.data.source import Examples
+from tfflows.data.split import split_source
+
+
+def load_csv(path: str, *, seed: int = 0) -> ArraySource:
+    """Loads a comma-separated UTF-8 file of numbers as float32 rows.
+
+    A first line in which every cell is a number is data; one in which no cell is,
+    is the header.
+
+    Args:
+        path: the file.
+        seed: fixes the splits: 80, 10 and 10 per cent of the rows.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: no text, no data, a first line that is neither header nor data,
+            rows of different lengths, or a cell that is no finite number (the
+            message names file, line and column).
+    """
+    check_file(path)
+    lines, first = _text_lines(path)
+    names = _header(path, lines[0], first)
+    if names is not None:
+        lines = lines[1:]
+    if not lines:
+        raise ValueError(f"{path}: expected rows of numbers, got a header line only")
+    frame = _read_csv(path, path, skiprows=lines[0] - 1)
+    if names is None:
+        names = [str(column + 1) for column in frame.columns]
+    if len(names) != frame.shape[1]:
+        raise ValueError(
+            f"{path}: expected {len(names)} columns as in the header, "
+            f"got {frame.shape[1]}"
+        )
+    frame.columns = pd.Index(names)
+    x = _numeric(frame, path, lambda row: f"line {lines[row]}")
+    return split_source(f"csv:{path}", Examples(x), seed=seed)
+
+
+def load_parquet(path: str, *, seed: int = 0) -> ArraySource:
+    """Loads a Parquet file with numeric columns as float32 rows.
+
+    Args:
+        path: the file.
+        seed: fixes the splits: 80, 10 and 10 per cent of the rows.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: no Parquet file, no data, or a cell that is no finite number (the
+            message names file, row (from 1) and column).
+    """
+    check_file(path)
+    try:
+        frame = pd.read_parquet(path)
+    except (ValueError, OSError) as error:  # pyarrow's own errors derive from these
+        raise ValueError(f"{path}: expected a Parquet file: {error}") from error
+    if frame.empty:
+        raise ValueError(f"{path}: expected rows of numbers, got {frame.shape}")
+    x = _numeric(frame, path, lambda row: f"row {row + 1}")
+    return split_source(f"parquet:{path}", Examples(x), seed=seed)
+
+
+def check_file(path: str) -> None:
+    """Raises FileNotFoundError, or ValueError for an empty path."""
+    if not path:
+        raise ValueError("expected a path after the prefix, as in csv:PATH, got none")
+    if not pathlib.Path(path).is_file():
+        raise FileNotFoundError(f"{path}: expected a file, found none")
+
+
+def _text_lines(path: str) -> tuple[list[int], str]:
+    """Returns the numbers (from 1) of the lines that are not blank, and the first."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            # pandas skips blank lines; messages have to count them.
+            lines = [i for i, line in enumerate(file, 1) if line.strip()]
+            file.seek(0)
+            first = next((line for line in file if line.strip()), "")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected UTF-8 text, got binary data") from error
+    if not lines:
+        raise ValueError(f"{path}: expected rows of numbers, got an empty file")
+    return lines, first
+
+
+def _header(path: str, line: int, text: str) -> list[str] | None:
+    """Returns the column names, or None when the first line is data."""
+    cells = _read_csv(path, io.StringIO(text), dtype=str, keep_default_na=False)
+    names = [str(cell).strip() for cell in cells.iloc[0]]
+    # pandas itself decides what a number is, so that header and body agree. Empty
+    # cells count as numbers: in a row of data they are reported as missing.
+    parsed = _read_csv(path, io.StringIO(text))
+    is_number = [pd.api.types.is_numeric_dtype(dtype) for dtype in parsed.dtypes]
+    if all(is_number):
+        return None
+    for column, (name, number) in enumerate(zip(names, is_number, strict=True), 1):
+        if number:
+            raise ValueError(
+                f"{path}, line {line}: expected a header of names or a row of "
+                f"numbers, got both ({name!r} in column {column}, among text); name "
+                "every column, or mend the row"
+            )
+    return names
+
+
+def _read_csv(path: str, source: Any, **options: Any) -> pd.DataFrame:
+    try:
+        # low_memory would guess types chunk by chunk.
+        return pd.read_csv(source, header=None, low_memory=False, **options)
+    except pd.errors.ParserError as error:
+        raise ValueError(f"{path}: expected rows of equal length: {error}") from error
+
+
+def _numeric(frame: pd.DataFrame, path: str, place: Callable[[int], str]) -> np.ndarray:
+    """Returns the table as float32 [N, D], or names the first cell that is wrong."""
+    for name, dtype in zip(frame.columns, frame.dtypes, strict=True):
+        # These pandas would turn into numbers; a density of them makes no sense.
+        if pd.api.types.is_bool_dtype(dtype) or dtype.kind in "mMc":
+            raise ValueError(
+                f"{path}, {place(0)}, column {name!r}: expected a number, got {dtype}"
+            )
+    columns = [_to_float32(frame.iloc[:, i]) for i in range(frame.shape[1])]
+    x = np.stack(columns, axis=-1)
+    if not np.isfinite(x).all():
+        row, column = (int(i) for i in np.argwhere(~np.isfinite(x))[0])
+        raise ValueError(
+            f"{path}, {place(row)}, column {str(frame.columns[column])!r}: expected "
+            f"a finite float32 number, got {_show(frame.iat[row, column])}"
+        )
+    return x
+
+
+def _to_float32(column: pd.Series) -> np.ndarray:
+    """Returns a column as float32, with NaN for what is no number."""
+    values = pd.to_numeric(column, errors="coerce")
+    with np.errstate(over="ignore"):  # overflow gives inf, which the caller reports
+        return values.to_numpy(np.float64, na_value=np.nan).astype(np.float32)
+
+
+def _show(cell: object) -> str:
+    is_missing = bool(np.all(pd.isna(cell)))
+    return "NaN or an empty cell" if is_missing else repr(cell)
