@@ -40,7 +40,7 @@ class Batch:
         """
         weight = None
         if isinstance(data, list | tuple):
-            data, weight = _unpack(tuple(data))
+            data, weight = unpack(tuple(data))
         if not isinstance(data, dict):
             data = {"x": data}
         unknown = sorted(set(data) - set(_KEYS))
@@ -73,7 +73,19 @@ class Batch:
         return rows + tf.cast(replica.replica_id_in_sync_group, tf.int64) * 2**32
 
 
-def _unpack(data: tuple) -> tuple[Any, Any]:
+def weighted(x: Any, weight: Any) -> Any:
+    """Data and their weights as one dict; the data as they are if weight is None."""
+    if weight is None:
+        return x
+    return {**(x if isinstance(x, dict) else {"x": x}), "sample_weight": weight}
+
+
+def unpack(data: tuple) -> tuple[Any, Any]:
+    """The data and weight of the tuples (x,), (x, weight), (x, None, weight).
+
+    Raises:
+      ValueError: For other tuples.
+    """
     if len(data) == 3 and data[1] is None:
         return data[0], data[2]
     if len(data) in (1, 2):

@@ -181,11 +181,16 @@ class Flow(LikelihoodModel):
         self, batch: Batch, dequantization: Dequantization
     ) -> tf.Tensor:
         x, index = self._checked(batch.x), batch.index_or_position()
-        draws = []
-        for draw in range(dequantization.evaluation_draws):
+
+        def density(draw: tf.Tensor) -> tf.Tensor:
             noise = dequantization.evaluation_noise(index, draw)
-            draws.append(self._density(self._continuous(x, noise), batch.context))
-        return tf.reduce_mean(tf.stack(draws), axis=0)
+            return self._density(self._continuous(x, noise), batch.context)
+
+        draws = tf.range(dequantization.evaluation_draws)
+        densities = tf.map_fn(
+            density, draws, fn_output_signature=x.dtype, parallel_iterations=1
+        )
+        return tf.reduce_mean(densities, axis=0)
 
     def log_prob(self, x: Any, context: Any = None) -> tf.Tensor:
         """Log-densities in nats, in the units of the raw data.

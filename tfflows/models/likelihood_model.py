@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfflows.checkpointing import CheckpointsAllWeights
 from tfflows.checks import failed_requirements_as_value_errors
-from tfflows.models.batch import Batch
+from tfflows.models.batch import Batch, unpack, weighted
 
 
 class LikelihoodModel(CheckpointsAllWeights, keras.Model):
@@ -96,7 +96,7 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
           ValueError: For targets, data that break the model's rules, or a model whose
             data-dependent start has not taken place.
         """
-        self._check_no_targets(y)
+        x = self._with_weights(x, y, kwargs)
         if not self.is_initialized:
             raise ValueError(
                 f"{self.name}: expected an initialised model; call "
@@ -107,7 +107,7 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
 
     def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
         """`keras.Model.evaluate` without targets; see `fit`."""
-        self._check_no_targets(y)
+        x = self._with_weights(x, y, kwargs)
         with failed_requirements_as_value_errors():
             return super().evaluate(x, **kwargs)
 
@@ -121,12 +121,18 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         """Whether each data-dependent start has taken place."""
         return True
 
-    def _check_no_targets(self, y: Any) -> None:
+    def _with_weights(self, x: Any, y: Any, kwargs: dict[str, Any]) -> Any:
+        # Without targets, Keras drops sample_weight silently.
+        validation = kwargs.get("validation_data")
+        if isinstance(validation, tuple | list):
+            kwargs["validation_data"] = weighted(*unpack(tuple(validation)))
+        weight = kwargs.pop("sample_weight", None)
         if y is not None:
             raise ValueError(
                 f"{self.name}: expected no targets y; give labels as "
                 "{'x': x, 'context': labels} and weights as sample_weight="
             )
+        return weighted(x, weight)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step of the optimizer on one replica's share of the batch."""

@@ -99,7 +99,7 @@ class Dequantization(keras.layers.Layer):
         """Fresh u `[B, *event]` of a training step, keyed by (seed, step, index)."""
         return self._draw(index, _TRAINING, step, tuple(self.pattern.shape))
 
-    def evaluation_noise(self, index: tf.Tensor, draw: int) -> tf.Tensor:
+    def evaluation_noise(self, index: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
         """The u `[B, *event]` of one of `evaluate`'s draws, keyed by (seed, index)."""
         return self._draw(index, _EVALUATION, draw, tuple(self.pattern.shape))
 

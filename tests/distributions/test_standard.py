@@ -1,0 +1,84 @@
+"""The bases against closed forms and SciPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+
+from tfflows import random
+from tfflows.distributions import Base, StandardLogistic, StandardNormal
+
+CASES = [(StandardNormal, scipy.stats.norm), (StandardLogistic, scipy.stats.logistic)]
+
+
+@pytest.mark.parametrize(("cls", "reference"), CASES)
+def test_densities_moments_and_entropy_are_scipys(cls, reference):
+    base = cls((2, 3), dtype="float64")
+    z = np.random.default_rng(0).normal(size=(5, 2, 3)) * 3.0
+    wanted = reference.logpdf(z).sum(axis=(1, 2))
+    np.testing.assert_allclose(base.log_prob(z), wanted)
+    np.testing.assert_allclose(base.stddev(), reference.std() * np.ones((2, 3)))
+    np.testing.assert_allclose(base.entropy(), 6 * reference.entropy())
+    assert np.isfinite(base.log_prob(np.full((2, 3), 500.0)))
+
+
+@pytest.mark.parametrize(("cls", "reference"), CASES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_draws_pass_a_kolmogorov_smirnov_test(cls, reference, dtype):
+    draws = cls(10, dtype=dtype).sample(5000, seed=3).numpy().ravel()
+    assert scipy.stats.kstest(draws, reference.cdf).pvalue > 1e-3
+
+
+def test_a_row_depends_on_its_seed_alone():
+    base, seeds = StandardNormal(7), tf.constant([[1, 2], [3, 4], [-5, 6]])
+    rows = base.sample_rows(seeds)
+    np.testing.assert_allclose(base.sample_rows(seeds[1:2]), rows[1:2], rtol=1e-6)
+    assert len(np.unique(rows)) == 21
+
+
+def test_the_layer_names_what_is_no_location():
+    import tensorflow_probability as tfp
+
+    class Bare(tfp.distributions.Normal):
+        def _mean(self):
+            raise NotImplementedError
+
+        _mode = _mean
+
+    layer = Base(tfp.distributions.Independent(Bare(tf.zeros(2), 1.0), 1))
+    with pytest.raises(ValueError, match="expected a base with a mean or a mode"):
+        layer.sample_rows(tf.zeros((2, 2), tf.int32), tf.ones(2))
+
+
+def test_an_event_shape_that_is_none_is_named():
+    with pytest.raises(ValueError, match="expected an event shape of sizes >= 1"):
+        StandardNormal(0)
+
+
+def words(*values):
+    return tuple(tf.constant([value], tf.uint32) for value in values)
+
+
+@pytest.mark.parametrize(
+    ("counter", "key", "wanted"),
+    [
+        ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
+        ((2**32 - 1,) * 2, (2**32 - 1,) * 2, (0x1CB996FC, 0xBB002BE7)),
+        (
+            (0x243F6A88, 0x85A308D3),
+            (0x13198A2E, 0x03707344),
+            (0xC4923A9C, 0x483DF7A0),
+        ),
+    ],
+)
+def test_threefry_gives_the_known_answers_of_random123(counter, key, wanted):
+    got = random.threefry(words(*key), words(*counter))
+    assert [int(word[0]) for word in got] == list(wanted)
+
+
+def test_fold_in_separates_seeds_and_numbers():
+    numbers = tf.constant([0, 1, 2**32, 2**32 + 1, -1], tf.int64)
+    rows = [random.fold_in(random.as_seed(seed), numbers) for seed in (0, 1, 2**32)]
+    assert len(np.unique(np.concatenate(rows), axis=0)) == 15

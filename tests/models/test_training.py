@@ -1,0 +1,179 @@
+"""`fit` and `evaluate`: what they take, weigh, report and refuse."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfflows
+from tfflows import bijectors as fb
+from tfflows.models.likelihood_model import global_mean
+from tfflows.preprocessing import Dequantization
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return np.random.default_rng(0).normal(size=(40, 2)).astype("float32")
+
+
+def flow_of(step=None, **kwargs):
+    flow = tfflows.Flow(fb.Scale() if step is None else step, (2,), **kwargs)
+    flow.compile(keras.optimizers.SGD(0.1))
+    return flow
+
+
+def test_history_has_the_mean_nll_and_it_falls(rows):
+    flow = flow_of()
+    wanted = -np.mean(flow.log_prob(rows))
+    history = flow.fit(
+        rows * 3.0, epochs=5, verbose=0, validation_data=rows * 3.0, shuffle=False
+    ).history
+    assert set(history) == {"loss", "val_loss"}
+    assert history["val_loss"][-1] < history["val_loss"][0]
+    fresh = flow_of()
+    assert fresh.evaluate(rows, verbose=0) == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("form", ["x", "pair", "dict", "dict_in_pair", "arrays"])
+def test_every_form_of_a_batch_gives_the_same_weighted_mean(rows, form):
+    flow = flow_of()
+    weight = np.linspace(0.0, 2.0, 40).astype("float32")
+    nll = -flow.log_prob(rows).numpy()
+    wanted = nll.mean() if form == "x" else (weight * nll).sum() / weight.sum()
+    data = {
+        "x": rows,
+        "pair": (rows, weight),
+        "dict": {"x": rows, "sample_weight": weight},
+        "dict_in_pair": ({"x": rows}, weight),
+    }
+    if form == "arrays":
+        loss = flow.evaluate(rows, sample_weight=weight, batch_size=16, verbose=0)
+    else:
+        dataset = tf.data.Dataset.from_tensor_slices(data[form]).batch(16)
+        loss = flow.evaluate(dataset, verbose=0)
+        flow.fit(dataset, verbose=0)
+    assert loss == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("form", [lambda x, w: (x, w), lambda x, w: (x, None, w)])
+def test_validation_data_are_weighted(rows, form):
+    weight = np.array([0.0] * 39 + [5.0], "float32")
+    flow = flow_of()
+    history = flow.fit(rows, validation_data=form(rows, weight), verbose=0).history
+    wanted = -float(flow.log_prob(rows[-1]))
+    assert history["val_loss"] == [pytest.approx(wanted, rel=1e-5)]
+
+
+def test_the_gradient_is_of_the_weighted_mean(rows):
+    weight = np.array([0.0] * 39 + [5.0], "float32")
+    weighted, alone = flow_of(), flow_of()
+    weighted.fit(rows, sample_weight=weight, batch_size=40, verbose=0)
+    alone.fit(rows[-1:], verbose=0)
+    np.testing.assert_allclose(weighted.get_weights()[0], alone.get_weights()[0])
+
+
+def test_a_batch_without_weight_leaves_the_model_alone(rows):
+    flow = flow_of()
+    flow.fit(rows, sample_weight=np.zeros(40), verbose=0)
+    np.testing.assert_array_equal(flow.get_weights()[0], 0.0)
+    value = global_mean(tf.constant([np.inf, 2.0]), tf.constant([0.0, 1.0]))
+    np.testing.assert_array_equal(value, 2.0)
+
+
+def test_regularizers_of_a_conditioner_count(rows):
+    def loss_gap(strength):
+        network = keras.layers.Dense(
+            8, kernel_regularizer=keras.regularizers.L2(strength)
+        )
+        keras.utils.set_random_seed(0)
+        flow = flow_of(fb.AffineCoupling(network))
+        flow.fit(rows, epochs=3, verbose=0)
+        return np.abs(network.kernel.numpy()).mean()
+
+    assert loss_gap(1.0) < 0.9 * loss_gap(0.0)
+
+
+def test_callbacks_and_execution_options(rows):
+    flow = flow_of()
+    flow.compile("adam", steps_per_execution=2, jit_compile=True)
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=1)
+    history = flow.fit(
+        rows, validation_split=0.25, epochs=3, verbose=0, callbacks=[stop]
+    )
+    assert len(history.history["loss"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda f, x: f.compile("adam", loss="mse"), "neither loss nor metrics"),
+        (lambda f, x: f.compile("adam", metrics=["mse"]), "neither loss nor metrics"),
+        (lambda f, x: f.fit(x, x[:, 0], verbose=0), "no targets y"),
+        (lambda f, x: f.evaluate(x, x[:, 0], verbose=0), "no targets y"),
+        (lambda f, x: f.fit({"y": x}, verbose=0), "keys \\['y'\\]"),
+        (
+            lambda f, x: f.fit(
+                tf.data.Dataset.from_tensors((x, np.arange(40))), verbose=0
+            ),
+            "float dtype and shape \\(batch,\\), got int64",
+        ),
+        (lambda f, x: f.fit(np.full((4, 2), np.nan), verbose=0), "finite data"),
+        (lambda f, x: f.fit(x[:, :1], verbose=0), "shape \\(batch, 2\\)"),
+    ],
+)
+def test_what_training_refuses(rows, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(flow_of(), rows)
+
+
+def test_an_uninitialised_model_is_not_trained(rows):
+    flow = flow_of(fb.ActNorm())
+    with pytest.raises(ValueError, match=r"initialize\(batch\)"):
+        flow.fit(rows, verbose=0)
+    flow.initialize(rows)
+    flow.fit(rows, verbose=0)
+
+
+def test_a_step_without_xla_is_refused_when_it_is_asked_for():
+    class Eager(fb.Scale):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.supports_jit = False
+
+    flow = tfflows.Flow(fb.Chain([Eager()]), (2,))
+    with pytest.raises(ValueError, match="cannot be compiled by XLA"):
+        flow.compile("adam", jit_compile=True)
+
+
+def noisy(draws=1):
+    return flow_of(preprocessing=Dequantization(4, evaluation_draws=draws))
+
+
+def test_training_noise_is_keyed_by_the_index_not_by_the_place_in_the_batch():
+    x = np.random.default_rng(0).integers(0, 4, (12, 2))
+    index = np.arange(12)
+    flow = noisy()
+    flow.optimizer.build(flow.trainable_variables)
+    whole = flow({"x": x, "index": index}, training=True).numpy()
+    order = np.random.default_rng(1).permutation(12)
+    shuffled = flow({"x": x[order], "index": index[order]}, training=True)
+    np.testing.assert_array_equal(shuffled, whole[order])
+    flow.optimizer.iterations.assign(1)
+    assert np.all(flow({"x": x, "index": index}, training=True) != whole)
+    assert np.all(flow(x) == flow(x))
+
+
+def test_evaluation_draws_are_averaged_and_repeat_exactly():
+    x = np.random.default_rng(0).integers(0, 4, (12, 2))
+    one, many = noisy(), noisy(draws=64)
+    figures = [many.evaluate(x, verbose=0, return_dict=True) for _ in range(2)]
+    assert figures[0] == figures[1]
+    assert set(figures[0]) == {"loss", "bits_per_dim"}
+    # E over u in [0, 1) of (x + u)^2 is x^2 + x + 1/3.
+    exact = 0.5 * (x**2 + x + 1.0 / 3.0).sum(axis=1).mean() + np.log(2.0 * np.pi)
+    assert figures[0]["loss"] == pytest.approx(exact, abs=0.05)
+    bits = figures[0]["loss"] / (2 * np.log(2.0))
+    assert figures[0]["bits_per_dim"] == pytest.approx(bits, rel=1e-6)
+    assert one.evaluate(x, verbose=0) != figures[0]["loss"]
