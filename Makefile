@@ -1,0 +1,35 @@
+# The commands of README.md. Each installs what it needs into .venv by itself.
+PYTHON ?= $(shell command -v python3.11 || echo python3)
+BIN := .venv/bin
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: setup demo test test-large lint bench wheel clean
+
+setup: .venv/installed
+
+.venv/installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/python -m tfflows.zoo.demo
+
+test: setup
+	$(BIN)/python -m pytest -m 'not large'
+
+test-large: setup
+	$(BIN)/python -m pytest -m large
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+wheel: setup
+	rm -rf build dist
+	$(BIN)/python -m build --wheel --outdir dist .
+
+clean:
+	rm -rf .venv build dist demo *.egg-info
