@@ -95,6 +95,15 @@ def test_regularizers_of_a_conditioner_count(rows):
     assert loss_gap(1.0) < 0.9 * loss_gap(0.0)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "mixed_float16", "mixed_bfloat16"])
+def test_it_trains_in_every_precision(rows, dtype):
+    network = keras.layers.Dense(8, "relu", dtype=dtype)
+    flow = flow_of(fb.AffineCoupling(network, dtype=dtype))
+    history = flow.fit(rows * 3.0, epochs=5, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    assert flow.log_prob(rows).dtype == ("float64" if dtype == "float64" else "float32")
+
+
 def test_callbacks_and_execution_options(rows):
     flow = flow_of()
     flow.compile("adam", steps_per_execution=2, jit_compile=True)

@@ -140,7 +140,7 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         with tf.GradientTape() as tape:
             values = self.per_example(batch, training=True)
             loss = global_mean(values["loss"], batch.sample_weight)
-            loss += self._weight_penalty()
+            loss += self._weight_penalty(loss.dtype)
             scaled = self.optimizer.scale_loss(loss)
         weights = self.trainable_weights
         gradients = tape.gradient(scaled, weights)
@@ -153,11 +153,9 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         values = self.per_example(batch, training=False)
         return self._track(values, batch.sample_weight)
 
-    def _weight_penalty(self) -> tf.Tensor:
-        if not self.losses:
-            return tf.zeros([])
+    def _weight_penalty(self, dtype: tf.DType) -> tf.Tensor:
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        return tf.add_n(self.losses) / replicas
+        return sum((tf.cast(loss, dtype) for loss in self.losses), 0.0) / replicas
 
     def _track(
         self, values: dict[str, tf.Tensor], weight: tf.Tensor | None
