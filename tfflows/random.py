@@ -65,20 +65,20 @@ def as_seed(seed: Any) -> tf.Tensor:
     if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
         low, high = int(seed) & 0xFFFFFFFF, (int(seed) >> 32) & 0xFFFFFFFF
         return tf.constant(np.array([high, low], "uint32").view("int32"))
-    if not isinstance(seed, str | float | bool):
+    if isinstance(seed, list | tuple | np.ndarray | tf.Tensor):
         seed = tf.convert_to_tensor(seed)
         if seed.dtype.is_integer and seed.shape == (2,):
             return tf.cast(seed, tf.int32)
         seed = f"dtype {seed.dtype.name}, shape {tuple(seed.shape)}"
-    raise ValueError(f"expected a seed None, an int or int32 [2], got {seed}")
+    raise ValueError(f"expected a seed None, an int or int32 [2], got {seed!r}")
 
 
 def fold_in(seed: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
     """A seed row for each integer: rows differ in any of seed and data.
 
     Args:
-      seed: int32 `[2]`.
-      data: Integers `[N]`.
+      seed: int32 `[2]`, or a seed for each integer, `[N, 2]`.
+      data: Integers `[N]`, or one, `[1]`, for all seeds.
 
     Returns:
       int32 `[N, 2]`.
@@ -86,8 +86,25 @@ def fold_in(seed: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
     data = tf.cast(data, tf.int64)
     high = tf.bitwise.right_shift(data, tf.constant(32, tf.int64))
     counter = (_word(data), _word(high))
-    words = threefry((_word(seed[0]), _word(seed[1])), counter)
+    words = threefry((_word(seed[..., 0]), _word(seed[..., 1])), counter)
     return tf.bitcast(tf.stack(words, axis=-1), tf.int32)
+
+
+def noise_seeds(seed: Any, stream: int, step: Any, index: tf.Tensor) -> tf.Tensor:
+    """The seeds of a model's noise: one for each example, at each step.
+
+    Args:
+      seed: The model's, as in `as_seed`.
+      stream: Number of the kind of noise; the noise of two kinds must not meet.
+      step: Integer scalar: of the optimizer, or of a draw.
+      index: Integers `[B]`, the examples' positions in their data set.
+
+    Returns:
+      int32 `[B, 2]`.
+    """
+    stream_seed = fold_in(as_seed(seed), tf.constant([stream]))
+    step = tf.reshape(tf.cast(step, tf.int64), [1])
+    return fold_in(fold_in(stream_seed[0], step)[0], index)
 
 
 def _word(value: tf.Tensor) -> tf.Tensor:

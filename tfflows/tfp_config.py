@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -27,15 +28,17 @@ def to_tfp_config(obj: Any) -> dict[str, Any]:
     """
     kind = _kind(obj)
     name = type(obj).__name__.lstrip("_")
-    if not hasattr(_MODULES[kind], name):
+    stock = type(obj).__module__.startswith("tensorflow_probability.")
+    if not stock or not hasattr(_MODULES[kind], name):
         raise ValueError(
             f"expected a class of tfp.{kind}s to save, got {name}; subclass "
             "tfflows.bijectors.FlowStep for a map of your own"
         )
+    defaults = inspect.signature(getattr(_MODULES[kind], name).__init__).parameters
     parameters = {
         key: _encode(value, f"{name}.{key}")
         for key, value in obj.parameters.items()
-        if key != "name"
+        if key != "name" and not (key in defaults and value is defaults[key].default)
     }
     return {"tfp": kind, "class": name, "parameters": parameters, "name": obj.name}
 

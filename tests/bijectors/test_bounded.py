@@ -20,9 +20,20 @@ def test_logit_is_finite_at_both_ends_of_the_range_with_alpha():
     np.testing.assert_allclose(step.forward(tf.identity(z)), x, atol=1e-3)
 
 
+@pytest.mark.parametrize("levels", [7, 14, 15, 17, 28, 60, 240, 256])
+def test_logit_without_alpha_takes_all_that_dequantization_gives(levels):
+    last = np.float32(levels - 1) + np.float32(1 - np.spacing(np.float32(levels)))
+    step = fb.Logit(0.0, 0.0, levels)
+    z, log_det = step.inverse_and_log_det(np.array([[0.0, last]], "float32"))
+    assert np.isfinite(z).all()
+    assert np.isfinite(log_det).all()
+    saturated = step.forward(np.array([[-200.0, 200.0]]))
+    assert np.isfinite(step.inverse(saturated)).all()
+
+
 def test_logit_names_its_domain_in_eager_mode_and_in_a_graph():
     step = fb.Logit()
-    for x in ([[0.5, 1.5]], [[np.nan, 0.5]], [[0.0, 0.5]]):
+    for x in ([[0.5, 1.5]], [[np.nan, 0.5]], [[-1e-6, 0.5]]):
         with pytest.raises(ValueError, match=r"inside \(0, 1\)"):
             step.inverse(np.array(x))
     with pytest.raises(tf.errors.InvalidArgumentError, match="inside"):

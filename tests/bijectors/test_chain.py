@@ -126,3 +126,47 @@ def test_a_checkpoint_holds_weights_in_lists_too(tmp_path):
     tf.train.Checkpoint(chain=other).read(path).assert_consumed()
     for ours, theirs in zip(chain.weights, other.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_steps_inside_stock_composites_are_unwrapped():
+    scale = fb.Scale()
+    stock = tfb.Chain([tfb.Shift(1.0), tfb.Invert(scale), fb.ActNorm()])
+    chain = fb.Chain([stock])
+    chain.build((None, 3))
+    assert len(chain.trainable_variables) == 3
+    assert not chain.is_initialized
+    randomize(chain)
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    copy = fb.Chain.from_config(chain.get_config())
+    copy.build((None, 3))
+    copy.set_weights(chain.get_weights())
+    np.testing.assert_array_equal(copy.inverse(x), chain.inverse(x))
+    np.testing.assert_allclose(chain.inverse(x), stock.inverse(x), rtol=1e-5)
+    with pytest.raises(ValueError, match="outside of a stock tfb"):
+        fb.Chain([tfb.JointMap([fb.Scale()])])
+
+
+def test_a_users_own_bijector_is_used_but_not_saved_as_tfps_namesake():
+    class Shift(tfb.Shift):
+        pass
+
+    step = fb.TFPStep(Shift(2.0))
+    np.testing.assert_allclose(step.forward(np.ones((1, 2))), 3.0)
+    with pytest.raises(ValueError, match="for a map of your own"):
+        step.get_config()
+
+
+def test_steps_of_different_dtypes_are_named():
+    with pytest.raises(ValueError, match="dtype float64, that of its neighbours"):
+        fb.Chain([fb.Scale()], dtype="float64").build((None, 2))
+    assert fb.Chain([fb.Scale(dtype="float64")]).dtype == tf.float64
+    assert fb.Chain([tfb.Exp(), tfb.Shift(np.ones(2))]).dtype == tf.float64
+
+
+def test_a_failed_start_leaves_no_step_started():
+    chain = fb.Chain([fb.ActNorm(), fb.Logit()])
+    with pytest.raises(ValueError, match="inside"):
+        chain.initialize(np.random.default_rng(0).normal(size=(9, 2)))
+    assert not chain.steps[0].is_initialized
+    with pytest.raises(ValueError, match="one or more"):
+        fb.ActNorm().initialize(np.zeros((0, 2)))

@@ -48,8 +48,21 @@ def test_the_layer_names_what_is_no_location():
         _mode = _mean
 
     layer = Base(tfp.distributions.Independent(Bare(tf.zeros(2), 1.0), 1))
-    with pytest.raises(ValueError, match="expected a base with a mean or a mode"):
-        layer.sample_rows(tf.zeros((2, 2), tf.int32), tf.ones(2))
+    seeds = tf.zeros((2, 2), tf.int32)
+    assert layer.sample_rows(seeds, tf.ones(2)).shape == (2, 2)
+    with pytest.raises(ValueError, match="has neither mode"):
+        layer.sample_rows(seeds, tf.fill([2], 0.5))
+
+
+def test_a_base_without_a_mean_is_scaled_around_its_mode():
+    import tensorflow_probability as tfp
+
+    cauchy = tfp.distributions.Cauchy(tf.constant([2.0, 3.0]), 1.0)
+    layer = Base(tfp.distributions.Independent(cauchy, 1))
+    seeds = tf.constant([[1, 2], [3, 4]])
+    assert np.isfinite(layer.sample_rows(seeds, tf.ones(2))).all()
+    cold = layer.sample_rows(seeds, tf.zeros(2))
+    np.testing.assert_allclose(cold, [[2.0, 3.0]] * 2)
 
 
 def test_an_event_shape_that_is_none_is_named():

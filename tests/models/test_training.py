@@ -128,6 +128,12 @@ def test_callbacks_and_execution_options(rows):
             ),
             "float dtype and shape \\(batch,\\), got int64",
         ),
+        (lambda f, x: f.fit(x[:0], verbose=0), "expected data, got none"),
+        (lambda f, x: f.evaluate(x[:0], verbose=0), "expected data, got none"),
+        (
+            lambda f, x: f.evaluate(x, sample_weight=-np.ones(40), verbose=0),
+            "weights >= 0",
+        ),
         (lambda f, x: f.fit(np.full((4, 2), np.nan), verbose=0), "finite data"),
         (lambda f, x: f.fit(x[:, :1], verbose=0), "shape \\(batch, 2\\)"),
     ],

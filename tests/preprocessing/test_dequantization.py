@@ -136,3 +136,27 @@ def test_arguments_out_of_range_are_named(arguments, message):
 def test_a_dequantization_stands_first():
     with pytest.raises(ValueError, match="as the first preprocessing only"):
         tfflows.Flow(fb.Scale(), (2,), preprocessing=[Rescale(), Dequantization()])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_float16"])
+def test_half_precisions_dequantize_in_float32(dtype):
+    layer = Dequantization(256, dtype=dtype)
+    layer.build((None, 3))
+    y = layer.dequantize(np.array([[0, 254, 255]]))
+    np.testing.assert_array_equal(np.floor(y), [[0, 254, 255]])
+    assert len(np.unique(layer.pattern)) == 3
+
+
+def test_more_levels_than_the_dtype_can_tell_apart_are_refused():
+    with pytest.raises(ValueError, match="at most 65536 levels in float32"):
+        Dequantization(2**24)
+    Dequantization(2**24, dtype="float64")
+
+
+def test_training_noise_is_fresh_without_an_optimizer_too():
+    flow = tfflows.Flow(fb.Scale(), (2,), preprocessing=Dequantization(4))
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, flow(inputs))
+    x = np.ones((4, 2))
+    assert np.all(model(x, training=True) != model(x, training=True))
+    np.testing.assert_array_equal(model(x), flow.log_prob(x))

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfflows.bijectors.flow_step import FlowStep
-from tfflows.bijectors.nesting import as_step, build_step
+from tfflows.bijectors.nesting import as_step, build_step, common_dtype
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -28,13 +28,21 @@ class Chain(FlowStep):
     Args:
       steps: Flow steps, or any `tfb.Bijector`s, data side first.
       event_ndims: As in `FlowStep`; None: that of the first step.
-      **kwargs: `name`, `dtype`, `trainable` of `FlowStep`.
+      **kwargs: `name`, `dtype` (None: that of its steps), `trainable` of
+        `FlowStep`.
+
+    Raises:
+      ValueError: For parts that are no bijectors, or one that stands twice; on
+        `build`, for steps that do not fit each other in shape or dtype.
     """
 
     def __init__(
         self, steps: Iterable[Any], *, event_ndims: int | None = None, **kwargs: Any
     ) -> None:
-        steps = [as_step(step) for step in steps]
+        steps = list(steps)
+        if kwargs.get("dtype") is None:
+            kwargs["dtype"] = common_dtype(steps)
+        steps = [as_step(step, kwargs["dtype"]) for step in steps]
         if len({id(step) for step in steps}) < len(steps):
             raise ValueError("expected steps that are distinct objects, got one twice")
         if event_ndims is None and steps:
@@ -54,7 +62,8 @@ class Chain(FlowStep):
         """Builds the steps, data side first."""
         shape = tuple(data_shape)[1:]
         for step in self.steps:
-            shape = build_step(step, shape).latent_event_shape
+            step = build_step(step, shape, self.flow_dtype)
+            shape = step.latent_event_shape
 
     def _inverse_event_shape(self, shape: tf.TensorShape) -> tf.TensorShape:
         for step in self.steps:

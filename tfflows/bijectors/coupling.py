@@ -11,11 +11,9 @@ import tensorflow as tf
 
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.heads import make_head
-from tfflows.bijectors.laws import AdditiveLaw, AffineLaw, CouplingLaw
+from tfflows.bijectors.laws import AdditiveLaw, AffineLaw, CouplingLaw, as_law
 from tfflows.bijectors.masks import check_mask, make_mask
-from tfflows.bijectors.shapes import sum_over_event
-
-_LAWS = {"additive": AdditiveLaw, "affine": AffineLaw}
+from tfflows.bijectors.shapes import event_shape, sum_over_event
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -38,7 +36,8 @@ class Coupling(FlowStep):
     Args:
       law: A `CouplingLaw`, or "additive" or "affine".
       conditioner: A Keras layer from the kept part to features: `[B, n]` to `[B, F]`,
-        `[B, H, W, C]` to `[B, H, W, F]`. If its `call` takes `context`, it gets it.
+        `[B, H, W, C]` to `[B, H, W, F]`. If its `call` takes `context`, it gets it;
+        its attribute `context_dim` tells the size of one that it cannot do without.
       mask: "half" or "channel" (the last axis in two halves), "alternating" (its even
         and odd places), "checkerboard" (of an image [H, W, C]), or an array of the
         event's shape, 1 where kept.
@@ -72,19 +71,18 @@ class Coupling(FlowStep):
         if self_mask == "checkerboard":
             event_ndims = 3
         super().__init__(event_ndims=event_ndims, **kwargs)
-        self.law = _as_law(law)
+        self.law = as_law(law)
         self.conditioner = conditioner
         self.mask = self_mask
         self.reverse = bool(reverse)
         self.head = head
-        self._takes_context = (
-            "context" in inspect.signature(conditioner.call).parameters
-        )
+        argument = inspect.signature(conditioner.call).parameters.get("context")
+        self._takes_context = argument is not None
+        self._needs_context = argument is not None and argument.default is not None
 
     def build(self, data_shape: Any) -> None:
         """Builds conditioner and head for the kept part."""
-        ndims = self.event_ndims or len(data_shape) - 1
-        event = tuple(data_shape)[len(data_shape) - ndims :]
+        event = event_shape(data_shape, self.event_ndims, self.name)
         num_params = self.law.num_params
         self._mask = make_mask(self.mask, event, self.reverse, num_params)
         kept = (None, *self._mask.kept_shape)
@@ -105,6 +103,11 @@ class Coupling(FlowStep):
         # conditioner without a build method creates in its __init__.
         inputs = [keras.Input(kept[1:], dtype=self.flow_dtype.name)]
         context_dim = getattr(self.conditioner, "context_dim", None)
+        if self._needs_context and context_dim is None:
+            raise ValueError(
+                f"{self.name}: expected a conditioner with an attribute context_dim, "
+                f"the size of the context that its call needs, got {self.conditioner}"
+            )
         if self._takes_context and context_dim is not None:
             inputs.append(keras.Input((context_dim,), dtype=self.flow_dtype.name))
         return tuple(self.conditioner(*inputs).shape)
@@ -151,14 +154,6 @@ class Coupling(FlowStep):
             if isinstance(config.get(key), dict):
                 config[key] = deserialize(config[key])
         return cls(**config)
-
-
-def _as_law(law: CouplingLaw | str) -> CouplingLaw:
-    if isinstance(law, CouplingLaw):
-        return law
-    if law in _LAWS:
-        return _LAWS[law]()
-    raise ValueError(f"expected a CouplingLaw or one of {tuple(_LAWS)}, got {law!r}")
 
 
 @keras.saving.register_keras_serializable("tfflows")

@@ -17,8 +17,6 @@ from tfflows.bijectors import shapes
 from tfflows.bijectors.errors import InverseNotAvailable
 from tfflows.checkpointing import CheckpointsAllWeights
 
-_HALF = (tf.float16, tf.bfloat16)
-
 
 class _BijectorSide(tfb.Bijector):
     """`tfb.Bijector` with what would collide with `keras.layers.Layer` mended."""
@@ -107,8 +105,7 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
     @property
     def flow_dtype(self) -> tf.DType:
         """The dtype of values and log-dets: the variable dtype, never a half one."""
-        dtype = tf.as_dtype(self.variable_dtype)
-        return tf.float32 if dtype in _HALF else dtype
+        return shapes.at_least_single(self.variable_dtype)
 
     @property
     def data_event_shape(self) -> tuple[int, ...]:
@@ -202,14 +199,22 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
             raise ValueError(
                 f"{self.name}.initialize: expected eager mode, got a graph"
             )
-        value = shapes.as_float(value, self.flow_dtype, self.name)
-        if not bool(tf.reduce_all(tf.math.is_finite(value))):
-            raise ValueError(f"{self.name}.initialize: expected finite values")
+        value = self._built_for(value, direction)
+        if not tf.size(value) or not bool(tf.reduce_all(tf.math.is_finite(value))):
+            raise ValueError(
+                f"{self.name}.initialize: expected finite values, one or more"
+            )
 
         def run(flat: tf.Tensor, context: Any) -> tuple[tf.Tensor]:
             return (self._initialize(flat, context, direction),)
 
-        return self._on_one_batch_axis(run, value, context, direction)[0]
+        before = [weight.numpy() for weight in self.weights]
+        try:
+            return self._on_one_batch_axis(run, value, context, direction)[0]
+        except Exception:  # whatever fails, no step is left half-started
+            for weight, start in zip(self.weights, before, strict=True):
+                weight.assign(start)
+            raise
 
     def forward_and_log_det(
         self, z: Any, context: Any = None

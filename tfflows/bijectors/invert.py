@@ -35,9 +35,11 @@ class Invert(FlowStep):
     def __init__(
         self, step: Any, *, event_ndims: int | None = None, **kwargs: Any
     ) -> None:
-        step = as_step(step)
+        step = as_step(step, kwargs.get("dtype"))
         if event_ndims is None and step.shape_preserving:
             event_ndims = step.event_ndims
+        if kwargs.get("dtype") is None:
+            kwargs["dtype"] = step.dtype_policy
         super().__init__(event_ndims=event_ndims, **kwargs)
         self.step = step
         self.shape_preserving = step.shape_preserving
@@ -50,7 +52,8 @@ class Invert(FlowStep):
 
     def build(self, data_shape: Any) -> None:
         """Builds the step, whose data side is the latent side here."""
-        build_step(self.step, tuple(self._inverse_event_shape(data_shape[1:])))
+        inner_shape = tuple(self._inverse_event_shape(data_shape[1:]))
+        build_step(self.step, inner_shape, self.flow_dtype)
 
     def _inverse_event_shape(self, shape: Any) -> tf.TensorShape:
         return self.step.forward_event_shape(shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
@@ -93,7 +92,8 @@ class AffineLaw(CouplingLaw):
         if self.log_scale == "tanh":
             h = self.bound * tf.tanh(h / self.bound)
         elif self.log_scale == "sigmoid":
-            at_start = -math.log1p(math.exp(-2.0))
+            # The same op on both sides: exactly 0 at the start.
+            at_start = tf.math.log_sigmoid(tf.constant(2.0, h.dtype))
             h = tf.math.log_sigmoid(h + 2.0) - at_start
         return shift, h
 
@@ -110,3 +110,19 @@ class AffineLaw(CouplingLaw):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"log_scale": self.log_scale, "bound": self.bound}
+
+
+_LAWS = {"additive": AdditiveLaw, "affine": AffineLaw}
+
+
+def as_law(law: CouplingLaw | str) -> CouplingLaw:
+    """A law, or the one of that name.
+
+    Raises:
+      ValueError: For another name or object.
+    """
+    if isinstance(law, CouplingLaw):
+        return law
+    if isinstance(law, str) and law in _LAWS:
+        return _LAWS[law]()
+    raise ValueError(f"expected a CouplingLaw or one of {tuple(_LAWS)}, got {law!r}")

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfflows.bijectors.flow_step import FlowStep
@@ -64,15 +65,17 @@ class Logit(FlowStep):
     def _inverse_and_log_det(
         self, x: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        t = self.alpha + self._slope * (x - self.low)
-        inside = tf.reduce_all((t > 0.0) & (t < 1.0))
         margin = self.alpha / self._slope
+        low, high = self.low - margin, self.high + margin
         message = (
-            f"{self.name}: expected data inside ({self.low - margin:g}, "
-            f"{self.high + margin:g}), got values outside"
+            f"{self.name}: expected data inside ({low:g}, {high:g}), got values outside"
         )
-        with require(inside, message):
-            log_t, log_1_t = tf.math.log(t), tf.math.log1p(-t)
+        with require(tf.reduce_all((x >= low) & (x <= high)), message):
+            t = self.alpha + self._slope * (x - self.low)
+        # Data next to an end, and saturated samples, may round to 0 or 1.
+        limits = np.finfo(x.dtype.as_numpy_dtype)
+        t = tf.clip_by_value(t, limits.tiny, 1.0 - limits.epsneg)
+        log_t, log_1_t = tf.math.log(t), tf.math.log1p(-t)
         return log_t - log_1_t, sum_over_event(math.log(self._slope) - log_t - log_1_t)
 
     def get_config(self) -> dict[str, Any]:

@@ -47,8 +47,11 @@ class Permute(FlowStep):
                     f"indices, got {permutation!r}"
                 )
         else:
-            permutation = np.asarray(permutation).tolist()
-            if sorted(permutation) != list(range(len(permutation))):
+            indices = np.asarray(permutation)
+            permutation = indices.tolist()
+            if indices.dtype.kind not in "iu" or not np.array_equal(
+                np.sort(indices), np.arange(indices.size)
+            ):
                 raise ValueError(f"expected a permutation, got {permutation}")
         self.permutation = permutation
         self.seed = seed

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfflows.bijectors.flow_step import FlowStep
+from tfflows.bijectors.shapes import event_shape
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -28,9 +29,8 @@ class Scale(FlowStep):
 
     def build(self, data_shape: Any) -> None:
         """Creates log_scale, of the event's shape."""
-        ndims = self.event_ndims or len(data_shape) - 1
         self.log_scale = self.add_weight(
-            shape=tuple(data_shape)[len(data_shape) - ndims :],
+            shape=event_shape(data_shape, self.event_ndims, self.name),
             initializer="zeros",
             name="log_scale",
         )

@@ -28,6 +28,12 @@ def event_shape(
     return tuple(int(size) for size in event)  # type: ignore[arg-type]
 
 
+def at_least_single(dtype: Any) -> tf.DType:
+    """The dtype, or float32 where it is a half precision."""
+    dtype = tf.as_dtype(dtype)
+    return tf.float32 if dtype in (tf.float16, tf.bfloat16) else dtype
+
+
 def static_event_ndims(event_ndims: Any) -> int | None:
     """`event_ndims`, possibly a tensor or NumPy scalar, as an int."""
     if event_ndims is None:

@@ -27,7 +27,7 @@ class TFPStep(FlowStep):
       bijector: The bijector. It is saved by its TFP class name and parameters, if
         these are numbers, arrays, variables or further bijectors.
       event_ndims: As in `FlowStep`; None: at least the bijector's own minimum.
-      **kwargs: `name`, `dtype`, `trainable` of `FlowStep`.
+      **kwargs: `name`, `dtype` (None: the bijector's), `trainable` of `FlowStep`.
 
     Raises:
       ValueError: If it is no `tfb.Bijector` of one tensor.
@@ -50,6 +50,8 @@ class TFPStep(FlowStep):
         minimum = int(minimum)
         if event_ndims is None and minimum > 1:
             event_ndims = minimum
+        if kwargs.get("dtype") is None:
+            kwargs["dtype"] = tfp_dtype(bijector)
         super().__init__(event_ndims=event_ndims, **kwargs)
         self.bijector = bijector
         self._adopted = [self._adopt(v) for v in bijector.variables]
@@ -104,6 +106,12 @@ class TFPStep(FlowStep):
         """A fresh step of equal config."""
         bijector = from_tfp_config(config["bijector"])
         return cls(**{**config, "bijector": bijector})
+
+
+def tfp_dtype(bijector: Any) -> str | None:
+    """Name of the dtype of a stock bijector, None where it takes any."""
+    dtype = getattr(bijector, "dtype", None)
+    return dtype.name if isinstance(dtype, tf.DType) else None
 
 
 def _keeps_shape(bijector: tfp.bijectors.Bijector, ndims: int) -> bool:

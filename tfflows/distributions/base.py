@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from tfflows.checks import require
 from tfflows.tfp_config import from_tfp_config, to_tfp_config
 
 
@@ -58,31 +59,44 @@ class Base(keras.layers.Layer):
 
         Args:
           seeds: int32 `[N, 2]`.
-          temperature: `[N]`; multiplies a draw's deviation from the location.
+          temperature: `[N]`; multiplies a draw's deviation from the mode or, where
+            there is none, the mean.
         """
-        if hasattr(self.distribution, "sample_rows"):
-            draws = self.distribution.sample_rows(seeds)
-        else:
-            draws = tf.map_fn(
-                lambda seed: self.distribution.sample(seed=seed),
-                seeds,
-                fn_output_signature=self.distribution.dtype,
-            )
-        draws = tf.reshape(draws, (tf.shape(seeds)[0], -1))
-        location = tf.reshape(self._location(), [-1])
-        temperature = tf.cast(temperature, draws.dtype)
-        return location + temperature[:, tf.newaxis] * (draws - location)
+        draws = tf.reshape(self._draw(seeds), (tf.shape(seeds)[0], -1))
+        temperature = tf.cast(temperature, draws.dtype)[:, tf.newaxis]
+        location = self._location()
+        if location is None:
+            with require(
+                tf.reduce_all(temperature == 1.0),
+                f"expected temperature 1: {self.distribution.name} has neither mode "
+                "nor mean around which to scale its draws",
+            ):
+                return tf.identity(draws)
+        location = tf.reshape(location, [-1])
+        tempered = location + temperature * (draws - location)
+        # At 1 a draw is itself, though a location may be undefined.
+        return tf.where(temperature == 1.0, draws, tempered)
 
-    def _location(self) -> tf.Tensor:
-        for statistic in (self.distribution.mean, self.distribution.mode):
+    def _draw(self, seeds: tf.Tensor) -> tf.Tensor:
+        if hasattr(self.distribution, "sample_rows"):
+            return self.distribution.sample_rows(seeds)
+        return self._draw_one_by_one(seeds)
+
+    @tf.function(reduce_retracing=True)
+    def _draw_one_by_one(self, seeds: tf.Tensor) -> tf.Tensor:
+        return tf.map_fn(
+            lambda seed: self.distribution.sample(seed=seed),
+            seeds,
+            fn_output_signature=self.distribution.dtype,
+        )
+
+    def _location(self) -> tf.Tensor | None:
+        for statistic in (self.distribution.mode, self.distribution.mean):
             try:
                 return statistic()
             except NotImplementedError:
                 continue
-        raise ValueError(
-            f"expected a base with a mean or a mode, around which temperature scales "
-            f"its draws; {self.distribution.name} has neither"
-        )
+        return None
 
     def call(self, z: tf.Tensor) -> tf.Tensor:
         """`log_prob`."""

@@ -65,7 +65,13 @@ class _Standard(tfd.Distribution):
         raise NotImplementedError
 
     def _log_prob(self, value: tf.Tensor) -> tf.Tensor:
-        axes = list(range(-self._shape.rank, 0))
+        rank = self._shape.rank
+        if not value.shape[-rank:].is_compatible_with(self._shape):
+            raise ValueError(
+                f"{self.name}: expected shape (..., "
+                f"{', '.join(map(str, self._shape))}), got {tuple(value.shape)}"
+            )
+        axes = list(range(-rank, 0))
         return tf.reduce_sum(self._element_log_prob(value), axis=axes)
 
     def _sample_n(self, n: Any, seed: Any = None) -> tf.Tensor:

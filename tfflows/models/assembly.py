@@ -30,6 +30,27 @@ def split_preprocessing(
     return dequantization, [as_step(part) for part in parts]
 
 
+def check_event_shape(event_shape: Any) -> tuple[int, ...]:
+    """The shape as a tuple; an int is a vector's size.
+
+    Raises:
+      ValueError: For no axis, or a size that is no positive integer.
+    """
+    sizes = (event_shape,) if isinstance(event_shape, int) else tuple(event_shape)
+    if not sizes or any(int(size) != size or size < 1 for size in sizes):
+        raise ValueError(f"expected an event shape of sizes >= 1, got {event_shape}")
+    return tuple(int(size) for size in sizes)
+
+
+def check_dtype(part: Any, dtype: tf.DType) -> None:
+    """Raises ValueError unless the part computes in the flow dtype `dtype`."""
+    if part.flow_dtype != dtype:
+        raise ValueError(
+            f"{part.name}: expected dtype {dtype.name}, the bijector's, got "
+            f"{part.flow_dtype.name}; give dtype= to each part"
+        )
+
+
 def assemble_transform(
     steps: list[FlowStep], event_shape: tuple[int, ...], base: Any, dtype: Any
 ) -> Chain:

@@ -39,8 +39,8 @@ class Batch:
           ValueError: For other structures, keys, or weights that are labels.
         """
         weight = None
-        if isinstance(data, list | tuple):
-            data, weight = unpack(tuple(data))
+        if isinstance(data, tuple):
+            data, weight = unpack(data)
         if not isinstance(data, dict):
             data = {"x": data}
         unknown = sorted(set(data) - set(_KEYS))
@@ -49,9 +49,10 @@ class Batch:
                 f"expected a batch x, (x, sample_weight) or a dict with keys of "
                 f"{_KEYS}, got the keys {sorted(data)}"
             )
-        batch = cls(**data)
         if weight is not None:
-            batch = dataclasses.replace(batch, sample_weight=weight)
+            data = {**data, "sample_weight": weight}
+        given = {key: value for key, value in data.items() if value is not None}
+        batch = cls(**{key: _as_tensor(value, key) for key, value in given.items()})
         _check_weight(batch)
         return batch
 
@@ -94,6 +95,15 @@ def unpack(data: tuple) -> tuple[Any, Any]:
         "expected a batch x, (x, sample_weight) or a dict: there are no targets; a "
         f"label is given as the dict's 'context'. Got a tuple of {len(data)}"
     )
+
+
+def _as_tensor(value: Any, name: str) -> tf.Tensor:
+    try:
+        return tf.convert_to_tensor(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"expected {name} as a tensor or array, got {type(value).__name__}"
+        ) from error
 
 
 def _check_weight(batch: Batch) -> None:

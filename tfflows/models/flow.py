@@ -15,13 +15,19 @@ from tfflows.bijectors.shapes import as_float
 from tfflows.checks import require
 from tfflows.models.assembly import (
     assemble_transform,
+    check_dtype,
+    check_event_shape,
     make_base,
     split_preprocessing,
 )
 from tfflows.models.batch import Batch
 from tfflows.models.flow_distribution import FlowDistribution
 from tfflows.models.likelihood_model import LikelihoodModel
-from tfflows.models.sampling import checked_number, context_rows
+from tfflows.models.sampling import (
+    checked_number,
+    context_rows,
+    temperature_rows,
+)
 from tfflows.preprocessing import Dequantization
 
 
@@ -63,17 +69,19 @@ class Flow(LikelihoodModel):
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
-        bijector = as_step(bijector)
+        bijector = as_step(bijector, dtype)
         dtype = bijector.dtype_policy if dtype is None else dtype
         super().__init__(name=name, dtype=dtype, **kwargs)
         if backprop != "stored":
             raise ValueError(f"expected backprop 'stored', got {backprop!r}")
         self.backprop = backprop
-        self.event_shape = tuple(int(size) for size in event_shape)
+        self.event_shape = check_event_shape(event_shape)
         self.bijector = bijector
         self.dequantization, self.preprocessing = split_preprocessing(preprocessing)
         if self.dequantization is not None and not self.dequantization.built:
             self.dequantization.build((None, *self.event_shape))
+        if self.dequantization is not None:
+            check_dtype(self.dequantization, bijector.flow_dtype)
         self._transform = assemble_transform(
             [*self.preprocessing, bijector], self.event_shape, base, self.dtype_policy
         )
@@ -159,10 +167,8 @@ class Flow(LikelihoodModel):
         batch = Batch.of(inputs)
         noise = None
         if training and self.dequantization is not None:
-            optimizer = getattr(self, "optimizer", None)
-            step = 0 if optimizer is None else optimizer.iterations
             index = batch.index_or_position()
-            noise = self.dequantization.training_noise(index, step)
+            noise = self.dequantization.training_noise(index, self.noise_step())
         x = self._checked(batch.x)
         return self._density(self._continuous(x, noise), batch.context)
 
@@ -286,8 +292,9 @@ class Flow(LikelihoodModel):
         """
         num_samples = checked_number(num_samples)
         seeds = random.fold_in(random.as_seed(seed), tf.range(num_samples))
-        temperature = tf.convert_to_tensor(temperature, self._transform.flow_dtype)
-        temperature = tf.broadcast_to(temperature, [num_samples])
+        temperature = temperature_rows(
+            temperature, num_samples, self._transform.flow_dtype
+        )
         if context is not None:
             context = context_rows(tf.convert_to_tensor(context), num_samples)
         return self.sample_rows_and_log_prob(seeds, temperature, context)
@@ -305,10 +312,13 @@ class Flow(LikelihoodModel):
         Returns:
           As `sample_and_log_prob`.
         """
-        temperature = tf.cast(temperature, self._transform.flow_dtype)
-        valid = tf.reduce_all((temperature >= 0) & tf.math.is_finite(temperature))
-        with require(valid, "expected a finite temperature >= 0"):
-            z = self.base.sample_rows(seeds, temperature)
+        seeds = tf.convert_to_tensor(seeds)
+        if not seeds.shape.is_compatible_with((None, 2)):
+            raise ValueError(f"expected seeds [N, 2], got shape {tuple(seeds.shape)}")
+        temperature = temperature_rows(
+            temperature, tf.shape(seeds)[0], self._transform.flow_dtype
+        )
+        z = self.base.sample_rows(seeds, temperature)
         y, log_det = self._decode_continuous(z, context)
         log_prob = self.base.log_prob(z) - log_det
         if self.dequantization is not None:

@@ -27,6 +27,10 @@ class FlowDistribution(tfd.TransformedDistribution):
         parameters = dict(locals())
         super().__init__(distribution, bijector, parameters=parameters, name=name)
 
+    @classmethod
+    def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> Any:
+        return super()._parameter_properties(dtype, num_classes)
+
     def _log_prob(self, y: tf.Tensor, **kwargs: Any) -> tf.Tensor:
         z, log_det = self.bijector.inverse_and_log_det(y, **kwargs)
         return self.distribution.log_prob(z) + log_det

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from tfflows import random
 from tfflows.checkpointing import CheckpointsAllWeights
-from tfflows.checks import failed_requirements_as_value_errors
+from tfflows.checks import failed_requirements_as_value_errors, require
 from tfflows.models.batch import Batch, unpack, weighted
 
 
@@ -60,6 +62,7 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         Raises:
           ValueError: For a loss or metrics, or XLA where a step cannot compile.
         """
+        metrics = kwargs.pop("weighted_metrics", None) if metrics is None else metrics
         if loss is not None or metrics is not None:
             raise ValueError(
                 f"expected neither loss nor metrics: {type(self).__name__} brings its "
@@ -79,14 +82,15 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         self.compile(**{key: config[key] for key in kept if key in config})
         self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """`keras.Model.fit` without targets.
 
         Args:
-          x: Data, or a `tf.data.Dataset` or generator of batches: x, (x,
-            sample_weight), or dicts with "x" and any of "context", "index",
-            "sample_weight".
+          x: Data, or a `tf.data.Dataset` of batches: x, (x, sample_weight), or dicts
+            with "x" and any of "context", "index", "sample_weight". (Keras asks
+            generators for tuples: (x,) or (x, sample_weight).)
           y: Must stay None.
+          *args:  As in Keras, from batch_size on.
           **kwargs: The rest of `keras.Model.fit`.
 
         Returns:
@@ -102,19 +106,27 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
                 f"{self.name}: expected an initialised model; call "
                 f"{self.name}.initialize(batch) with one batch of data first"
             )
+        if not self.trainable_weights:
+            raise ValueError(f"{self.name}: expected weights to train, got none")
         with failed_requirements_as_value_errors():
-            return super().fit(x, **kwargs)
+            history = super().fit(x, *args, **kwargs)
+        if not history.history:
+            raise ValueError(f"{self.name}: expected data, got none")
+        return history
 
-    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """`keras.Model.evaluate` without targets; see `fit`."""
         x = self._with_weights(x, y, kwargs)
         with failed_requirements_as_value_errors():
-            return super().evaluate(x, **kwargs)
+            results = super().evaluate(x, *args, **kwargs)
+        if isinstance(results, list | dict) and not results:
+            raise ValueError(f"{self.name}: expected data, got none")
+        return results
 
-    def predict(self, x: Any, **kwargs: Any) -> Any:
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """`keras.Model.predict`: what a call of the model returns, as one array."""
         with failed_requirements_as_value_errors():
-            return super().predict(x, **kwargs)
+            return super().predict(x, *args, **kwargs)
 
     @property
     def is_initialized(self) -> bool:
@@ -127,12 +139,36 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         if isinstance(validation, tuple | list):
             kwargs["validation_data"] = weighted(*unpack(tuple(validation)))
         weight = kwargs.pop("sample_weight", None)
+        if weight is not None:
+            weight = np.asarray(weight, "float32")
+            if not np.all(weight >= 0):
+                raise ValueError(f"{self.name}: expected sample weights >= 0")
+        sized = x.get("x") if isinstance(x, dict) else x
+        if getattr(sized, "shape", (1,))[:1] == (0,):
+            raise ValueError(f"{self.name}: expected data, got none")
         if y is not None:
             raise ValueError(
                 f"{self.name}: expected no targets y; give labels as "
                 "{'x': x, 'context': labels} and weights as sample_weight="
             )
         return weighted(x, weight)
+
+    def noise_step(self) -> tf.Tensor:
+        """What keys the noise of a training step, besides the seed and the example."""
+        optimizer = getattr(self, "optimizer", None)
+        if optimizer is None:  # part of another model, or in a loop of the user's
+            return random.as_seed(None)[0]
+        # `iterations` counts updates, which gradients of several steps may share.
+        return getattr(optimizer, "inner_optimizer", optimizer)._iterations
+
+    def load_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """`keras.Model.load_weights`; a file that does not fit changes no weight."""
+        before = self.get_weights()
+        try:
+            super().load_weights(filepath, *args, **kwargs)
+        except Exception:
+            self.set_weights(before)
+            raise
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step of the optimizer on one replica's share of the batch."""
@@ -160,9 +196,11 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
     def _track(
         self, values: dict[str, tf.Tensor], weight: tf.Tensor | None
     ) -> dict[str, tf.Tensor]:
-        for name, tracker in self._trackers.items():
-            tracker.update_state(values[name], sample_weight=weight)
-        results = {name: tracker.result() for name, tracker in self._trackers.items()}
+        for name, value in values.items():
+            if weight is not None and value.shape.rank == 1:  # as in the loss
+                value = tf.where(weight > 0, value, 0.0)
+            self._trackers[name].update_state(value, sample_weight=weight)
+        results = {name: self._trackers[name].result() for name in values}
         if _is_multi_worker():
             # Keras 3's fit reduces the logs of all workers over an axis 0.
             results = {name: tf.reshape(value, [1]) for name, value in results.items()}
@@ -194,6 +232,7 @@ def global_mean(values: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
     replica = tf.distribute.get_replica_context()
     if replica is not None and replica.num_replicas_in_sync > 1:
         total = replica.all_reduce(tf.distribute.ReduceOp.SUM, total)
-    # A weight of 0 removes an example, whatever its value.
-    values = tf.where(weight > 0, values, 0.0)
-    return tf.math.divide_no_nan(tf.reduce_sum(weight * values), total)
+    with require(tf.reduce_all(weight >= 0), "expected sample weights >= 0"):
+        # Where the weight is 0 an infinite value counts for nothing.
+        weighted_values = tf.math.multiply_no_nan(values, weight)
+    return tf.math.divide_no_nan(tf.reduce_sum(weighted_values), total)

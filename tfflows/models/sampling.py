@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from tfflows.bijectors.shapes import as_float
 from tfflows.checks import require
 
 
@@ -15,10 +17,12 @@ def checked_number(num_samples: Any) -> tf.Tensor:
     Raises:
       ValueError: Unless it is one integer >= 0.
     """
-    number = tf.convert_to_tensor(num_samples)
-    if not number.dtype.is_integer or number.shape.rank != 0:
+    number = None
+    if isinstance(num_samples, int | np.integer | tf.Tensor):
+        number = tf.convert_to_tensor(num_samples)
+    if number is None or not number.dtype.is_integer or number.shape.rank != 0:
         raise ValueError(f"expected num_samples as one integer, got {num_samples!r}")
-    with require(number >= 0, f"expected num_samples >= 0, got {num_samples}"):
+    with require(number >= 0, "expected num_samples >= 0, got a negative number"):
         return tf.cast(number, tf.int32)
 
 
@@ -30,3 +34,27 @@ def context_rows(context: tf.Tensor, num_samples: tf.Tensor) -> tf.Tensor:
         return context
     shape = tf.concat([[num_samples], tf.shape(context)], axis=0)
     return tf.broadcast_to(context, shape)
+
+
+def temperature_rows(
+    temperature: Any, num_samples: tf.Tensor, dtype: tf.DType
+) -> tf.Tensor:
+    """One temperature `[N]` per sample, of one for all or rows as given.
+
+    Raises:
+      ValueError: For one that is negative or not finite, or another number of rows.
+    """
+    temperature = as_float(temperature, dtype, "temperature")
+    _check_rows(temperature, num_samples)
+    valid = tf.reduce_all((temperature >= 0) & tf.math.is_finite(temperature))
+    with require(valid, "expected a finite temperature >= 0"):
+        return tf.broadcast_to(temperature, [num_samples])
+
+
+def _check_rows(temperature: tf.Tensor, num_samples: tf.Tensor) -> None:
+    rows = tf.TensorShape([tf.get_static_value(num_samples)])
+    if temperature.shape.rank != 0 and not temperature.shape.is_compatible_with(rows):
+        raise ValueError(
+            f"expected one temperature, or one for each of {rows[0]} samples, got "
+            f"shape {tuple(temperature.shape)}"
+        )

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfflows import random
+from tfflows.bijectors.shapes import at_least_single
 from tfflows.checks import require
 
 # Streams of noise for one seed: they must not meet.
@@ -36,7 +37,8 @@ class Dequantization(keras.layers.Layer):
       **kwargs: Those of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For fewer than 2 levels, or n_bits that does not divide them.
+      ValueError: For fewer than 2 levels or more than the dtype can dequantize, or
+        n_bits that does not divide them.
     """
 
     def __init__(
@@ -59,7 +61,22 @@ class Dequantization(keras.layers.Layer):
             raise ValueError(f"expected evaluation_draws >= 1, got {evaluation_draws}")
         self.levels, self.n_bits = int(levels), n_bits
         self.evaluation_draws, self.seed = int(evaluation_draws), int(seed)
+        self._check_precision()
         self.bin_width = 1 if n_bits is None else self.levels // 2**n_bits
+
+    def _check_precision(self) -> None:
+        # At 2^16 levels float32 still tells 2^7 values of u apart.
+        most = 2**16 if self.flow_dtype == tf.float32 else 2**40
+        if self.levels > most:
+            raise ValueError(
+                f"expected at most {most} levels in {self.flow_dtype.name}, got "
+                f"{self.levels}; use dtype='float64', or treat the data as continuous"
+            )
+
+    @property
+    def flow_dtype(self) -> tf.DType:
+        """The dtype of data and noise: the variable dtype, never a half one."""
+        return at_least_single(self.variable_dtype)
 
     def build(self, data_shape: Any) -> None:
         """Creates the fixed pattern u, of the event's shape."""
@@ -70,6 +87,7 @@ class Dequantization(keras.layers.Layer):
             shape=event,
             initializer=lambda shape, dtype: tf.cast(rows[0], dtype),
             trainable=False,
+            dtype=self.flow_dtype.name,
             autocast=False,
             name="pattern",
         )
@@ -86,7 +104,7 @@ class Dequantization(keras.layers.Layer):
           ValueError: For values that are not integers of 0 .. levels - 1 (in a graph
             InvalidArgumentError).
         """
-        values = tf.cast(x, self.variable_dtype)
+        values = tf.cast(x, self.flow_dtype)
         valid = (values >= 0) & (values < self.levels) & (values == tf.floor(values))
         message = (
             f"expected integers from 0 to {self.levels - 1}, got values that are no "
@@ -106,14 +124,12 @@ class Dequantization(keras.layers.Layer):
     def _draw(
         self, index: tf.Tensor, stream: int, step: Any, event: tuple[int, ...]
     ) -> tf.Tensor:
-        stream_seed = random.fold_in(random.as_seed(self.seed), tf.constant([stream]))
-        step_seed = random.fold_in(
-            stream_seed[0], tf.reshape(tf.cast(step, "int64"), [1])
-        )
-        rows = random.fold_in(step_seed[0], index)
-        noise = random.uniform_rows(rows, int(np.prod(event)), self.variable_dtype)
+        rows = random.noise_seeds(self.seed, stream, step, index)
+        noise = random.uniform_rows(rows, int(np.prod(event)), self.flow_dtype)
         # The largest float below levels: x + u must not round up to the next level.
-        limit = 1.0 - np.spacing(np.asarray(self.levels, self.variable_dtype))
+        limit = 1.0 - np.spacing(
+            np.asarray(self.levels, self.flow_dtype.as_numpy_dtype)
+        )
         return tf.reshape(tf.minimum(noise, limit), (-1, *event))
 
     def dequantize(self, x: tf.Tensor, noise: tf.Tensor | None = None) -> tf.Tensor:
