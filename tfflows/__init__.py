@@ -16,21 +16,24 @@ from tfflows import (
     training,
 )
 from tfflows.bijectors import FlowStep, InverseNotAvailable
-from tfflows.models import Flow
+from tfflows.models import Flow, FlowVAE, ReverseKL
 
 __version__ = "0.1.0"
 
 # Imported on first use: they stand above the library, or need more than it does.
-_LAZY = ("export", "zoo")
+_LAZY = ("export", "latent", "zoo")
 
 __all__ = [
     "Flow",
     "FlowStep",
+    "FlowVAE",
     "InverseNotAvailable",
+    "ReverseKL",
     "bijectors",
     "data",
     "distributions",
     "export",
+    "latent",
     "metrics",
     "models",
     "networks",

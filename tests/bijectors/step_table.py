@@ -7,6 +7,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 
+from tests.bijectors.autoregressive_steps import AUTOREGRESSIVE_STEPS
+from tests.bijectors.image_steps import IMAGE_STEPS
+from tests.bijectors.variational_steps import VARIATIONAL_STEPS
 from tests.testing_utils import StepCase
 from tfflows import bijectors as fb
 from tfflows import networks
@@ -128,3 +131,6 @@ STEPS: dict[str, StepCase] = {
         data=lambda x: np.log1p(np.exp(x)),
     ),
 }
+STEPS |= AUTOREGRESSIVE_STEPS
+STEPS |= IMAGE_STEPS
+STEPS |= VARIATIONAL_STEPS

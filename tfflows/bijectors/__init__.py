@@ -2,17 +2,36 @@
 
 from tfflows.bijectors.actnorm import ActNorm
 from tfflows.bijectors.chain import Chain
+from tfflows.bijectors.class_affine import ClassAffine
 from tfflows.bijectors.coupling import AdditiveCoupling, AffineCoupling, Coupling
 from tfflows.bijectors.errors import InverseNotAvailable
 from tfflows.bijectors.flatten import Flatten
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.invert import Invert
+from tfflows.bijectors.invertible_conv import Invertible1x1Conv
 from tfflows.bijectors.laws import AdditiveLaw, AffineLaw, CouplingLaw
 from tfflows.bijectors.logit import Logit
+from tfflows.bijectors.masked_autoregressive import (
+    InverseAutoregressive,
+    MaskedAutoregressive,
+)
+from tfflows.bijectors.multiscale import Multiscale
 from tfflows.bijectors.permute import Permute
+from tfflows.bijectors.planar import Planar
+from tfflows.bijectors.radial import Radial
+from tfflows.bijectors.rational_quadratic import (
+    RationalQuadraticCoupling,
+    RationalQuadraticLaw,
+)
+from tfflows.bijectors.repeated import Repeated
 from tfflows.bijectors.rescale import Rescale
 from tfflows.bijectors.scale import Scale
+from tfflows.bijectors.squeeze import Squeeze
 from tfflows.bijectors.standardize import Standardize
+from tfflows.bijectors.sylvester import Sylvester
+from tfflows.bijectors.sylvester_householder import HouseholderSylvester
+from tfflows.bijectors.sylvester_orthogonal import OrthogonalSylvester
+from tfflows.bijectors.sylvester_triangular import TriangularSylvester
 from tfflows.bijectors.tfp_step import TFPStep
 
 __all__ = [
@@ -22,16 +41,31 @@ __all__ = [
     "AffineCoupling",
     "AffineLaw",
     "Chain",
+    "ClassAffine",
     "Coupling",
     "CouplingLaw",
     "Flatten",
     "FlowStep",
+    "HouseholderSylvester",
+    "InverseAutoregressive",
     "InverseNotAvailable",
     "Invert",
+    "Invertible1x1Conv",
     "Logit",
+    "MaskedAutoregressive",
+    "Multiscale",
+    "OrthogonalSylvester",
     "Permute",
+    "Planar",
+    "Radial",
+    "RationalQuadraticCoupling",
+    "RationalQuadraticLaw",
+    "Repeated",
     "Rescale",
     "Scale",
+    "Squeeze",
     "Standardize",
+    "Sylvester",
     "TFPStep",
+    "TriangularSylvester",
 ]

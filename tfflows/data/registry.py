@@ -5,6 +5,7 @@ import fnmatch
 from collections.abc import Callable
 from typing import Any
 
+from tfflows.data.binarized import BinarizedSource
 from tfflows.data.digits import load_digits
 from tfflows.data.images import load_images
 from tfflows.data.npz import load_npz
@@ -22,6 +23,8 @@ _FILE_READERS: dict[str, Callable[..., ArraySource]] = {
     "images": load_images,
 }
 _TFDS_PREFIX = "tfds"
+# Whether the training images are drawn only once.
+_BINARIZED = {"binarized": False, "static_binarized": True}
 
 
 def load(
@@ -40,7 +43,9 @@ def load(
             - "digits": scikit-learn's, uint8 [8, 8, 1], 17 levels;
             - a TFDS builder, bare or as "tfds:NAME": see `load_tfds`;
             - "csv:PATH", "parquet:PATH", "npz:PATH" or "npz:PATH#key",
-              "images:FOLDER" or "images:GLOB": your own data.
+              "images:FOLDER" or "images:GLOB": your own data;
+            - "binarized:NAME" or "static_binarized:NAME": the integer data NAME in
+              black and white, see `BinarizedSource`.
         data_dir: TFDS's folder; None: `TFDS_DATA_DIR`, else TFDS's default.
         seed: draws the toys' points and fixes the splits, but for TFDS sets, whose
             splits are their own.
@@ -59,6 +64,11 @@ def load(
         raise ValueError(f"expected the name of a data set, got {name!r}")
     check_seed(seed)
     prefix, _, path = name.partition(":")
+    if prefix in _BINARIZED:
+        grey = load(
+            path, data_dir=data_dir, seed=seed, label_as_context=label_as_context
+        )
+        return BinarizedSource(grey, static=_BINARIZED[prefix], seed=seed)
     if prefix in _FILE_READERS:
         if label_as_context:
             raise ValueError(
@@ -110,7 +120,7 @@ def _load_tfds(name: str, builder: str, **options: Any) -> DataSource:
 
 
 def _unknown(name: str, builder: str, builders: list[str]) -> str:
-    prefixes = [f"{prefix}:" for prefix in (_TFDS_PREFIX, *_FILE_READERS)]
+    prefixes = [f"{prefix}:" for prefix in (_TFDS_PREFIX, *_BINARIZED, *_FILE_READERS)]
     known = [*list_datasets(), *prefixes, *builders]
     # "cvs:table" resembles "csv:" by its prefix, "mnits:3.0.1" "mnist" by its name.
     wanted = [builder, builder.partition(":")[0], builder.partition(":")[0] + ":"]

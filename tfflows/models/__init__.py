@@ -1,7 +1,33 @@
 """Models: densities as `keras.Model`s, and the families that assemble them."""
 
 from tfflows.models.flow import Flow
+from tfflows.models.flow_vae import FlowVAE
+from tfflows.models.glow import glow
+from tfflows.models.likelihoods import (
+    BernoulliLikelihood,
+    CategoricalLikelihood,
+    DiscretizedLogisticLikelihood,
+    GaussianLikelihood,
+    Likelihood,
+)
 from tfflows.models.nice import nice
 from tfflows.models.realnvp import realnvp
+from tfflows.models.realnvp_multiscale import realnvp_multiscale
+from tfflows.models.reverse_kl import ReverseKL
+from tfflows.models.vae import vae
 
-__all__ = ["Flow", "nice", "realnvp"]
+__all__ = [
+    "BernoulliLikelihood",
+    "CategoricalLikelihood",
+    "DiscretizedLogisticLikelihood",
+    "Flow",
+    "FlowVAE",
+    "GaussianLikelihood",
+    "Likelihood",
+    "ReverseKL",
+    "glow",
+    "nice",
+    "realnvp",
+    "realnvp_multiscale",
+    "vae",
+]

@@ -1,0 +1,49 @@
+"""Splines and autoregressive steps: rows of the contract."""
+
+from __future__ import annotations
+
+from tests.testing_utils import StepCase
+from tfflows import bijectors as fb
+from tfflows import networks
+
+
+def _mlp(dtype):
+    return networks.MLP((8,), activation="tanh", dtype=dtype)
+
+
+def _spline(**kwargs):
+    return lambda d: fb.RationalQuadraticCoupling(_mlp(d), dtype=d, **kwargs)
+
+
+def _made(dtype, **kwargs):
+    return networks.MADE((9, 9), activation="tanh", dtype=dtype, **kwargs)
+
+
+def _maf(law="affine", **kwargs):
+    return lambda d: fb.MaskedAutoregressive(_made(d, **kwargs), law, dtype=d)
+
+
+AUTOREGRESSIVE_STEPS: dict[str, StepCase] = {
+    "spline": StepCase(_spline(), (4,)),
+    "spline_few_bins": StepCase(_spline(num_bins=2, bound=1.0, reverse=True), (5,)),
+    "spline_alternating": StepCase(_spline(mask="alternating", bound=5.0), (5,)),
+    "spline_array_mask": StepCase(_spline(mask=[0, 1, 1, 0]), (4,)),
+    "maf": StepCase(_maf(), (4,)),
+    "maf_one": StepCase(
+        _maf(),
+        (1,),
+        except_for={
+            "gradients_reach_every_weight": "one input has none before it: only the "
+            "last bias matters"
+        },
+    ),
+    "maf_wide": StepCase(_maf(), (12,)),
+    "maf_residual": StepCase(_maf(residual=True), (5,)),
+    "maf_additive": StepCase(_maf("additive"), (4,)),
+    "maf_exp": StepCase(_maf(fb.AffineLaw("exp")), (4,), extreme=3.0),
+    "maf_spline": StepCase(_maf(fb.RationalQuadraticLaw(4)), (4,)),
+    "iaf": StepCase(
+        lambda d: fb.InverseAutoregressive(_made(d), dtype=d),
+        (4,),
+    ),
+}

@@ -1,0 +1,176 @@
+"""Many steps of one structure, kept as one step with stacked weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfflows.bijectors.flow_step import FlowStep
+from tfflows.bijectors.nesting import as_step, build_step
+from tfflows.bijectors.shapes import event_shape
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class Repeated(FlowStep):
+    """K steps f_1 .. f_K of one structure, one after the other, data side first.
+
+    With g_k the inverse of f_k, x_K = z, x_{k-1} = f_k(x_k), x = x_0:
+
+      forward:          x = f_1(f_2(... f_K(z)))
+      forward log-det:  sum_k log|det df_k/dx_k|
+      inverse:          z = g_K(... g_2(g_1(x)))
+      inverse log-det:  sum_k log|det dg_k/dx_{k-1}|
+
+    What is computed is that of a `Chain` of K fresh copies of the step. But each weight
+    of the copies is one weight here, stacked along a first axis of K, and a graph holds
+    the pass of one step as one function, called K times: the graph, the optimizer and
+    the time to trace both stay as small as one step's.
+
+    Args:
+      step: The step, not built. It may not assign weights in its call path.
+      num_repeats: K.
+      **kwargs: `name`, `dtype` (None: that of the step), `trainable` of `FlowStep`.
+
+    Raises:
+      ValueError: For fewer than 1 repeat, or a step that changes shapes.
+    """
+
+    def __init__(self, step: Any, num_repeats: int, **kwargs: Any) -> None:
+        step = as_step(step)
+        if kwargs.get("dtype") is None:
+            kwargs["dtype"] = step.dtype_policy
+        super().__init__(**{"event_ndims": step.event_ndims, **kwargs})
+        if int(num_repeats) != num_repeats or num_repeats < 1:
+            raise ValueError(f"expected num_repeats >= 1, got {num_repeats}")
+        if not step.shape_preserving:
+            raise ValueError(f"expected a step that keeps shapes, got {step.name}")
+        self.num_repeats = int(num_repeats)
+        self._step = _PureStep(step)
+        self.has_inverse = step.has_inverse
+        self.supports_jit = step.supports_jit
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether each data-dependent start in the steps has taken place."""
+        return self.built and all(map(self._step.is_initialized, self._weights_of()))
+
+    def build(self, data_shape: Any) -> None:
+        """Builds K copies of the step and stacks their weights."""
+        step = self._step.step
+        event = event_shape(data_shape, self.event_ndims, self.name)
+        dtype = self.flow_dtype
+        copies = [
+            build_step(type(step).from_config(step.get_config()), event, dtype)
+            for _ in range(self.num_repeats)
+        ]
+        build_step(step, event, dtype)
+        self._stacks = [
+            self._stack([copy.variables[i] for copy in copies])
+            for i in range(len(step.variables))
+        ]
+
+    def _stack(self, variables: list[keras.Variable]) -> keras.Variable:
+        first = variables[0]
+        value = tf.stack([tf.convert_to_tensor(variable) for variable in variables])
+        return self.add_weight(
+            shape=value.shape,
+            dtype=first.dtype,
+            initializer=lambda shape, dtype: value,
+            trainable=first.trainable,
+            name=first.path.replace("/", "_"),
+        )
+
+    def _weights_of(self) -> list[tuple[tf.Tensor, ...]]:
+        """The weights of each step, data side first."""
+        return list(zip(*(tf.unstack(stack) for stack in self._stacks), strict=True))
+
+    def _pass(
+        self, direction: str, value: tf.Tensor, context: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        run = self._step.run
+        if not tf.executing_eagerly():
+            run = tf.function(run, autograph=False)
+        log_det = tf.zeros(tf.shape(value)[:1], self.flow_dtype)
+        for weights in self._in_order(direction, self._weights_of()):
+            value, step_log_det = run(weights, value, context, direction)
+            log_det += step_log_det
+        return value, log_det
+
+    def _in_order(self, direction: str, items: list[Any]) -> list[Any]:
+        return items if direction == "inverse" else items[::-1]
+
+    def _forward_and_log_det(
+        self, z: tf.Tensor, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._pass("forward", z, context)
+
+    def _inverse_and_log_det(
+        self, x: tf.Tensor, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._pass("inverse", x, context)
+
+    def _initialize(self, value: tf.Tensor, context: Any, direction: str) -> tf.Tensor:
+        updated = []
+        for weights in self._in_order(direction, self._weights_of()):
+            value, weights = self._step.initialize(weights, value, context, direction)
+            updated.append(weights)
+        rows = zip(*self._in_order(direction, updated), strict=True)
+        for stack, values in zip(self._stacks, rows, strict=True):
+            stack.assign(tf.stack(values))
+        return value
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        step = keras.saving.serialize_keras_object(self._step.step)
+        return {**super().get_config(), "step": step, "num_repeats": self.num_repeats}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Repeated:
+        """A fresh step of equal config."""
+        step = keras.saving.deserialize_keras_object(config["step"])
+        return cls(**{**config, "step": step})
+
+
+class _PureStep:
+    """A step as functions of its weights; its own variables hold nothing of interest.
+
+    No Keras object, so that no one takes the step's variables for weights of a model.
+    """
+
+    def __init__(self, step: FlowStep) -> None:
+        self.step = step
+
+    def _with(self, weights: tuple[tf.Tensor, ...]) -> keras.StatelessScope:
+        # Inside this scope the step's variables have these values.
+        pairs = zip(self.step.variables, weights, strict=True)
+        return keras.StatelessScope(state_mapping=list(pairs))
+
+    def run(
+        self,
+        weights: tuple[tf.Tensor, ...],
+        value: tf.Tensor,
+        context: Any,
+        direction: str,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The fused pass of that direction: value and log-det."""
+        with self._with(weights):
+            return self.step._fused_pass(direction)(value, context)
+
+    def initialize(
+        self,
+        weights: tuple[tf.Tensor, ...],
+        value: tf.Tensor,
+        context: Any,
+        direction: str,
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        """The value passed on, and the weights after their start from data."""
+        with self._with(weights) as scope:
+            value = self.step._initialize(value, context, direction)
+        return value, tuple(map(scope.get_current_value, self.step.variables))
+
+    def is_initialized(self, weights: tuple[tf.Tensor, ...]) -> bool:
+        """Whether the start has taken place in these weights."""
+        with self._with(weights):
+            return self.step.is_initialized

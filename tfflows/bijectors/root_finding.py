@@ -1,0 +1,81 @@
+"""Roots of increasing scalar functions, with implicit gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+_MAX_ITERATIONS = 200
+
+ValueAndSlope = Callable[..., tuple[tf.Tensor, tf.Tensor]]
+
+
+def increasing_root(
+    function: ValueAndSlope,
+    target: tf.Tensor,
+    params: Sequence[tf.Tensor],
+    lower: tf.Tensor,
+    upper: tf.Tensor,
+) -> tf.Tensor:
+    """Solves f(a, *params) = target for a, element by element.
+
+    Newton's method inside a bracket: a step that leaves the bracket, or follows one
+    that did not halve the residual, is replaced by bisection, so that every iteration
+    halves one of the two.
+
+    Args:
+      function: Maps `a [B]` and the params to f and df/da > 0, both `[B]`.
+      target: `[B]`.
+      params: Tensors that f depends on.
+      lower: `[B]`, below the roots.
+      upper: `[B]`, above them.
+
+    Returns:
+      `[B]`, the roots to rounding error. First derivatives with respect to target and
+      params are those of the implicit function: da = (dtarget - df) / (df/da).
+    """
+    stopped = [tf.stop_gradient(value) for value in (target, lower, upper, *params)]
+    root = tf.stop_gradient(_solve(function, *stopped))
+    value, slope = function(root, *params)
+    # One more Newton step: it moves nothing, and carries the derivatives.
+    return root - (value - target) / tf.stop_gradient(slope)
+
+
+def _solve(
+    function: ValueAndSlope,
+    target: tf.Tensor,
+    lower: tf.Tensor,
+    upper: tf.Tensor,
+    *params: tf.Tensor,
+) -> tf.Tensor:
+    unit = 4.0 * np.finfo(target.dtype.as_numpy_dtype).eps
+
+    def is_open(
+        root: tf.Tensor, last: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor
+    ) -> tf.Tensor:
+        size = unit * (1.0 + tf.abs(root) + tf.abs(target))
+        return tf.reduce_any((upper - lower > size) & (last > 0.25 * size))
+
+    def iterate(
+        root: tf.Tensor, last: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        value, slope = function(root, *params)
+        residual = value - target
+        lower = tf.where(residual < 0.0, root, lower)
+        upper = tf.where(residual > 0.0, root, upper)
+        newton = root - residual / slope
+        good = (newton > lower) & (newton < upper) & (tf.abs(residual) <= 0.5 * last)
+        moved = tf.where(good, newton, 0.5 * (lower + upper))
+        size = tf.abs(residual)
+        return tf.where(size > 0.0, moved, root), size, lower, upper
+
+    start = 0.5 * (lower + upper)
+    last = tf.fill(tf.shape(start), tf.constant(float("inf"), start.dtype))
+    return tf.while_loop(
+        is_open,
+        iterate,
+        (start, last, lower, upper),
+        maximum_iterations=_MAX_ITERATIONS,
+    )[0]

@@ -1,0 +1,55 @@
+"""How many latents of a VAE carry information."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class ActiveUnits(keras.metrics.Metric):
+    """The number of latents whose posterior mean varies over the data: Var > 0.01.
+
+    Source: Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders", 2015,
+    arXiv 1509.00519, appendix C.
+
+    Args:
+      latent_dim: Number of latents.
+      threshold: Smallest variance over the data, in units of the prior's.
+      name: Name of the metric.
+      **kwargs: Those of `keras.metrics.Metric`.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        threshold: float = 0.01,
+        name: str = "active_units",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        self.threshold = threshold
+        shapes = {"count": (), "total": (latent_dim,), "squares": (latent_dim,)}
+        for sum_name, shape in shapes.items():
+            variable = self.add_variable(shape, initializer="zeros", name=sum_name)
+            setattr(self, f"_{sum_name}", variable)
+
+    def update_state(self, means: tf.Tensor, sample_weight: Any = None) -> None:
+        """Adds posterior means `[B, latent_dim]`, weighted by `[B]`."""
+        means = tf.cast(means, self.dtype)
+        if sample_weight is None:
+            weight = tf.ones_like(means[:, 0])
+        else:
+            weight = tf.cast(sample_weight, self.dtype)
+        self._count.assign_add(tf.reduce_sum(weight))
+        weight = weight[:, tf.newaxis]
+        self._total.assign_add(tf.reduce_sum(weight * means, axis=0))
+        self._squares.assign_add(tf.reduce_sum(weight * tf.square(means), axis=0))
+
+    def result(self) -> tf.Tensor:
+        """The number of active units, as a float."""
+        mean = tf.math.divide_no_nan(tf.convert_to_tensor(self._total), self._count)
+        square = tf.math.divide_no_nan(tf.convert_to_tensor(self._squares), self._count)
+        active = square - tf.square(mean) > self.threshold
+        return tf.reduce_sum(tf.cast(active, self.dtype))

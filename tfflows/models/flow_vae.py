@@ -1,0 +1,304 @@
+"""`FlowVAE`: a variational autoencoder with flows for its posterior and prior."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfflows import random
+from tfflows.bijectors.shapes import as_float
+from tfflows.models.active_units import ActiveUnits
+from tfflows.models.batch import Batch
+from tfflows.models.latent_model import LatentModel
+from tfflows.models.likelihoods import Likelihood
+from tfflows.models.sampling import checked_number, temperature_rows
+
+# Streams of noise for one seed: they must not meet.
+_TRAINING, _EVALUATION, _IWAE = 0, 1, 2
+_LATENT, _DATA = 0, 1
+_PARTS = ("encoder", "decoder", "posterior", "prior", "likelihood")
+_FIELDS = (
+    "latent_dim",
+    "event_shape",
+    "warmup_steps",
+    "free_nats",
+    "evaluation_samples",
+    "seed",
+)
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class FlowVAE(LatentModel):
+    """A VAE whose posterior and prior may be flows.
+
+      z_0 ~ N(mean(x), diag(exp(log_variance(x)))),  z = posterior(z_0; features(x))
+      log q(z|x) = log N(z_0) - log|det dz/dz_0|
+      log p(z) = log N(prior^-1(z); 0, I) + log|det dprior^-1/dz|
+      elbo(x) = E[log p(x|z)] - E[log q(z|x) - log p(z)]  <=  log p(x)
+
+    in nats, with the second expectation, the KL, in closed form where neither side is
+    a flow. Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, arXiv
+    1312.6114; flows: Rezende and Mohamed, 2015, arXiv 1505.05770, equation 15; prior
+    flows: Chen et al., "Variational Lossy Autoencoder", 2016, arXiv 1611.02731.
+
+    Args:
+      encoder: A Keras layer from data `[B, *event]` (levels scaled to [0, 1]) to
+        features `[B, F]`; the model adds the heads for mean and log_variance.
+      decoder: A Keras layer from z `[B, latent_dim]` to the likelihood's parameters
+        `[B, *event[:-1], num_params * C]`, C the size of the event's last axis.
+      latent_dim: Size of z.
+      posterior: A step or None; it runs forward, from z_0 to z, needs no inverse, and
+        gets the encoder's features as its context.
+      prior: A step with an inverse or None; it runs forward from N(0, I) to z.
+      likelihood: A `Likelihood` or its name, see `as_likelihood`.
+      event_shape: Shape of one event; None: that of the batch to `initialize`.
+      warmup_steps: In training, the KL's weight beta rises from 0 to 1 over so many
+        steps of the optimizer.
+      free_nats: In training, KL per example below which there is no loss.
+      evaluation_samples: Samples of the IWAE bound in `evaluate`; 0: no bound.
+      seed: Seed of the noise of `fit` and `evaluate`.
+      name: Name of the model.
+      **kwargs: Those of `keras.Model`.
+
+    Raises:
+      ValueError: For parts that do not fit each other.
+    """
+
+    metric_names = ("loss", "elbo", "reconstruction", "kl")
+
+    def __init__(
+        self,
+        encoder: keras.layers.Layer,
+        decoder: keras.layers.Layer,
+        latent_dim: int,
+        posterior: Any = None,
+        prior: Any = None,
+        *,
+        likelihood: Likelihood | str = "bernoulli",
+        event_shape: Sequence[int] | None = None,
+        warmup_steps: int = 0,
+        free_nats: float = 0.0,
+        evaluation_samples: int = 0,
+        seed: int = 0,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        parts = (posterior, prior, likelihood, event_shape)
+        super().__init__(encoder, decoder, latent_dim, *parts, name=name, **kwargs)
+        if min(warmup_steps, free_nats, evaluation_samples) < 0:
+            raise ValueError(
+                "expected warmup_steps, free_nats and evaluation_samples >= 0, got "
+                f"{warmup_steps}, {free_nats} and {evaluation_samples}"
+            )
+        self.warmup_steps, self.free_nats = int(warmup_steps), float(free_nats)
+        self.evaluation_samples, self.seed = int(evaluation_samples), int(seed)
+        if self.evaluation_samples:
+            self.metric_names = (*self.metric_names, "iwae", "gap")
+        self._create_trackers()
+        self._trackers["active_units"] = ActiveUnits(self.latent_dim)
+        if self.event_shape is not None:
+            self.build((None, *self.event_shape))
+
+    def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
+        """The loss and the terms of the bound `[B]` in nats; posterior means."""
+        x, index = self._checked(batch.x), batch.index_or_position()
+        stream, step = _EVALUATION, 0
+        if training:
+            stream, step = _TRAINING, self.optimizer.iterations
+        terms = self._terms(x, random.noise_seeds(self.seed, stream, step, index))
+        reconstruction, kl = terms["reconstruction"], terms["kl"]
+        values = {
+            "loss": kl - reconstruction,
+            "elbo": reconstruction - kl,
+            "reconstruction": reconstruction,
+            "kl": kl,
+            "active_units": terms["mean"],
+        }
+        if training:
+            charged = self._beta(step, kl.dtype) * tf.maximum(kl, self.free_nats)
+            values["loss"] = charged - reconstruction
+        elif self.evaluation_samples:
+            seeds = random.noise_seeds(self.seed, _IWAE, 0, index)
+            values["iwae"] = self._iwae(x, seeds, self.evaluation_samples)
+            values["gap"] = values["iwae"] - values["elbo"]
+        return values
+
+    def _beta(self, step: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+        if not self.warmup_steps:
+            return tf.ones([], dtype)
+        share = tf.cast(step + 1, dtype) / self.warmup_steps
+        return tf.minimum(share, 1.0)
+
+    def elbo(self, x: Any, beta: float = 1.0, seed: Any = None) -> tf.Tensor:
+        """One draw of E[log p(x|z)] - beta KL for each example, in nats.
+
+        Args:
+          x: Data `[B, *event]`.
+          beta: Weight of the KL.
+          seed: None (fresh), an int, or int32 `[2]`.
+
+        Returns:
+          `[B]`.
+
+        Raises:
+          ValueError: For another shape, or values that the likelihood does not allow.
+        """
+        x = self._checked(x)
+        terms = self._terms(x, self._row_seeds(x, seed))
+        return terms["reconstruction"] - beta * terms["kl"]
+
+    def elbo_rows(self, x: Any, seeds: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The terms "elbo", "reconstruction" and "kl" `[B]`, row i from seed row i.
+
+        Args:
+          x: Data `[B, *event]`.
+          seeds: int32 `[B, 2]`.
+        """
+        terms = self._terms(self._checked(x), seeds)
+        reconstruction, kl = terms["reconstruction"], terms["kl"]
+        elbo = reconstruction - kl
+        return {"elbo": elbo, "reconstruction": reconstruction, "kl": kl}
+
+    def iwae(
+        self, x: Any, num_samples: int, seed: Any = None, chunk_size: int = 50
+    ) -> tf.Tensor:
+        """The importance-weighted bound: ln 1/S sum_s p(x, z_s) / q(z_s|x).
+
+        It rises with S from the ELBO (S = 1) to log p(x).
+
+        Source: Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders",
+        2015, arXiv 1509.00519, equation 8.
+
+        Args:
+          x: Data `[B, *event]`.
+          num_samples: S.
+          seed: None (fresh), an int, or int32 `[2]`.
+          chunk_size: Samples per example that are held in memory at a time; the
+            result does not depend on it.
+
+        Returns:
+          `[B]`, in nats.
+
+        Raises:
+          ValueError: For a number below 1, or data as in `elbo`.
+        """
+        if min(num_samples, chunk_size) < 1:
+            raise ValueError(
+                f"expected num_samples and chunk_size >= 1, got {num_samples} and "
+                f"{chunk_size}"
+            )
+        x = self._checked(x)
+        return self._iwae(x, self._row_seeds(x, seed), num_samples, chunk_size)
+
+    def encode(self, x: Any, seed: Any = None) -> tf.Tensor:
+        """A draw of q(z|x), `[B, latent_dim]`; arguments as in `elbo`."""
+        x = self._checked(x)
+        return self.encode_rows(x, self._row_seeds(x, seed))["z"]
+
+    def encode_rows(self, x: Any, seeds: tf.Tensor) -> dict[str, tf.Tensor]:
+        """A draw "z" of q(z|x); "mean" and "log_variance" of z_0; all `[B, D]`.
+
+        Args:
+          x: Data `[B, *event]`.
+          seeds: int32 `[B, 2]`: row i of the draws depends on row i alone.
+        """
+        features, mean, log_variance = self._encoded(self._checked(x))
+        z, _ = self._posterior_draw(features, mean, log_variance, seeds)
+        return {"z": z, "mean": mean, "log_variance": log_variance}
+
+    def decode(self, z: Any) -> tf.Tensor:
+        """The likelihood's mean `[B, *event]` for latents `[B, D]`, raw data units.
+
+        Raises:
+          ValueError: For latents of another shape.
+        """
+        z = as_float(z, self._flow_dtype, self.name)
+        if not z.shape.is_compatible_with((None, self.latent_dim)):
+            raise ValueError(
+                f"{self.name}: expected latents of shape (batch, {self.latent_dim}), "
+                f"got {tuple(z.shape)}"
+            )
+        return self.likelihood.mean(self._params(z))
+
+    def reconstruct(self, x: Any) -> tf.Tensor:
+        """`decode` at the posterior flow of the mean of z_0: deterministic."""
+        features, z, _ = self._encoded(self._checked(x))
+        if self.posterior is not None:
+            z = self.posterior.forward(z, features)
+        return self.decode(z)
+
+    def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
+        """`reconstruct`.
+
+        Args:
+          inputs: x `[B, *event]`, or a batch as `fit` takes it.
+          training: Not used.
+        """
+        return self.reconstruct(Batch.of(inputs).x)
+
+    def sample(
+        self, num_samples: int, seed: Any = None, temperature: Any = 1.0
+    ) -> tf.Tensor:
+        """Draws of p(x|z), z from the prior.
+
+        Args:
+          num_samples: N.
+          seed: None (fresh), an int, or int32 `[2]`. Sample i depends on the seed and
+            i alone.
+          temperature: T >= 0; multiplies the normal draw that the prior transforms.
+
+        Returns:
+          `[N, *event]`, in raw data units.
+
+        Raises:
+          ValueError: For a negative number or temperature, or a seed of another shape.
+        """
+        num_samples = checked_number(num_samples)
+        seeds = random.fold_in(random.as_seed(seed), tf.range(num_samples))
+        return self.sample_rows(seeds, temperature)["x"]
+
+    def sample_rows(self, seeds: tf.Tensor, temperature: Any) -> dict[str, tf.Tensor]:
+        """A draw "x" of the model, and the "mean" of its p(x|z), both `[N, *event]`.
+
+        Args:
+          seeds: int32 `[N, 2]`: row i of the draws depends on row i alone.
+          temperature: `[N]` or one for all, as in `sample`.
+        """
+        seeds = tf.convert_to_tensor(seeds)
+        latent_seeds, data_seeds = [
+            random.fold_in(seeds, tf.constant([stream])) for stream in (_LATENT, _DATA)
+        ]
+        z = random.normal_rows(latent_seeds, self.latent_dim, self._flow_dtype)
+        rows = temperature_rows(temperature, tf.shape(z)[0], z.dtype)
+        z = rows[:, tf.newaxis] * z
+        if self.prior is not None:
+            z = self.prior.forward(z)
+        params = self._params(z)
+        return {
+            "x": self.likelihood.sample(params, data_seeds),
+            "mean": self.likelihood.mean(params),
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        serialize = keras.saving.serialize_keras_object
+        parts = {name: getattr(self, name) for name in _PARTS}
+        fields = {name: getattr(self, name) for name in _FIELDS}
+        return {
+            **super().get_config(),
+            **{name: part and serialize(part) for name, part in parts.items()},
+            **fields,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> FlowVAE:
+        """A fresh model of equal config."""
+        deserialize = keras.saving.deserialize_keras_object
+        parts = {
+            name: config[name] and deserialize(config[name], custom_objects)
+            for name in _PARTS
+        }
+        return cls(**{**config, **parts})

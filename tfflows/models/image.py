@@ -1,0 +1,87 @@
+"""What the image families share: their shapes, preprocessing and bases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from tfflows.distributions import StandardLogistic, StandardNormal
+from tfflows.preprocessing import Dequantization, Logit, Rescale
+
+_BASES = {"normal": StandardNormal, "logistic": StandardLogistic}
+
+
+def check_images(
+    event_shape: Sequence[int], num_levels: int, num_squeezes: int
+) -> None:
+    """Raises ValueError unless events are images whose sides the levels can halve.
+
+    Args:
+      event_shape: The shape asked for.
+      num_levels: Number of levels.
+      num_squeezes: How often they halve the sides.
+    """
+    if len(event_shape) != 3 or min(event_shape) < 1:
+        raise ValueError(
+            "expected images of shape (height, width, channels), got "
+            f"{tuple(event_shape)}"
+        )
+    if num_levels < 1:
+        raise ValueError(f"expected num_levels >= 1, got {num_levels}")
+    height, width = event_shape[:2]
+    unit = 2**num_squeezes
+    if height % unit or width % unit:
+        common = math.gcd(height, width)
+        halvings = (common & -common).bit_length() - 1  # how often 2 divides it
+        most = halvings + num_levels - num_squeezes
+        alternative = f"num_levels up to {most}, or " if most else ""
+        raise ValueError(
+            f"expected height and width divisible by {unit} for num_levels="
+            f"{num_levels}, got {height} x {width}; what works: {alternative}images "
+            f"padded or cut to {_nearest(height, unit)} x {_nearest(width, unit)}"
+        )
+
+
+def _nearest(size: int, unit: int) -> int:
+    return max(round(size / unit), 1) * unit
+
+
+def image_preprocessing(
+    levels: int | None,
+    n_bits: int | None,
+    logit_alpha: float | None,
+    evaluation_draws: int,
+    dtype: Any,
+) -> list[Any]:
+    """The preprocessing of integer or continuous images, for `Flow`.
+
+    Args:
+      levels: Number of levels of integer data; None for continuous data.
+      n_bits: None, or the bits to keep of integer data.
+      logit_alpha: Alpha of the logit of integer data, or None for [0, 1] itself.
+      evaluation_draws: Draws of dequantization noise that `evaluate` averages.
+      dtype: Keras dtype policy.
+    """
+    if levels is None:
+        if n_bits is not None:
+            raise ValueError(f"expected n_bits with levels only, got n_bits={n_bits}")
+        return []
+    dequantization = Dequantization(
+        levels, n_bits, evaluation_draws=evaluation_draws, dtype=dtype
+    )
+    high = dequantization.num_levels
+    if logit_alpha is None:
+        return [dequantization, Rescale(0.0, high, dtype=dtype)]
+    return [dequantization, Logit(logit_alpha, 0.0, high, dtype=dtype)]
+
+
+def image_base(base: str, event_shape: Sequence[int], dtype: Any) -> Any:
+    """The base over flat latents of images.
+
+    Raises:
+      ValueError: For another name than "normal" or "logistic".
+    """
+    if base not in _BASES:
+        raise ValueError(f"expected a base of {tuple(_BASES)}, got {base!r}")
+    return _BASES[base](math.prod(event_shape), dtype=dtype)

@@ -1,0 +1,211 @@
+"""The joint model of data and latents that a VAE trains: its parts and densities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfflows import random
+from tfflows.bijectors import FlowStep
+from tfflows.bijectors.nesting import as_step, build_step
+from tfflows.bijectors.shapes import as_float, sum_over_event
+from tfflows.models.batch import Batch
+from tfflows.models.gaussian import (
+    GaussianHeads,
+    draw_gaussian,
+    gaussian_kl,
+    gaussian_log_prob,
+)
+from tfflows.models.importance import streamed_log_mean_exp
+from tfflows.models.likelihood_model import LikelihoodModel
+from tfflows.models.likelihoods import Likelihood, as_likelihood
+
+
+class LatentModel(LikelihoodModel):
+    """Encoder, posterior flow, prior flow and decoder, and what follows from them.
+
+    The arguments are those of `FlowVAE`.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.layers.Layer,
+        decoder: keras.layers.Layer,
+        latent_dim: int,
+        posterior: Any,
+        prior: Any,
+        likelihood: Likelihood | str,
+        event_shape: Sequence[int] | None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if latent_dim < 1:
+            raise ValueError(f"expected latent_dim >= 1, got {latent_dim}")
+        self.encoder, self.decoder = encoder, decoder
+        self.latent_dim = int(latent_dim)
+        self.posterior = None if posterior is None else as_step(posterior)
+        self.prior = None if prior is None else as_step(prior)
+        self.likelihood = as_likelihood(likelihood)
+        self.event_shape = None if event_shape is None else tuple(event_shape)
+        self._heads = GaussianHeads(self.latent_dim, dtype=self.dtype_policy)
+        self.supports_jit = all(step.supports_jit for step in self._steps)
+
+    @property
+    def _steps(self) -> list[FlowStep]:
+        return [step for step in (self.posterior, self.prior) if step is not None]
+
+    @property
+    def levels(self) -> int | None:
+        """Number of levels of integer data; None for continuous data."""
+        return self.likelihood.levels
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether the model is built and each data-dependent start has taken place."""
+        return self.built and all(step.is_initialized for step in self._steps)
+
+    def build(self, input_shape: Any) -> None:
+        """Builds all parts for data of shape `[batch, *event]`.
+
+        Raises:
+          ValueError: For parts that do not fit each other.
+        """
+        self.event_shape = tuple(input_shape)[1:]
+        features = tuple(self.encoder(keras.Input(self.event_shape)).shape)
+        if len(features) != 2:
+            raise ValueError(
+                f"expected an encoder that returns features (batch, F), got {features}"
+            )
+        self._heads.build(features)
+        self._build_steps()
+        self._build_decoder()
+        self.built = True
+
+    def _build_steps(self) -> None:
+        for step in self._steps:
+            build_step(step, (self.latent_dim,))
+            if step.latent_event_shape != (self.latent_dim,):
+                raise ValueError(
+                    f"expected steps between vectors of size {self.latent_dim}, got "
+                    f"{step.name} with latents of shape {step.latent_event_shape}"
+                )
+        if self.prior is not None and not self.prior.has_inverse:
+            raise ValueError(
+                f"expected a prior with an inverse, got {self.prior.name}, which has "
+                "none"
+            )
+
+    def _build_decoder(self) -> None:
+        channels = self.likelihood.num_params * self.event_shape[-1]
+        expected = (None, *self.event_shape[:-1], channels)
+        got = tuple(self.decoder(keras.Input((self.latent_dim,))).shape)
+        if got != expected:
+            raise ValueError(
+                f"expected a decoder from (batch, {self.latent_dim}) to the "
+                f"likelihood's parameters {expected}, got {got}"
+            )
+
+    def initialize(self, batch: Any) -> None:
+        """Builds the model and runs each data-dependent start, in eager mode, once.
+
+        Args:
+          batch: x `[B, *event]`, or a batch as `fit` takes it.
+
+        Raises:
+          ValueError: For data that break the model's rules.
+        """
+        x = self._checked(Batch.of(batch).x)
+        features, mean, log_variance = self._encoded(x)
+        z = draw_gaussian(mean, log_variance, self._row_seeds(x, 0))
+        if self.posterior is not None:
+            z = self.posterior.initialize(z, features, direction="forward")
+        if self.prior is not None:
+            self.prior.initialize(z)
+
+    def _checked(self, x: Any) -> tf.Tensor:
+        x = as_float(x, self._flow_dtype, self.name)
+        if not self.built:
+            self.build((None, *x.shape[1:]))
+        if not x.shape.is_compatible_with((None, *self.event_shape)):
+            raise ValueError(
+                f"{self.name}: expected data of shape (batch, "
+                f"{', '.join(map(str, self.event_shape))}), got {tuple(x.shape)}"
+            )
+        return self.likelihood.checked(x)
+
+    @property
+    def _flow_dtype(self) -> tf.DType:
+        return tf.as_dtype(self.variable_dtype)
+
+    def _encoded(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Features `[B, F]`, and the mean and log_variance `[B, D]` of z_0."""
+        features = self.encoder(self.likelihood.network_input(x))
+        features = tf.cast(features, self._flow_dtype)
+        return features, *self._heads(features)
+
+    def _row_seeds(self, x: tf.Tensor, seed: Any) -> tf.Tensor:
+        return random.fold_in(random.as_seed(seed), tf.range(tf.shape(x)[0]))
+
+    def _params(self, z: tf.Tensor) -> tf.Tensor:
+        return tf.cast(self.decoder(z), self._flow_dtype)
+
+    def _log_likelihood(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        return sum_over_event(self.likelihood.log_prob(x, self._params(z)))
+
+    def _posterior_draw(
+        self,
+        features: tf.Tensor,
+        mean: tf.Tensor,
+        log_variance: tf.Tensor,
+        seeds: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Z `[B, D]` and log q(z|x) `[B]`."""
+        z = draw_gaussian(mean, log_variance, seeds)
+        log_q = gaussian_log_prob(z, mean, log_variance)
+        if self.posterior is None:
+            return z, log_q
+        z, log_det = self.posterior.forward_and_log_det(z, features)
+        return z, log_q - log_det
+
+    def _log_prior(self, z: tf.Tensor) -> tf.Tensor:
+        if self.prior is None:
+            return gaussian_log_prob(z)
+        z, log_det = self.prior.inverse_and_log_det(z)
+        return gaussian_log_prob(z) + log_det
+
+    @property
+    def _has_closed_kl(self) -> bool:
+        # An empty chain is no flow.
+        return not any(getattr(step, "steps", [step]) for step in self._steps)
+
+    def _terms(self, x: tf.Tensor, seeds: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One draw's "reconstruction" and "kl" `[B]`; the "mean" of z_0 `[B, D]`."""
+        features, mean, log_variance = self._encoded(x)
+        z, log_q = self._posterior_draw(features, mean, log_variance, seeds)
+        if self._has_closed_kl:
+            kl = gaussian_kl(mean, log_variance)
+        else:
+            kl = log_q - self._log_prior(z)
+        return {"reconstruction": self._log_likelihood(x, z), "kl": kl, "mean": mean}
+
+    def _iwae(
+        self, x: tf.Tensor, seeds: tf.Tensor, num_samples: int, chunk_size: int = 50
+    ) -> tf.Tensor:
+        encoded = self._encoded(x)
+        batch_size, chunk_size = tf.shape(x)[0], min(chunk_size, num_samples)
+
+        def log_weights(numbers: tf.Tensor) -> tf.Tensor:
+            rows = [
+                tf.repeat(tensor, chunk_size, axis=0) for tensor in (x, seeds, *encoded)
+            ]
+            sample_seeds = random.fold_in(rows[1], tf.tile(numbers, [batch_size]))
+            z, log_q = self._posterior_draw(*rows[2:], sample_seeds)
+            weights = self._log_likelihood(rows[0], z) + self._log_prior(z) - log_q
+            return tf.reshape(weights, [batch_size, chunk_size])
+
+        return streamed_log_mean_exp(
+            log_weights, num_samples, chunk_size, batch_size, x.dtype
+        )

@@ -1,0 +1,195 @@
+"""`ReverseKL`: fitting a flow to a density known up to its normalizer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfflows import random
+from tfflows.models.batch import Batch
+from tfflows.models.flow import Flow
+from tfflows.models.likelihood_model import LikelihoodModel
+
+_TRAINING = 0
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class ReverseKL(LikelihoodModel):
+    """Fits a flow q to p(x) = exp(target(x)) / Z, without data or a normalizer.
+
+      loss = E_q[log q(x) - target(x)] = KL(q || p) - log Z,  the free energy, in nats
+
+    Only samples of the flow and their densities are needed, so that the flow may lack
+    an inverse. `fit` draws afresh at each step, keyed by (seed, step, index).
+
+    Source: Rezende and Mohamed, "Variational Inference with Normalizing Flows", 2015,
+    arXiv 1505.05770, equations 15 and 20 (with the annealing).
+
+    Args:
+      flow: A `tfflows.Flow` on continuous events.
+      target_log_prob: Maps x `[B, *event]` to log-densities `[B]` in nats, up to a
+        constant. To save the model, register it with `keras.saving`.
+      annealing_steps: In training, the target's weight rises from 0.01 to 1 over so
+        many steps, so that the flow finds modes that lie apart.
+      seed: Seed of the noise of `fit`.
+      name: Name of the model.
+      **kwargs: Those of `keras.Model`.
+
+    Raises:
+      ValueError: For a model that is no such flow.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        target_log_prob: Callable[[tf.Tensor], tf.Tensor],
+        *,
+        annealing_steps: int = 0,
+        seed: int = 0,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        if not isinstance(flow, Flow) or flow.levels is not None:
+            raise ValueError(
+                f"expected a tfflows.Flow on continuous events, got {flow!r}"
+            )
+        if not callable(target_log_prob):
+            raise ValueError(
+                f"expected target_log_prob to be a function, got {target_log_prob!r}"
+            )
+        if annealing_steps < 0:
+            raise ValueError(f"expected annealing_steps >= 0, got {annealing_steps}")
+        self.flow, self.target_log_prob = flow, target_log_prob
+        self.annealing_steps, self.seed = int(annealing_steps), int(seed)
+        self.supports_jit = flow.supports_jit
+        self._create_trackers()
+        self.built = True
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether the flow's data-dependent starts have taken place."""
+        return self.flow.is_initialized
+
+    def call(self, seeds: tf.Tensor) -> tf.Tensor:
+        """Log q(x) - target(x) `[B]` of one draw for each of the seeds `[B, 2]`."""
+        log_q, log_target = self._log_densities(seeds)
+        return log_q - log_target
+
+    def _log_densities(self, seeds: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        x, log_q = self.flow.sample_rows_and_log_prob(seeds, tf.ones_like(seeds[:, 0]))
+        log_target = tf.convert_to_tensor(self.target_log_prob(x))
+        if not log_target.shape.is_compatible_with(log_q.shape):
+            raise ValueError(
+                f"expected target_log_prob to return shape {tuple(log_q.shape)} for x "
+                f"of shape {tuple(x.shape)}, got {tuple(log_target.shape)}"
+            )
+        return log_q, tf.cast(log_target, log_q.dtype)
+
+    def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
+        """The free energy of one draw for each number of the batch, in nats."""
+        step = self.optimizer.iterations if training else 0
+        index = batch.index_or_position()
+        seeds = random.noise_seeds(self.seed, _TRAINING, step, index)
+        log_q, log_target = self._log_densities(seeds)
+        if training and self.annealing_steps:
+            share = tf.cast(step, log_q.dtype) / self.annealing_steps
+            log_target *= tf.minimum(0.01 + share, 1.0)
+        return {"loss": log_q - log_target}
+
+    def fit(  # type: ignore[override]
+        self,
+        *,
+        steps_per_epoch: int = 100,
+        epochs: int = 1,
+        batch_size: int = 256,
+        **kwargs: Any,
+    ) -> Any:
+        """Trains without data.
+
+        Args:
+          steps_per_epoch: Steps of the optimizer in each epoch.
+          epochs: Number of epochs.
+          batch_size: Draws for each step, over all replicas.
+          **kwargs: The rest of `keras.Model.fit` (callbacks, verbose, ...).
+
+        Returns:
+          Keras' History; its "loss" is the free energy, of the annealed target where
+          there is annealing.
+
+        Raises:
+          ValueError: For numbers below 1, or a flow that is not initialised.
+        """
+        if min(steps_per_epoch, epochs, batch_size) < 1:
+            raise ValueError(
+                "expected steps_per_epoch, epochs and batch_size >= 1, got "
+                f"{steps_per_epoch}, {epochs} and {batch_size}"
+            )
+        numbers = tf.data.Dataset.range(batch_size).batch(batch_size).repeat()
+        return super().fit(
+            numbers.map(lambda index: {"x": index, "index": index}),
+            steps_per_epoch=steps_per_epoch,
+            epochs=epochs,
+            shuffle=False,
+            **kwargs,
+        )
+
+    def free_energy(self, num_samples: int, seed: Any = None) -> tf.Tensor:
+        """E_q[log q - target] = KL(q || p) - log Z, by Monte Carlo, in nats.
+
+        Args:
+          num_samples: Number of draws.
+          seed: None (fresh), an int, or int32 `[2]`.
+
+        Returns:
+          A scalar.
+        """
+        return -tf.reduce_mean(self._log_weights(num_samples, seed))
+
+    def log_normalizer(self, num_samples: int, seed: Any = None) -> tf.Tensor:
+        """Log Z by importance sampling with q; arguments as in `free_energy`."""
+        log_weights = self._log_weights(num_samples, seed)
+        return tf.reduce_logsumexp(log_weights) - math.log(num_samples)
+
+    def effective_sample_size(self, num_samples: int, seed: Any = None) -> tf.Tensor:
+        """(sum w)^2 / sum w^2 of the weights w = exp(target) / q, from 1 to N.
+
+        Arguments as in `free_energy`.
+        """
+        log_weights = self._log_weights(num_samples, seed)
+        return tf.exp(
+            2.0 * tf.reduce_logsumexp(log_weights)
+            - tf.reduce_logsumexp(2.0 * log_weights)
+        )
+
+    def _log_weights(self, num_samples: int, seed: Any) -> tf.Tensor:
+        if num_samples < 1:
+            raise ValueError(f"expected num_samples >= 1, got {num_samples}")
+        return -self(random.fold_in(random.as_seed(seed), tf.range(num_samples)))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "flow": serialize(self.flow),
+            "target_log_prob": serialize(self.target_log_prob),
+            "annealing_steps": self.annealing_steps,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: Any = None
+    ) -> ReverseKL:
+        """A fresh model of equal config."""
+        deserialize = keras.saving.deserialize_keras_object
+        parts = {
+            name: deserialize(config[name], custom_objects)
+            for name in ("flow", "target_log_prob")
+        }
+        return cls(**{**config, **parts})

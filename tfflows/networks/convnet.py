@@ -1,0 +1,79 @@
+"""Glow's convolutional conditioner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class ConvNet(keras.layers.Layer):
+    """A 3x3 and a 1x1 convolution of one width, each rectified.
+
+    h_1 = relu(a_1 K_1 * x + b_1), h_2 = relu(a_2 K_2 * h_1 + b_2) with a scale
+    a = exp(log_gain) and a shift b per channel, which stand for the authors' activation
+    normalisation of hidden layers; the kernels start at unit gain, so that they need no
+    start from data. Maps `[B, H, W, C]` to features `[B, H, W, width]`; a coupling adds
+    the last 3x3 convolution (head "glow").
+
+    Source: Kingma and Dhariwal, "Glow", 2018, arXiv 1807.03039, section 3.3.
+
+    Args:
+      width: Channels of both layers.
+      **kwargs: Those of `keras.layers.Layer`.
+
+    Raises:
+      ValueError: For a width that is not positive.
+    """
+
+    def __init__(self, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if width < 1:
+            raise ValueError(f"expected a positive width, got {width}")
+        self.width = int(width)
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the two layers' weights, in this layer itself.
+
+        A flow has hundreds of these networks: layers inside layers would take most of
+        the time that a graph takes to trace.
+        """
+        channels = int(input_shape[-1])
+        self.layers = [
+            self._add_layer(f"conv_{k}", shape)
+            for k, shape in enumerate(
+                [(3, 3, channels, self.width), (1, 1, self.width, self.width)]
+            )
+        ]
+
+    def _add_layer(self, name: str, shape: tuple[int, ...]) -> list[keras.Variable]:
+        kernel = self.add_weight(
+            shape=shape, initializer="he_normal", name=f"{name}_kernel"
+        )
+        log_gain, bias = [
+            self.add_weight(
+                shape=shape[-1:], initializer="zeros", name=f"{name}_{kind}"
+            )
+            for kind in ("log_gain", "bias")
+        ]
+        return [kernel, log_gain, bias]
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """`[B, H, W, C]` -> `[B, H, W, width]`."""
+        hidden = inputs
+        for weights in self.layers:
+            kernel, log_gain, bias = [tf.convert_to_tensor(w) for w in weights]
+            # The gain on the kernel, not on the larger image: the same map.
+            hidden = tf.nn.conv2d(hidden, kernel * tf.exp(log_gain), 1, "SAME")
+            hidden = tf.nn.relu(tf.nn.bias_add(hidden, bias))
+        return hidden
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The input's shape with `width` on the last axis."""
+        return (*tuple(input_shape)[:-1], self.width)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "width": self.width}

@@ -1,0 +1,171 @@
+"""MADE: a dense network whose outputs see earlier inputs only."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfflows.checkpointing import CheckpointsAllWeights
+from tfflows.networks.made_steps import MADESteps
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class MADE(CheckpointsAllWeights, keras.layers.Layer):
+    """A masked autoencoder for distribution estimation.
+
+    Maps `[B, D]` to `[B, num_params * D]`: block p of D outputs holds parameter p of
+    each input, and output i of a block depends on the inputs before i alone. The output
+    layer starts at zero.
+
+    Hidden units are sorted by degree, the number of inputs that they may see, so that
+    the units of one degree are a slice, complete once that many inputs are known:
+    `tfflows.networks.made_steps` goes through the inputs one by one at the cost of
+    about one full pass.
+
+    Source: Germain, Gregor, Murray and Larochelle, "MADE: Masked Autoencoder for
+    Distribution Estimation", 2015, arXiv 1502.03509, equations 8 and 9.
+
+    Args:
+      hidden_units: Widths of the hidden layers; equal ones where `residual`.
+      num_params: Parameters per input; None: set by the step that uses the network.
+      activation: Name of a Keras activation.
+      residual: Whether each hidden layer after the first adds to the one before it.
+      context_dim: Size C of a context `[B, C]` that every output may depend on; None:
+        a context is ignored.
+      **kwargs: Those of `keras.layers.Layer`.
+
+    Raises:
+      ValueError: For no, non-positive or (residual) unequal widths; on call, for a
+        missing context.
+    """
+
+    def __init__(
+        self,
+        hidden_units: Sequence[int],
+        num_params: int | None = None,
+        activation: str = "relu",
+        residual: bool = False,
+        context_dim: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.hidden_units = tuple(int(units) for units in hidden_units)
+        if not self.hidden_units or min(self.hidden_units) < 1:
+            raise ValueError(f"expected positive hidden_units, got {hidden_units}")
+        if residual and len(set(self.hidden_units)) > 1:
+            raise ValueError(
+                f"expected equal hidden_units with residual, got {hidden_units}"
+            )
+        self.num_params = num_params
+        self.activation = keras.activations.get(activation)
+        self.residual = bool(residual)
+        self.context_dim = context_dim
+
+    def build(self, input_shape: Any) -> None:
+        """Creates kernels and biases, and fixes the masks."""
+        if self.num_params is None:
+            raise ValueError(f"{self.name}: expected num_params, got None")
+        self.size = size = int(input_shape[-1])
+        degrees = [np.arange(1, size + 1)]
+        degrees += [self._hidden_degrees(units) for units in self.hidden_units]
+        self._masks = [
+            (before[:, np.newaxis] <= after).astype("float32")
+            for before, after in itertools.pairwise(degrees)
+        ]
+        # Strict: an input must not see itself.
+        last = (degrees[-1][:, np.newaxis] < degrees[0]).astype("float32")
+        self._masks.append(np.tile(last, (1, self.num_params)))
+        self.degrees = degrees[1:]
+        self.kernels, self.biases = [], []
+        for i, mask in enumerate(self._masks):
+            start = "zeros" if i == len(self._masks) - 1 else _masked_glorot(mask)
+            self.kernels.append(
+                self.add_weight(shape=mask.shape, initializer=start, name=f"kernel_{i}")
+            )
+            self.biases.append(
+                self.add_weight(
+                    shape=mask.shape[1:], initializer="zeros", name=f"bias_{i}"
+                )
+            )
+        self.context_kernel = None
+        if self.context_dim is not None:
+            self.context_kernel = self.add_weight(
+                shape=(self.context_dim, self.hidden_units[0]),
+                initializer="glorot_uniform",
+                name="context_kernel",
+            )
+
+    def _hidden_degrees(self, units: int) -> np.ndarray:
+        # Units of degree 0 see the context alone.
+        first = 1 if self.context_dim is None else 0
+        count = max(self.size - first, 1)
+        return first + (np.arange(units) * count) // units
+
+    def call(self, inputs: tf.Tensor, context: Any = None) -> tf.Tensor:
+        """`[B, D]` (and context `[B, C]`) -> `[B, num_params * D]`."""
+        shift = self.context_shift(context)
+        hidden = self._preactivate(0, inputs, shift)
+        for layer in range(1, len(self.hidden_units)):
+            update = self._preactivate(layer, self.activation(hidden))
+            hidden = hidden + update if self.residual else update
+        return self._preactivate(-1, self.activation(hidden))
+
+    def _preactivate(
+        self, layer: int, inputs: tf.Tensor, shift: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        outputs = tf.matmul(inputs, self.masked_kernel(layer))
+        outputs += tf.cast(self.biases[layer], self.compute_dtype)
+        return outputs if shift is None else outputs + shift
+
+    def masked_kernel(self, layer: int) -> tf.Tensor:
+        """The kernel of a layer in the compute dtype, zero where inputs are hidden."""
+        mask = tf.cast(self._masks[layer], self.compute_dtype)
+        return tf.cast(self.kernels[layer], self.compute_dtype) * mask
+
+    def context_shift(self, context: Any) -> tf.Tensor | None:
+        """What a context `[B, C]` adds to the first hidden layer; None without one.
+
+        Raises:
+          ValueError: For a missing context, or one of another size.
+        """
+        if self.context_kernel is None:
+            return None
+        expected = (None, self.context_dim)
+        if context is None or not context.shape.is_compatible_with(expected):
+            got = None if context is None else tuple(context.shape)
+            raise ValueError(
+                f"{self.name}: expected a context of shape {expected}, got {got}"
+            )
+        kernel = tf.cast(self.context_kernel, self.compute_dtype)
+        return tf.matmul(tf.cast(context, kernel.dtype), kernel)
+
+    def steps(self, context: Any = None) -> MADESteps:
+        """The network input by input, see `MADESteps`."""
+        return MADESteps(self, context)
+
+    def compute_output_shape(self, input_shape: Any, **kwargs: Any) -> tuple:
+        """The input's shape with num_params times its last axis."""
+        return (*tuple(input_shape)[:-1], self.num_params * input_shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "hidden_units": self.hidden_units,
+            "num_params": self.num_params,
+            "activation": keras.activations.serialize(self.activation),
+            "residual": self.residual,
+            "context_dim": self.context_dim,
+        }
+
+
+def _masked_glorot(mask: np.ndarray) -> keras.initializers.Initializer:
+    # By the connections that a unit has, not by those that its layer could have.
+    fan_in, fan_out = mask.sum(axis=0).mean(), mask.sum(axis=1).mean()
+    limit = float(np.sqrt(6.0 / max(fan_in + fan_out, 1.0)))
+    return keras.initializers.RandomUniform(-limit, limit)
