@@ -1,0 +1,100 @@
+import keras
+import numpy as np
+import pytest
+
+from tfflows.training import CheckpointCallback
+from tfflows.training.callbacks import restore_best
+
+X = np.random.default_rng(0).standard_normal((32, 3)).astype("float32")
+
+
+def make_model(units=4):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(units)])
+    model.compile("adam", "mse")
+    return model
+
+
+def targets(units=4):
+    return np.zeros((len(X), units), "float32")
+
+
+def finish_epoch(callback, epoch, **logs):
+    callback.on_epoch_end(epoch, {"loss": 1.0, **logs})
+
+
+def test_the_best_is_the_lowest_and_the_last_is_the_newest(tmp_path):
+    model = make_model()
+    callback = CheckpointCallback(model, tmp_path)
+    kernels = []
+    for epoch, value in enumerate([3.0, 1.0, 2.0]):
+        model.fit(X, targets(), verbose=0)
+        kernels.append(model.get_weights()[0])
+        finish_epoch(callback, epoch, val_loss=value)
+
+    best = make_model()
+    progress = restore_best(best, tmp_path)
+    np.testing.assert_array_equal(best.get_weights()[0], kernels[1])
+    assert progress == {"epoch": 2, "step": 2}
+
+    last = make_model()
+    assert CheckpointCallback(last, tmp_path).restore() == 3
+    np.testing.assert_array_equal(last.get_weights()[0], kernels[2])
+    assert len(list(tmp_path.glob("last/*.index"))) == 2
+    assert len(list(tmp_path.glob("best/*.index"))) == 1
+
+
+def test_a_restored_run_goes_on_as_if_it_had_not_stopped(tmp_path):
+    whole = make_model()
+    callback = CheckpointCallback(whole, tmp_path)
+    whole.fit(X, targets(), epochs=3, verbose=0, shuffle=False)
+    finish_epoch(callback, 2, val_loss=1.0)
+    whole.fit(X, targets(), epochs=2, verbose=0, shuffle=False)
+
+    resumed = make_model()
+    CheckpointCallback(resumed, tmp_path).restore()
+    resumed.fit(X, targets(), epochs=2, verbose=0, shuffle=False)
+    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    # The best value so far goes along: a worse epoch must not replace the best.
+    callback = CheckpointCallback(resumed, tmp_path)
+    callback.restore()
+    finish_epoch(callback, 3, val_loss=1.5)
+    assert restore_best(make_model(), tmp_path)["epoch"] == 3
+
+
+def test_restored_best_weights_survive_a_later_compile(tmp_path):
+    model = make_model()
+    callback = CheckpointCallback(model, tmp_path)
+    model.fit(X, targets(), verbose=0)
+    finish_epoch(callback, 0, val_loss=1.0)
+    best = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+    restore_best(best, tmp_path)
+    best.compile(keras.optimizers.SGD(0.25), "mse")
+    best.fit(X, targets(), verbose=0)
+    assert float(best.optimizer.learning_rate) == 0.25
+
+
+@pytest.mark.parametrize(
+    "logs", [{"val_loss": np.nan}, {"loss": np.inf, "val_loss": 1.0}]
+)
+def test_an_epoch_that_diverged_is_not_saved(tmp_path, logs):
+    callback = CheckpointCallback(make_model(), tmp_path)
+    finish_epoch(callback, 0, **logs)
+    assert callback.finished_epochs == 0
+    assert not list(tmp_path.glob("*/*.index"))
+
+
+def test_errors(tmp_path):
+    callback = CheckpointCallback(make_model(), tmp_path)
+    assert callback.restore() == 0
+    with pytest.raises(ValueError, match="expected a checkpoint in"):
+        restore_best(make_model(), tmp_path)
+    with pytest.raises(ValueError, match="fit with validation_data"):
+        finish_epoch(callback, 0)
+    finish_epoch(callback, 0, val_loss=1.0)
+    with pytest.raises(ValueError, match="expected a readable checkpoint"):
+        restore_best(make_model(units=5), tmp_path)
+    for path in tmp_path.glob("best/*.index"):
+        path.write_bytes(b"not a checkpoint")
+    with pytest.raises(ValueError, match="expected a readable checkpoint"):
+        restore_best(make_model(), tmp_path)

@@ -1,0 +1,34 @@
+import pytest
+
+from tfflows import zoo
+from tfflows.zoo import evaluation, pretrained
+
+NAMES = pretrained.names()
+
+
+def test_there_are_some():
+    toys = {"two_moons", "rings", "eight_gaussians", "three_gaussians", "checkerboard"}
+    assert {f"realnvp_{toy}" for toy in toys} | {"realnvp_digits"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recorded_figures_hold(name):
+    record, config = pretrained.record(name), zoo.get_config(name)
+    model = zoo.create(name, weights="pretrained")
+    result = evaluation.evaluate(model, config, record["evaluation"]["split"])
+    for figure in ("nll", "bits_per_dim", "kl"):
+        assert (figure in record["evaluation"]) == (figure in result)
+        if figure in result:
+            # An nll in nats grows with the dimensions; 1e-3 is for a single one.
+            dims = 1 if figure == "bits_per_dim" else model.latent_dim
+            recorded = record["evaluation"][figure]
+            assert result[figure] == pytest.approx(recorded, abs=1e-3 * dims)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_are_small_and_say_how_they_were_made(name):
+    assert pretrained.path(name).stat().st_size <= 1_000_000
+    record = pretrained.record(name)
+    assert record["command"].startswith(f"tfflows-train --model={name} ")
+    assert record["date"]
+    assert record["versions"]["tensorflow"]

@@ -1,0 +1,59 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tests.zoo.test_cli import error_line, run
+from tfflows import zoo
+from tfflows.zoo import pretrained, publish, registry, train
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """A registered tiny model, and a folder for published weights."""
+    monkeypatch.setattr(pretrained, "_FOLDER", tmp_path / "weights")
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    changes = {
+        "model.num_couplings": 2,
+        "model.hidden_units": (8,),
+        "trainer.epochs": 1,
+        "trainer.batch_size": 10_000,
+    }
+    config = zoo.override(zoo.get_config("realnvp_checkerboard"), changes)
+    config = dataclasses.replace(config, name="realnvp_tiny")
+    zoo.register("realnvp_tiny")(lambda: config)
+    return config
+
+
+def test_published_weights_are_found(tiny, tmp_path):
+    folder = f"--model_dir={tmp_path / 'run'}"
+    assert run(train, "--model=realnvp_tiny", folder) == 0
+    assert not pretrained.exists("realnvp_tiny")
+    assert run(publish, folder) == 0
+    assert pretrained.names() == ["realnvp_tiny"]
+    published = zoo.create("realnvp_tiny", weights="pretrained")
+    x = np.random.default_rng(0).uniform(-4, 4, (5, 2)).astype("float32")
+    trained = zoo.load(tmp_path / "run")
+    np.testing.assert_array_equal(published.log_prob(x), trained.log_prob(x))
+    record = zoo.describe("realnvp_tiny").pretrained
+    assert record["evaluation"]["kl"] > 0
+    assert record["evaluation"]["split"] == "test"
+
+
+def test_another_configuration_is_not_published(tiny, tmp_path, capsys):
+    folder = f"--model_dir={tmp_path / 'run'}"
+    other = "--set=model.num_couplings=3"
+    assert run(train, "--model=realnvp_tiny", folder, other) == 0
+    assert run(publish, folder) == 2
+    assert "model.num_couplings: 3 and 2" in error_line(capsys)
+    assert not (tmp_path / "weights").exists()
+    assert run(publish) == 2
+
+
+def test_large_weights_are_not_published(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(publish, "_MOST_BYTES", 1000)
+    folder = f"--model_dir={tmp_path / 'run'}"
+    assert run(train, "--model=realnvp_tiny", folder) == 0
+    assert run(publish, folder) == 1
+    assert "expected at most 1000 bytes" in error_line(capsys)
+    assert not list((tmp_path / "weights").iterdir())

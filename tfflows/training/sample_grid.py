@@ -1,0 +1,91 @@
+"""A look at a flow's samples while it trains."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class SampleGridCallback(keras.callbacks.Callback):
+    """Writes grids of samples to TensorBoard, one for each temperature.
+
+    The seed is the same at each epoch, so that the grids show how the same latents'
+    images develop.
+
+    Args:
+      log_dir: Where TensorBoard looks.
+      temperatures: A row of grids, tagged `samples/temperature_<T>`.
+      num_samples: Images in a grid, laid out in rows of about as many.
+      every: Epochs from one writing to the next.
+      seed: Seed of the samples.
+      context: None, one context for all samples, or one for each.
+
+    Raises:
+      ValueError: For a number below 1; on training, for events that are no images.
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike,
+        temperatures: Sequence[float] = (0.5, 0.7, 1.0),
+        num_samples: int = 16,
+        *,
+        every: int = 1,
+        seed: int = 0,
+        context: Any = None,
+    ) -> None:
+        super().__init__()
+        if num_samples < 1 or every < 1:
+            raise ValueError(
+                f"expected num_samples and every >= 1, got {num_samples} and {every}"
+            )
+        self._log_dir = os.fspath(log_dir)
+        self._temperatures = tuple(temperatures)
+        self._num_samples, self._every = num_samples, every
+        self._seed, self._context = seed, context
+        self._writer: Any = None
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Checks the model; called by Keras."""
+        shape = self.model.event_shape
+        if len(shape) != 3 or shape[-1] not in (1, 3):
+            raise ValueError(
+                "expected a model of images (height, width, 1 or 3) for sample grids, "
+                f"got events of shape {shape}"
+            )
+        self._writer = tf.summary.create_file_writer(self._log_dir)
+        self._draw = tf.function(self._grid, autograph=False)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Draws and writes; called by Keras."""
+        if (epoch + 1) % self._every:
+            return
+        with self._writer.as_default():
+            for temperature in self._temperatures:
+                grid = self._draw(tf.constant(temperature, tf.float32))
+                tag = f"samples/temperature_{temperature:g}"
+                tf.summary.image(tag, grid[tf.newaxis], step=epoch)
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Closes the file; called by Keras."""
+        self._writer.close()
+
+    def _grid(self, temperature: tf.Tensor) -> tf.Tensor:
+        """One uint8 image of samples, in rows of ceil(sqrt(N))."""
+        number, levels = self._num_samples, self.model.levels
+        x = self.model.sample(number, self._seed, temperature, self._context)
+        pixels = x if levels is None else tf.floor(x) / (levels - 1)
+        pixels = tf.cast(255 * tf.clip_by_value(pixels, 0, 1), tf.uint8)
+        columns = math.ceil(math.sqrt(number))
+        rows = math.ceil(number / columns)
+        blank = rows * columns - number
+        pixels = tf.pad(pixels, [[0, blank], [0, 0], [0, 0], [0, 0]])
+        height, width, channels = self.model.event_shape
+        grid = tf.reshape(pixels, (rows, columns, height, width, channels))
+        grid = tf.transpose(grid, (0, 2, 1, 3, 4))
+        return tf.reshape(grid, (rows * height, columns * width, channels))

@@ -1,0 +1,251 @@
+"""The configuration of an experiment: frozen dataclasses, one for each part.
+
+A configuration says which model is trained on which data and how. It goes to
+`config.json` beside the checkpoints and back without loss (`tfflows.zoo.overrides`),
+so that a folder of a training run is enough to build its model again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import keras
+
+import tfflows
+from tfflows.zoo.errors import ConfigError, unknown_name
+
+_FAMILIES: dict[str, type[ModelConfig]] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """What a family of models can be set to; one subclass for each family.
+
+    A subclass names its `family` and mirrors the keyword arguments of the function
+    that `build` calls. Defining the subclass makes the family known.
+    """
+
+    family: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        _FAMILIES[cls.family] = cls
+
+    def build(self, event_shape: tuple[int, ...], levels: int | None) -> keras.Model:
+        """Builds the model, with new weights.
+
+        Args:
+          event_shape: Shape of one example.
+          levels: Number of levels of integer data; None for continuous data.
+
+        Returns:
+          The model; its weights exist.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no build method")
+
+
+@dataclasses.dataclass(frozen=True)
+class NICEConfig(ModelConfig):
+    """Arguments of `tfflows.models.nice`."""
+
+    family: ClassVar[str] = "nice"
+    num_couplings: int = 4
+    hidden_units: tuple[int, ...] = (1000,) * 5
+    standardize: bool = False
+    evaluation_draws: int = 1
+    dtype: str | None = None
+
+    def build(self, event_shape: tuple[int, ...], levels: int | None) -> keras.Model:
+        """See the base class."""
+        arguments = dataclasses.asdict(self)
+        return tfflows.models.nice(event_shape, levels=levels, **arguments)
+
+
+@dataclasses.dataclass(frozen=True)
+class RealNVPConfig(ModelConfig):
+    """Arguments of `tfflows.models.realnvp`."""
+
+    family: ClassVar[str] = "realnvp"
+    num_couplings: int = 8
+    hidden_units: tuple[int, ...] = (128, 128)
+    network: Literal["mlp", "resnet"] = "mlp"
+    log_scale: Literal["tanh", "sigmoid", "exp"] = "tanh"
+    actnorm: bool | None = None
+    standardize: bool = False
+    logit_alpha: float = 0.05
+    evaluation_draws: int = 1
+    dtype: str | None = None
+
+    def build(self, event_shape: tuple[int, ...], levels: int | None) -> keras.Model:
+        """See the base class."""
+        arguments = dataclasses.asdict(self)
+        return tfflows.models.realnvp(event_shape, levels=levels, **arguments)
+
+
+@dataclasses.dataclass(frozen=True)
+class RealNVPMultiscaleConfig(ModelConfig):
+    """Arguments of `tfflows.models.realnvp_multiscale`."""
+
+    family: ClassVar[str] = "realnvp_multiscale"
+    num_levels: int = 2
+    width: int = 64
+    num_blocks: int = 8
+    log_scale: Literal["tanh", "sigmoid", "exp"] = "tanh"
+    logit_alpha: float = 0.05
+    base: Literal["normal", "logistic"] = "normal"
+    evaluation_draws: int = 1
+    dtype: str | None = None
+
+    def build(self, event_shape: tuple[int, ...], levels: int | None) -> keras.Model:
+        """See the base class."""
+        arguments = dataclasses.asdict(self)
+        return tfflows.models.realnvp_multiscale(
+            event_shape, levels=levels, **arguments
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class GlowConfig(ModelConfig):
+    """Arguments of `tfflows.models.glow`."""
+
+    family: ClassVar[str] = "glow"
+    num_steps: int = 32
+    num_levels: int = 3
+    width: int = 512
+    coupling: Literal["affine", "additive"] = "affine"
+    log_scale: Literal["tanh", "sigmoid", "exp"] = "sigmoid"
+    permutation: Literal["conv", "reverse", "shuffle"] = "conv"
+    split_priors: bool = True
+    num_classes: int | None = None
+    base: Literal["normal", "logistic"] = "normal"
+    n_bits: int | None = None
+    evaluation_draws: int = 1
+    dtype: str | None = None
+
+    def build(self, event_shape: tuple[int, ...], levels: int | None) -> keras.Model:
+        """See the base class."""
+        arguments = dataclasses.asdict(self)
+        return tfflows.models.glow(event_shape, levels=levels, **arguments)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Which data, and the shape that the model is built for.
+
+    Attributes:
+      name: A name that `tfflows.data.load` knows; None: the user has to give one.
+      event_shape: Shape of one example; None: as the data have it.
+      levels: Number of levels of integer data; None for continuous data.
+      label_as_context: Whether the label conditions the model.
+      seed: What splits (and, for the toys, draws) the data; evaluation uses the same.
+      data_dir: Where prepared data lie; None: where TFDS looks by itself.
+    """
+
+    name: str | None = None
+    event_shape: tuple[int, ...] | None = None
+    levels: int | None = None
+    label_as_context: bool = False
+    seed: int = 0
+    data_dir: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainerConfig:
+    """How the model is trained.
+
+    Attributes:
+      epochs: Passes over the training data.
+      batch_size: Examples in the global batch.
+      learning_rate: The highest learning rate.
+      schedule: "cosine" falls to zero over all epochs, "constant" stays.
+      warmup_steps: Steps of linear rise before that.
+      optimizer: A Keras optimizer.
+      weight_decay: Decoupled weight decay; 0 for none.
+      clip_norm: Largest global norm of a gradient; None for no limit.
+      init_examples: Training examples for the data-dependent initialization.
+      jit_compile: Whether XLA compiles the training step.
+      precision: Keras dtype policy of the networks while training, for example
+        "mixed_bfloat16"; None: the model's own. Weights are float32 all the same.
+      seed: Start of the weights, order of the data, noise of the training.
+    """
+
+    epochs: int = 50
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_steps: int = 0
+    optimizer: Literal["adam", "adamax", "rmsprop", "sgd"] = "adam"
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    init_examples: int = 4096
+    jit_compile: bool = False
+    precision: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for field in ("epochs", "batch_size", "learning_rate", "init_examples"):
+            _check(field, getattr(self, field), getattr(self, field) > 0, "above 0")
+        for field in ("warmup_steps", "weight_decay", "seed"):
+            _check(field, getattr(self, field), getattr(self, field) >= 0, ">= 0")
+        clips = self.clip_norm is None or self.clip_norm > 0
+        _check("clip_norm", self.clip_norm, clips, "above 0 or none")
+
+
+@dataclasses.dataclass(frozen=True)
+class ExperimentConfig:
+    """One experiment: a model, its data and how it is trained.
+
+    Attributes:
+      name: The registered name.
+      model: The model's configuration.
+      data: The data's configuration.
+      trainer: The training's configuration.
+      description: One sentence on what this is.
+      reference: Published or measured figures to compare with, by name and unit.
+    """
+
+    name: str
+    model: ModelConfig
+    data: DataConfig
+    trainer: TrainerConfig
+    description: str = ""
+    reference: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    def build(self) -> keras.Model:
+        """Builds the model for the shape of the data, with new weights.
+
+        Returns:
+          The model.
+
+        Raises:
+          ConfigError: The shape of the data is not known yet.
+        """
+        if self.data.event_shape is None:
+            raise ConfigError(
+                f"expected data.event_shape for {self.name}, got None: its dimensions "
+                "come from the data; give event_shape=, or train on a data set"
+            )
+        return self.model.build(self.data.event_shape, self.data.levels)
+
+
+def model_config_class(family: str) -> type[ModelConfig]:
+    """Finds the configuration class of a family.
+
+    Args:
+      family: For example "realnvp".
+
+    Returns:
+      The subclass of `ModelConfig`.
+
+    Raises:
+      ConfigError: The family is not known.
+    """
+    if family not in _FAMILIES:
+        raise unknown_name("model family", family, _FAMILIES)
+    return _FAMILIES[family]
+
+
+def _check(field: str, value: object, holds: bool, expected: str) -> None:
+    if not holds:
+        raise ConfigError(f"expected trainer.{field} {expected}, got {value}")

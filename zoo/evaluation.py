@@ -1,0 +1,82 @@
+"""Held-out figures of a model, in every unit that the data have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+import tfflows.data
+from tfflows.data.toy import TOYS
+from tfflows.zoo.config import ExperimentConfig
+from tfflows.zoo.sources import load_source, resolve_shape
+
+# What the result gives under names of its own.
+_IN_NATS_OR_BITS = ("loss", "bits_per_dim")
+
+
+def evaluate(
+    model: keras.Model,
+    config: ExperimentConfig,
+    split: str = "test",
+    progress: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
+    """Evaluates a model on a split of the data of its experiment.
+
+    Args:
+      model: The model.
+      config: Its experiment; its data may be others of the same shape.
+      split: "train", "validation" or "test".
+      progress: {"epoch", "step"} of the weights, to be reported too.
+
+    Returns:
+      "model", "dataset", "split", "num_examples", what `progress` says, and
+      "nll": mean of -log_prob in nats, in the units of the raw data;
+      "bits_per_dim": for integer data, the same in bits for each dimension;
+      "log_likelihood_unit_scaled": for 256 levels, the mean log-likelihood in nats of
+      pixels scaled to [0, 1], as in the NICE paper;
+      a VAE's terms of the bound, of which "nll" is the negative: "elbo",
+      "reconstruction", "kl", "active_units" and, where it computes it, "iwae";
+      "kl": for a density known in closed form, mean of log p(x) - log_prob(x), an
+      estimate of KL(data || model) in nats.
+
+    Raises:
+      ConfigError: The data have another shape.
+      ValueError: The data are unknown or cannot be used, or have no such split.
+      OSError: They cannot be read.
+    """
+    source = load_source(config)
+    config = resolve_shape(config, source)
+    dataset = source.dataset(split, config.trainer.batch_size)
+    if not model.compiled:
+        model.compile()
+    logs = model.evaluate(dataset, return_dict=True, verbose=0)
+    result = {
+        "model": config.name,
+        "dataset": config.data.name,
+        "split": split,
+        "num_examples": source.num_examples[split],
+        **(progress or {}),
+        "nll": float(logs["loss"]),
+        **{name: float(logs[name]) for name in logs if name not in _IN_NATS_OR_BITS},
+    }
+    dims = math.prod(source.event_shape)
+    if source.levels is not None:
+        result["bits_per_dim"] = result["nll"] / (dims * math.log(2))
+    if source.levels == 256:
+        result["log_likelihood_unit_scaled"] = dims * math.log(256) - result["nll"]
+    true_log_prob = _true_log_prob(source, split)
+    if true_log_prob is not None:
+        result["kl"] = true_log_prob + result["nll"]
+    return result
+
+
+def _true_log_prob(source: tfflows.data.DataSource, split: str) -> float | None:
+    """Returns the mean log-density of a toy split under the toy itself, if known."""
+    toy = TOYS.get(source.name)
+    if toy is None or not toy.has_log_prob:
+        return None
+    return float(np.mean(toy.log_prob(source.arrays(split))))

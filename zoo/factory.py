@@ -1,0 +1,135 @@
+"""Building models by name, with new, shipped or saved weights."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from typing import Any
+
+import h5py
+import keras
+
+from tfflows.zoo import pretrained, run_dir
+from tfflows.zoo.config import ExperimentConfig
+from tfflows.zoo.errors import ConfigError
+from tfflows.zoo.overrides import first_difference, override
+from tfflows.zoo.registry import get_config
+
+# Arguments of `create` that belong to the data, not to the model.
+_DATA_FIELDS = ("event_shape", "levels")
+# What may differ between the configuration asked for and that of the weights.
+_NOT_OF_THE_MODEL = (
+    "name",
+    "trainer",
+    "data.name",
+    "data.seed",
+    "data.data_dir",
+    "description",
+    "reference",
+)
+
+
+def create(
+    name: str, weights: str | os.PathLike | None = None, **overrides: Any
+) -> keras.Model:
+    """Builds a registered model.
+
+    Args:
+      name: A registered name (`tfflows.zoo.list_models`).
+      weights: None for new weights, "pretrained" for those that ship, or a path: a
+        `.weights.h5` or `.keras` file, or the model_dir of a training run.
+      **overrides: Fields of the model by name (`num_couplings=4`), `event_shape=` and
+        `levels=`, or dotted names (`**{"model.num_couplings": 4}`).
+
+    Returns:
+      The model; its weights exist.
+
+    Raises:
+      ConfigError: A name is unknown, a value does not fit, or the weights are those
+        of another configuration.
+      OSError: There is no such weight file.
+      ValueError: The weight file cannot be read or is that of another model.
+    """
+    config = override(get_config(name), {_dotted(k): v for k, v in overrides.items()})
+    if weights is None:
+        return config.build()
+    if weights == "pretrained":
+        path = pretrained.path(name)
+        _require_same_model(config, get_config(name), "the pretrained weights")
+        return _with_weights(config, path)
+    path = pathlib.Path(weights)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"expected 'pretrained' or a path for weights, got {weights}: no such file"
+        )
+    if path.is_dir():
+        model, trained, _ = run_dir.restore(path)
+        _require_same_model(config, trained, str(path))
+        return model
+    return _with_weights(config, path)
+
+
+def load(model_dir: str | os.PathLike) -> keras.Model:
+    """Loads the model of a training run with its best weights.
+
+    Args:
+      model_dir: The folder that `tfflows-train` wrote.
+
+    Returns:
+      The model.
+
+    Raises:
+      OSError: The folder has no config.json.
+      ValueError: The configuration or the checkpoint cannot be used.
+    """
+    return run_dir.restore(model_dir)[0]
+
+
+def _dotted(name: str) -> str:
+    if "." in name:
+        return name
+    return f"data.{name}" if name in _DATA_FIELDS else f"model.{name}"
+
+
+def _require_same_model(
+    config: ExperimentConfig, trained: ExperimentConfig, source: str
+) -> None:
+    """Refuses weights of another model, some of which would load all the same."""
+    difference = first_difference(config, trained, _NOT_OF_THE_MODEL)
+    if difference:
+        raise ConfigError(
+            f"expected weights of this model, got those of another in {source}; "
+            f"first difference, wanted and found: {difference}"
+        )
+
+
+def _with_weights(config: ExperimentConfig, path: pathlib.Path) -> keras.Model:
+    model = config.build()
+    try:
+        if path.suffix == ".keras":
+            model.set_weights(keras.saving.load_model(path).get_weights())
+        else:
+            _require_as_many_numbers(path, model)
+            model.load_weights(path)
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(
+            f"expected weights of {config.name} in {path}: {reason}"
+        ) from error
+    return model
+
+
+def _require_as_many_numbers(path: pathlib.Path, model: keras.Model) -> None:
+    """Refuses a file with more weights than the model: Keras would take a part."""
+    count = 0
+
+    def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        nonlocal count
+        # A compiled model saves the state of its optimizer too.
+        if isinstance(item, h5py.Dataset) and not name.startswith("optimizer/"):
+            count += item.size
+
+    with h5py.File(path) as file:
+        file.visititems(add)
+    if count != model.count_params():
+        raise ValueError(f"expected {model.count_params()} numbers, got {count}")

@@ -1,0 +1,53 @@
+"""Draws samples of a trained model: `tfflows-sample --model_dir=DIR --output=x.png`."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+
+from absl import flags
+
+from tfflows.zoo import cli
+from tfflows.zoo.pictures import check_output, is_image, write_samples
+
+FLAGS = cli.new_flags(model_dir="Folder of a training run.")
+flags.DEFINE_integer("num_samples", 64, "Number of samples.", 1, flag_values=FLAGS)
+flags.DEFINE_float(
+    "temperature", 1.0, "Temperature of the base.", 0.0, flag_values=FLAGS
+)
+flags.DEFINE_integer("seed", 0, "The same seed, the same samples.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "output",
+    None,
+    "File to write: .png for images and 2-D points, .csv for tables, .npz for all. "
+    "Default: samples.png or samples.npz in the model_dir.",
+    flag_values=FLAGS,
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Samples.
+
+    Args:
+      argv: Not used; the flags say all.
+    """
+    del argv
+    model, config, _ = cli.trained_model(FLAGS)
+    ending = "png" if is_image(model.event_shape) else "npz"
+    folder = pathlib.Path(FLAGS.model_dir or ".")
+    output = FLAGS.output or folder / f"samples.{ending}"
+    check_output(output, model.event_shape)
+    x, log_prob = model.sample_and_log_prob(
+        FLAGS.num_samples, seed=FLAGS.seed, temperature=FLAGS.temperature
+    )
+    write_samples(output, x.numpy(), log_prob.numpy(), config.data.levels)
+    print(output)
+
+
+def run() -> None:
+    """Runs the binary."""
+    cli.run(main, FLAGS)
+
+
+if __name__ == "__main__":
+    run()

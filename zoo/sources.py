@@ -1,0 +1,64 @@
+"""The data of an experiment, and its shape in the configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tfflows.data
+from tfflows.zoo.config import ExperimentConfig
+from tfflows.zoo.errors import ConfigError
+
+
+def load_source(config: ExperimentConfig) -> tfflows.data.DataSource:
+    """Loads the data of an experiment.
+
+    Args:
+      config: The experiment.
+
+    Returns:
+      The source with its splits.
+
+    Raises:
+      ConfigError: The configuration names no data.
+      ValueError: The data are unknown or cannot be used.
+      OSError: They cannot be read.
+    """
+    data = config.data
+    if data.name is None:
+        raise ConfigError(
+            f"expected a data set for {config.name}, got none; "
+            "give one, for example --dataset=csv:mine.csv"
+        )
+    return tfflows.data.load(
+        data.name,
+        data_dir=data.data_dir,
+        seed=data.seed,
+        label_as_context=data.label_as_context,
+    )
+
+
+def resolve_shape(
+    config: ExperimentConfig, source: tfflows.data.DataSource
+) -> ExperimentConfig:
+    """Takes the event shape and levels from the data, or checks them against these.
+
+    Args:
+      config: The experiment.
+      source: Its data.
+
+    Returns:
+      The configuration with the shape and levels of the data.
+
+    Raises:
+      ConfigError: The configuration has another shape or other levels.
+    """
+    found = (tuple(source.event_shape), source.levels)
+    wanted = (config.data.event_shape, config.data.levels)
+    if config.data.event_shape is not None and wanted != found:
+        raise ConfigError(
+            f"expected examples of shape {wanted[0]} with levels {wanted[1]} for "
+            f"{config.name}, got shape {found[0]} with levels {found[1]} from "
+            f"{source.name}"
+        )
+    data = dataclasses.replace(config.data, event_shape=found[0], levels=found[1])
+    return dataclasses.replace(config, data=data)

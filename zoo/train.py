@@ -1,0 +1,75 @@
+"""Trains a registered model: `tfflows-train --model=NAME --model_dir=DIR`.
+
+Goes on where an interrupted training of the same configuration stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from absl import flags
+
+from tfflows.zoo import cli
+from tfflows.zoo.config import ExperimentConfig
+from tfflows.zoo.errors import ConfigError
+from tfflows.zoo.overrides import override, parse_assignments
+from tfflows.zoo.registry import describe, get_config, list_models
+from tfflows.zoo.trainer import train
+
+FLAGS = cli.new_flags(model_dir="Folder of the run: new, or to go on with.")
+flags.DEFINE_multi_string(
+    "set",
+    [],
+    "Changes a field of the configuration, for example trainer.epochs=2 or "
+    "model.hidden_units=64,64; repeatable.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    "seed", None, "Seed of the training (trainer.seed).", flag_values=FLAGS
+)
+flags.DEFINE_boolean("list", False, "Lists the models and ends.", flag_values=FLAGS)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Trains, or lists the models.
+
+    Args:
+      argv: Not used; the flags say all.
+    """
+    del argv
+    if FLAGS.list:
+        _print_models()
+        return
+    if not FLAGS.model or not FLAGS.model_dir:
+        raise ConfigError("expected --model and --model_dir; --list shows the models")
+    train(_config(), FLAGS.model_dir)
+
+
+def _config() -> ExperimentConfig:
+    config = get_config(FLAGS.model)
+    changes = cli.data_changes(FLAGS)
+    if changes.get("data.name", config.data.name) != config.data.name:
+        # Other data than the registered ones bring their own shape.
+        data = dataclasses.replace(config.data, event_shape=None, levels=None)
+        config = dataclasses.replace(config, data=data)
+    if FLAGS.seed is not None:
+        changes["trainer.seed"] = str(FLAGS.seed)
+    return override(config, {**changes, **parse_assignments(FLAGS.set)})
+
+
+def _print_models() -> None:
+    for name in list_models():
+        info = describe(name)
+        size = "-" if info.parameters is None else f"{info.parameters:,}"
+        weights = "trained" if info.pretrained else ""
+        print(f"{name:24} {size:>12}  {weights:8} {info.description}")
+
+
+def run() -> None:
+    """Runs the binary."""
+    cli.run(main, FLAGS)
+
+
+if __name__ == "__main__":
+    run()
