@@ -8,8 +8,11 @@ from pathlib import Path
 
 import keras
 
-from tfflows.export.signatures import Endpoint, flow_endpoints
+from tfflows.export.endpoints import Endpoint
+from tfflows.export.signatures import flow_endpoints
+from tfflows.export.vae_signatures import vae_endpoints
 from tfflows.models.flow import Flow
+from tfflows.models.flow_vae import FlowVAE
 
 
 def export_saved_model(
@@ -22,14 +25,16 @@ def export_saved_model(
     """Writes a model as a SavedModel that TensorFlow Serving can load.
 
     It goes to `<directory>/<version>/`, with the signatures of
-    `tfflows.export.signatures` and one of them again as `serving_default`. A server
-    that polls the directory sees a version appear as a whole or not at all.
+    `tfflows.export.signatures`, or of `tfflows.export.vae_signatures`, and one of them
+    again as `serving_default`. A server that polls the directory sees a version appear
+    as a whole or not at all.
 
     Args:
-      model: An initialised `tfflows.Flow`.
+      model: An initialised `tfflows.Flow` or `tfflows.FlowVAE`.
       directory: The folder of all versions of this model; made where missing.
       version: A new version, at least 1. None: one more than the highest there.
-      default: The signature that `serving_default` repeats; by default `log_prob`.
+      default: The signature that `serving_default` repeats; by default `log_prob`,
+        for a flow without an inverse `sample`, for a VAE `elbo`.
       split: Whether each signature becomes a SavedModel of its own, under
         `<directory>/<signature>/<version>/`, for servers that know one signature per
         model. Each is its own `serving_default`.
@@ -38,7 +43,7 @@ def export_saved_model(
       The folder of the new version; with `split`, `directory`.
 
     Raises:
-      ValueError: Not a flow, a flow that is not initialised, a version below 1, an
+      ValueError: Neither of the two, one that is not initialised, a version below 1, an
         unknown `default`, or a `default` together with `split`.
       FileExistsError: The version exists.
     """
@@ -73,13 +78,17 @@ def export_saved_model(
 
 
 def _endpoints(model: keras.Model) -> dict[str, Endpoint]:
-    if not isinstance(model, Flow):
-        raise ValueError(f"expected a tfflows.Flow, got {type(model).__name__}")
+    if not isinstance(model, Flow | FlowVAE):
+        raise ValueError(
+            f"expected a tfflows.Flow or FlowVAE, got {type(model).__name__}"
+        )
     if not model.is_initialized:
         raise ValueError(
             "expected an initialised model, got one whose data-dependent start is "
             "missing: call flow.initialize(batch) or load trained weights first"
         )
+    if isinstance(model, FlowVAE):
+        return vae_endpoints(model)
     return flow_endpoints(model)
 
 

@@ -32,7 +32,11 @@ def reconstruct(flow: Flow, x: Any, context: Any = None) -> np.ndarray:
 
 
 def interpolate(
-    flow: Flow, x_a: Any, x_b: Any, weights: Sequence[float], context: Any = None
+    flow: Flow,
+    x_a: Any,
+    x_b: Any,
+    weights: Sequence[float] | np.ndarray,
+    context: Any = None,
 ) -> np.ndarray:
     """Images on the straight line between two images' latents.
 
@@ -49,8 +53,8 @@ def interpolate(
     _check_event(flow, x_a, "x_a")
     _check_event(flow, x_b, "x_b")
     z_a, z_b = encode(flow, np.stack([x_a, x_b]), _repeat(context, 2))
-    weights = np.asarray(weights, z_a.dtype)[:, np.newaxis]
-    z = (1 - weights) * z_a + weights * z_b
+    share = np.asarray(weights, z_a.dtype)[:, np.newaxis]  # [W, 1]
+    z = (1 - share) * z_a + share * z_b
     return _in_batches(flow.decode, z, _repeat(context, len(z)))
 
 
@@ -133,14 +137,14 @@ def manipulate(
         raise ValueError(
             f"expected a direction of shape ({flow.latent_dim},), got {direction.shape}"
         )
-    strengths = np.asarray(strengths, direction.dtype)
+    moves = np.asarray(strengths, direction.dtype)[:, np.newaxis] * direction
     z = encode(flow, x, context)
-    moved = z[:, np.newaxis] + strengths[:, np.newaxis] * direction
+    moved = z[:, np.newaxis] + moves
     flat = moved.reshape(-1, flow.latent_dim)
     if context is not None:
-        context = np.repeat(np.asarray(context), len(strengths), axis=0)
+        context = np.repeat(np.asarray(context), len(moves), axis=0)
     decoded = _in_batches(flow.decode, flat, context)
-    return decoded.reshape(len(z), len(strengths), *flow.event_shape)
+    return decoded.reshape(len(z), len(moves), *flow.event_shape)
 
 
 def _in_batches(function: Any, values: Any, context: Any) -> np.ndarray:

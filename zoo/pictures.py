@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import pathlib
+from typing import Any
 
 import keras
 import matplotlib.figure
@@ -14,12 +15,14 @@ import pandas as pd
 from tfflows.zoo import files
 
 _SHORTEST_SIDE = 32  # pixels; smaller images are enlarged, to be seen at all
-
 _LINE_BRIGHTNESS = 64
 
 
 def write_samples(
-    path: str | os.PathLike, x: np.ndarray, log_prob: np.ndarray, levels: int | None
+    path: str | os.PathLike,
+    x: np.ndarray,
+    log_prob: np.ndarray | None,
+    levels: int | None,
 ) -> None:
     """Writes samples in the form that the ending of the path tells.
 
@@ -27,7 +30,7 @@ def write_samples(
       path: `.npz` for the arrays x and log_prob, `.csv` for a table of vectors, `.png`
         for a grid of images or a scatter plot of 2-D points.
       x: Samples [N, *event_shape], in raw units.
-      log_prob: Log-densities [N], in nats.
+      log_prob: Log-densities [N], in nats; None where the model has none, a VAE.
       levels: Number of levels of images; None for continuous data.
 
     Raises:
@@ -37,7 +40,10 @@ def write_samples(
     suffix = pathlib.Path(path).suffix
     with files.replacing(path) as temporary:
         if suffix == ".npz":
-            np.savez(temporary, x=x, log_prob=log_prob)
+            density: dict[str, Any] = {}
+            if log_prob is not None:
+                density["log_prob"] = log_prob
+            np.savez(temporary, x=x, **density)
         elif suffix == ".csv":
             columns = [f"x{i}" for i in range(x.shape[1])]
             pd.DataFrame(x, columns=columns).to_csv(temporary, index=False)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Sequence
 
+import keras
+import numpy as np
 from absl import flags
 
+from tfflows.models import FlowVAE
 from tfflows.zoo import cli
 from tfflows.zoo.pictures import check_output, is_image, write_samples
 
@@ -37,11 +40,17 @@ def main(argv: Sequence[str]) -> None:
     folder = pathlib.Path(FLAGS.model_dir or ".")
     output = FLAGS.output or folder / f"samples.{ending}"
     check_output(output, model.event_shape)
-    x, log_prob = model.sample_and_log_prob(
-        FLAGS.num_samples, seed=FLAGS.seed, temperature=FLAGS.temperature
-    )
-    write_samples(output, x.numpy(), log_prob.numpy(), config.data.levels)
+    write_samples(output, *_draw(model), config.data.levels)
     print(output)
+
+
+def _draw(model: keras.Model) -> tuple[np.ndarray, np.ndarray | None]:
+    """The samples, and their log-densities where the model knows them."""
+    arguments = {"seed": FLAGS.seed, "temperature": FLAGS.temperature}
+    if isinstance(model, FlowVAE):
+        return model.sample(FLAGS.num_samples, **arguments).numpy(), None
+    x, log_prob = model.sample_and_log_prob(FLAGS.num_samples, **arguments)
+    return x.numpy(), log_prob.numpy()
 
 
 def run() -> None:

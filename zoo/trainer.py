@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import pathlib
 import sys
@@ -11,7 +10,6 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from absl import logging
 
 import tfflows.data
 from tfflows.training import (
@@ -161,15 +159,12 @@ def _reports(
     model_dir: str | os.PathLike, config: ExperimentConfig, append: bool
 ) -> list[keras.callbacks.Callback]:
     folder = pathlib.Path(model_dir)
+    logs = os.fspath(folder / run_dir.LOGS)
     reports = [
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.CSVLogger(folder / run_dir.HISTORY, append=append),
+        keras.callbacks.TensorBoard(logs, write_graph=False),
     ]
-    if importlib.util.find_spec("tensorboard") is None:
-        logging.warning("no TensorBoard logs: the package tensorboard is not installed")
-        return reports
-    logs = os.fspath(folder / run_dir.LOGS)
-    reports.append(keras.callbacks.TensorBoard(logs, write_graph=False))
     if isinstance(config.model, GlowConfig | RealNVPMultiscaleConfig) and (
         not config.data.label_as_context and is_image(config.data.event_shape or ())
     ):

@@ -101,8 +101,8 @@ IMAGE_STEPS: dict[str, StepCase] = {
     "coupling_conv_resnet": StepCase(_residual_coupling, (3, 2, 1)),
     "repeated": StepCase(_repeated, (2, 2, 2)),
     "multiscale": StepCase(_multiscale(2), (4, 4, 1)),
-    "multiscale_three": StepCase(
-        _multiscale(3, _plain_level, split_priors=False), (8, 8, 1)
+    "multiscale_no_priors": StepCase(
+        _multiscale(2, _plain_level, split_priors=False), (4, 4, 1)
     ),
     "multiscale_one": StepCase(_multiscale(1), (2, 4, 1)),
 }

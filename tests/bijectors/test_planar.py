@@ -89,8 +89,8 @@ def test_planar_inverse_to_a_residual_of_1e_6(activation):
             for size in (1.0, 100.0):
                 x = size * rng.normal(size=(200, 3))
                 z = tf.identity(step.inverse(x))
-                # A steep unbounded h takes z so far out that it loses digits.
-                lost = 1e-12 * np.abs(z).max()
+                # An unbounded h takes z so far out that the sum loses digits.
+                lost = 1e-11 * np.abs(z).max()
                 np.testing.assert_allclose(step.forward(z), x, atol=1e-6 + lost, rtol=0)
 
 

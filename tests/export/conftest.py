@@ -59,6 +59,20 @@ def nice_flow():
     return trained_like(flow, data), data
 
 
+def images(*shape):
+    return np.random.default_rng(4).integers(0, 64, [64, *shape]).astype(np.uint8)
+
+
+def glow_flow():
+    flow = models.glow((4, 4, 1), num_steps=2, num_levels=2, width=8, levels=64)
+    return trained_like(flow, images(4, 4, 1)), images(4, 4, 1)
+
+
+def realnvp_multiscale_flow():
+    flow = models.realnvp_multiscale((4, 6, 3), width=4, num_blocks=1, levels=64)
+    return trained_like(flow, images(4, 6, 3)), images(4, 6, 3)
+
+
 @pytest.fixture(scope="session")
 def scale_flow():
     """The smallest flow, for what does not depend on the flow."""
@@ -66,7 +80,13 @@ def scale_flow():
     return trained_like(flow, np.ones([4, 2], np.float32))
 
 
-MAKERS = {"plane": plane_flow, "digits": digits_flow, "nice": nice_flow}
+MAKERS = {
+    "plane": plane_flow,
+    "digits": digits_flow,
+    "nice": nice_flow,
+    "glow": glow_flow,
+    "realnvp_multiscale": realnvp_multiscale_flow,
+}
 
 
 @pytest.fixture(scope="session", params=MAKERS)

@@ -52,11 +52,14 @@ def _solve(
 ) -> tf.Tensor:
     unit = 4.0 * np.finfo(target.dtype.as_numpy_dtype).eps
 
+    def rounding(root: tf.Tensor) -> tf.Tensor:
+        return unit * (1.0 + tf.abs(root) + tf.abs(target))
+
     def is_open(
         root: tf.Tensor, last: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor
     ) -> tf.Tensor:
-        size = unit * (1.0 + tf.abs(root) + tf.abs(target))
-        return tf.reduce_any((upper - lower > size) & (last > 0.25 * size))
+        size = rounding(root)
+        return tf.reduce_any((upper - lower > size) & (last > size))
 
     def iterate(
         root: tf.Tensor, last: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor
@@ -66,10 +69,11 @@ def _solve(
         lower = tf.where(residual < 0.0, root, lower)
         upper = tf.where(residual > 0.0, root, upper)
         newton = root - residual / slope
-        good = (newton > lower) & (newton < upper) & (tf.abs(residual) <= 0.5 * last)
-        moved = tf.where(good, newton, 0.5 * (lower + upper))
         size = tf.abs(residual)
-        return tf.where(size > 0.0, moved, root), size, lower, upper
+        good = (newton > lower) & (newton < upper) & (size <= 0.5 * last)
+        moved = tf.where(good, newton, 0.5 * (lower + upper))
+        # A root that is found stays: others may take more iterations.
+        return tf.where(size > rounding(root), moved, root), size, lower, upper
 
     start = 0.5 * (lower + upper)
     last = tf.fill(tf.shape(start), tf.constant(float("inf"), start.dtype))

@@ -48,8 +48,8 @@ class TriangularSylvester(Sylvester):
     def _to_units(self, basis: None, z: tf.Tensor) -> tf.Tensor:
         return tf.reverse(z, axis=[-1]) if self.reverse else z
 
-    # A reversal is its own transpose.
-    _from_units = _to_units
+    def _from_units(self, basis: None, y: tf.Tensor) -> tf.Tensor:
+        return self._to_units(basis, y)  # a reversal is its own transpose
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

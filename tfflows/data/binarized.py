@@ -47,6 +47,7 @@ class BinarizedSource(DataSource):
         )
         super().__init__(info, label_as_context=source.label_as_context)
         self._source, self._static, self._seed = source, static, seed
+        self._top_level = source.levels - 1
 
     def _examples(self, split: str, limit: int) -> Examples:
         grey = self._source.arrays(split, limit)
@@ -83,5 +84,5 @@ class BinarizedSource(DataSource):
         seeds = random.noise_seeds(self._seed, stream, key, index)
         size = int(np.prod(self.event_shape))
         uniform = tf.reshape(random.uniform_rows(seeds, size), (-1, *self.event_shape))
-        probability = tf.cast(grey, tf.float32) / (self._source.levels - 1)
+        probability = tf.cast(grey, tf.float32) / self._top_level
         return tf.cast(uniform < probability, tf.uint8)

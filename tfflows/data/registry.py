@@ -23,6 +23,7 @@ _FILE_READERS: dict[str, Callable[..., ArraySource]] = {
     "images": load_images,
 }
 _TFDS_PREFIX = "tfds"
+_FACES = "celeba64"
 # Whether the training images are drawn only once.
 _BINARIZED = {"binarized": False, "static_binarized": True}
 
@@ -41,6 +42,7 @@ def load(
             - "two_moons", "rings", "eight_gaussians", "three_gaussians",
               "checkerboard": float32 [2], 50,000 + 10,000 + 10,000 points;
             - "digits": scikit-learn's, uint8 [8, 8, 1], 17 levels;
+            - "celeba64" or "celeba64:ATTRIBUTE": CelebA's faces, see `load_faces`;
             - a TFDS builder, bare or as "tfds:NAME": see `load_tfds`;
             - "csv:PATH", "parquet:PATH", "npz:PATH" or "npz:PATH#key",
               "images:FOLDER" or "images:GLOB": your own data;
@@ -80,6 +82,10 @@ def load(
         return load_digits(seed=seed, label_as_context=label_as_context)
     if name in TOYS:
         return _load_toy(name, seed, label_as_context)
+    if prefix == _FACES:
+        from tfflows.data.faces import load_faces  # imports TFDS, as below
+
+        return load_faces(path, data_dir=data_dir, label_as_context=label_as_context)
     return _load_tfds(
         name,
         path if prefix == _TFDS_PREFIX else name,

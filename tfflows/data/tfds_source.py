@@ -10,7 +10,7 @@ from absl import logging
 
 from tfflows.data.pipelines import ArraySource, StreamedSource, collect
 from tfflows.data.source import DataInfo, DataSource, Examples
-from tfflows.data.tfds_layout import find_layout
+from tfflows.data.tfds_layout import Layout, find_layout
 
 # Sets up to this size are read into memory once, split by split.
 _MEMORY_BYTES = 2**30
@@ -24,7 +24,11 @@ class UnknownBuilderError(ValueError):
 
 
 def load_tfds(
-    name: str, *, data_dir: str | None = None, label_as_context: bool = False
+    name: str,
+    *,
+    data_dir: str | None = None,
+    label_as_context: bool = False,
+    layout: Layout | None = None,
 ) -> DataSource:
     """Loads a TFDS data set, downloading and preparing it if need be.
 
@@ -42,6 +46,7 @@ def load_tfds(
             "downsampled_imagenet/32x32", "mnist:3.0.1".
         data_dir: TFDS's folder; None: `TFDS_DATA_DIR`, else TFDS's default.
         label_as_context: whether batches carry the label as "context".
+        layout: what makes up an example; None: as above.
 
     Raises:
         UnknownBuilderError: TFDS has no such builder; community sets do not count.
@@ -50,7 +55,8 @@ def load_tfds(
             unknown configuration or version.
     """
     builder = _builder(name, data_dir)
-    layout = find_layout(name, builder.info)  # before a download, in case it is refused
+    # Before a download, in case it is refused.
+    layout = layout or find_layout(name, builder.info)
     if not builder.is_prepared():
         _prepare(name, builder)
     slices = _slices(name, builder.info.splits)

@@ -103,6 +103,11 @@ class Flow(LikelihoodModel):
         return None if self.dequantization is None else self.dequantization.levels
 
     @property
+    def has_inverse(self) -> bool:
+        """Whether data have latents: without, there are only samples."""
+        return self._transform.has_inverse
+
+    @property
     def is_initialized(self) -> bool:
         """Whether each data-dependent start has taken place."""
         return self._transform.is_initialized

@@ -67,7 +67,7 @@ class FlowVAE(LatentModel):
       ValueError: For parts that do not fit each other.
     """
 
-    metric_names = ("loss", "elbo", "reconstruction", "kl")
+    metric_names: tuple[str, ...] = ("loss", "elbo", "reconstruction", "kl")
 
     def __init__(
         self,
@@ -215,7 +215,7 @@ class FlowVAE(LatentModel):
         Raises:
           ValueError: For latents of another shape.
         """
-        z = as_float(z, self._flow_dtype, self.name)
+        z = as_float(z, self.flow_dtype, self.name)
         if not z.shape.is_compatible_with((None, self.latent_dim)):
             raise ValueError(
                 f"{self.name}: expected latents of shape (batch, {self.latent_dim}), "
@@ -271,7 +271,7 @@ class FlowVAE(LatentModel):
         latent_seeds, data_seeds = [
             random.fold_in(seeds, tf.constant([stream])) for stream in (_LATENT, _DATA)
         ]
-        z = random.normal_rows(latent_seeds, self.latent_dim, self._flow_dtype)
+        z = random.normal_rows(latent_seeds, self.latent_dim, self.flow_dtype)
         rows = temperature_rows(temperature, tf.shape(z)[0], z.dtype)
         z = rows[:, tf.newaxis] * z
         if self.prior is not None:

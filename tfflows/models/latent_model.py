@@ -12,6 +12,7 @@ from tfflows import random
 from tfflows.bijectors import FlowStep
 from tfflows.bijectors.nesting import as_step, build_step
 from tfflows.bijectors.shapes import as_float, sum_over_event
+from tfflows.bijectors.shapes import event_shape as event_shape_of
 from tfflows.models.batch import Batch
 from tfflows.models.gaussian import (
     GaussianHeads,
@@ -73,15 +74,16 @@ class LatentModel(LikelihoodModel):
         Raises:
           ValueError: For parts that do not fit each other.
         """
-        self.event_shape = tuple(input_shape)[1:]
-        features = tuple(self.encoder(keras.Input(self.event_shape)).shape)
+        event = event_shape_of(tuple(input_shape), None, self.name)
+        self.event_shape = event
+        features = tuple(self.encoder(keras.Input(event)).shape)
         if len(features) != 2:
             raise ValueError(
                 f"expected an encoder that returns features (batch, F), got {features}"
             )
         self._heads.build(features)
         self._build_steps()
-        self._build_decoder()
+        self._build_decoder(event)
         self.built = True
 
     def _build_steps(self) -> None:
@@ -98,9 +100,9 @@ class LatentModel(LikelihoodModel):
                 "none"
             )
 
-    def _build_decoder(self) -> None:
-        channels = self.likelihood.num_params * self.event_shape[-1]
-        expected = (None, *self.event_shape[:-1], channels)
+    def _build_decoder(self, event: tuple[int, ...]) -> None:
+        channels = self.likelihood.num_params * event[-1]
+        expected = (None, *event[:-1], channels)
         got = tuple(self.decoder(keras.Input((self.latent_dim,))).shape)
         if got != expected:
             raise ValueError(
@@ -126,31 +128,33 @@ class LatentModel(LikelihoodModel):
             self.prior.initialize(z)
 
     def _checked(self, x: Any) -> tf.Tensor:
-        x = as_float(x, self._flow_dtype, self.name)
+        x = as_float(x, self.flow_dtype, self.name)
         if not self.built:
             self.build((None, *x.shape[1:]))
-        if not x.shape.is_compatible_with((None, *self.event_shape)):
+        expected = ("batch", *(self.event_shape or ()))
+        if not x.shape.is_compatible_with((None, *expected[1:])):
             raise ValueError(
-                f"{self.name}: expected data of shape (batch, "
-                f"{', '.join(map(str, self.event_shape))}), got {tuple(x.shape)}"
+                f"{self.name}: expected data of shape ({', '.join(map(str, expected))})"
+                f", got {tuple(x.shape)}"
             )
         return self.likelihood.checked(x)
 
     @property
-    def _flow_dtype(self) -> tf.DType:
+    def flow_dtype(self) -> tf.DType:
+        """The dtype of latents and densities, whatever the networks' policy."""
         return tf.as_dtype(self.variable_dtype)
 
     def _encoded(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Features `[B, F]`, and the mean and log_variance `[B, D]` of z_0."""
         features = self.encoder(self.likelihood.network_input(x))
-        features = tf.cast(features, self._flow_dtype)
+        features = tf.cast(features, self.flow_dtype)
         return features, *self._heads(features)
 
     def _row_seeds(self, x: tf.Tensor, seed: Any) -> tf.Tensor:
         return random.fold_in(random.as_seed(seed), tf.range(tf.shape(x)[0]))
 
     def _params(self, z: tf.Tensor) -> tf.Tensor:
-        return tf.cast(self.decoder(z), self._flow_dtype)
+        return tf.cast(self.decoder(z), self.flow_dtype)
 
     def _log_likelihood(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
         return sum_over_event(self.likelihood.log_prob(x, self._params(z)))
@@ -198,12 +202,12 @@ class LatentModel(LikelihoodModel):
         batch_size, chunk_size = tf.shape(x)[0], min(chunk_size, num_samples)
 
         def log_weights(numbers: tf.Tensor) -> tf.Tensor:
-            rows = [
+            x_rows, seed_rows, features, mean, log_variance = [
                 tf.repeat(tensor, chunk_size, axis=0) for tensor in (x, seeds, *encoded)
             ]
-            sample_seeds = random.fold_in(rows[1], tf.tile(numbers, [batch_size]))
-            z, log_q = self._posterior_draw(*rows[2:], sample_seeds)
-            weights = self._log_likelihood(rows[0], z) + self._log_prior(z) - log_q
+            sample_seeds = random.fold_in(seed_rows, tf.tile(numbers, [batch_size]))
+            z, log_q = self._posterior_draw(features, mean, log_variance, sample_seeds)
+            weights = self._log_likelihood(x_rows, z) + self._log_prior(z) - log_q
             return tf.reshape(weights, [batch_size, chunk_size])
 
         return streamed_log_mean_exp(

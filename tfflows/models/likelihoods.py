@@ -147,6 +147,7 @@ class DiscretizedLogisticLikelihood(Likelihood):
     def __init__(self, levels: int = 256, min_log_scale: float = -7.0) -> None:
         _check_levels(levels)
         self.levels, self.min_log_scale = int(levels), float(min_log_scale)
+        self._top = self.levels - 1
 
     def _split(self, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         mean, log_scale = tf.split(params, 2, axis=-1)
@@ -158,24 +159,24 @@ class DiscretizedLogisticLikelihood(Likelihood):
         As sigmoid(b) sigmoid(-a) (1 - exp(a - b)), which cannot cancel.
         """
         mean, log_scale = self._split(params)
-        half = 0.5 / (self.levels - 1)
-        offset, rate = x / (self.levels - 1) - mean, tf.exp(-log_scale)
+        half = 0.5 / self._top
+        offset, rate = x / self._top - mean, tf.exp(-log_scale)
         below = tf.math.log_sigmoid((offset + half) * rate)
         above = tf.math.log_sigmoid((half - offset) * rate)
         inside = below + above + tf.math.log(-tf.math.expm1(-2.0 * half * rate))
         inside = tf.where(x == 0, below, inside)
-        return tf.where(x == self.levels - 1, above, inside)
+        return tf.where(x == self._top, above, inside)
 
     def mean(self, params: tf.Tensor) -> tf.Tensor:
         """-> the logistic's mean, clipped to the range."""
         mean, _ = self._split(params)
-        return tf.clip_by_value(mean, 0.0, 1.0) * (self.levels - 1)
+        return tf.clip_by_value(mean, 0.0, 1.0) * self._top
 
     def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         """-> the level next to a draw of the logistic."""
         mean, log_scale = self._split(params)
         y = mean + tf.exp(log_scale) * _rows(random.logistic_rows, seeds, mean)
-        return tf.round(tf.clip_by_value(y, 0.0, 1.0) * (self.levels - 1))
+        return tf.round(tf.clip_by_value(y, 0.0, 1.0) * self._top)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -23,7 +23,8 @@ def checked_number(num_samples: Any) -> tf.Tensor:
     if number is None or not number.dtype.is_integer or number.shape.rank != 0:
         raise ValueError(f"expected num_samples as one integer, got {num_samples!r}")
     with require(number >= 0, "expected num_samples >= 0, got a negative number"):
-        return tf.cast(number, tf.int32)
+        # A cast of int32 to int32 is no op that the check could stand in front of.
+        return tf.identity(tf.cast(number, tf.int32))
 
 
 def context_rows(context: tf.Tensor, num_samples: tf.Tensor) -> tf.Tensor:

@@ -7,9 +7,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.checkpointing import CheckpointsAllWeights
+
 
 @keras.saving.register_keras_serializable("tfflows")
-class ConvNet(keras.layers.Layer):
+class ConvNet(CheckpointsAllWeights, keras.layers.Layer):
     """A 3x3 and a 1x1 convolution of one width, each rectified.
 
     h_1 = relu(a_1 K_1 * x + b_1), h_2 = relu(a_2 K_2 * h_1 + b_2) with a scale
@@ -66,7 +68,7 @@ class ConvNet(keras.layers.Layer):
         for weights in self.layers:
             kernel, log_gain, bias = [tf.convert_to_tensor(w) for w in weights]
             # The gain on the kernel, not on the larger image: the same map.
-            hidden = tf.nn.conv2d(hidden, kernel * tf.exp(log_gain), 1, "SAME")
+            hidden = tf.nn.conv2d(hidden, kernel, 1, "SAME")
             hidden = tf.nn.relu(tf.nn.bias_add(hidden, bias))
         return hidden
 

@@ -29,7 +29,7 @@ _IMAGENET32 = DataConfig(
 _IMAGENET64 = DataConfig(
     name="downsampled_imagenet/64x64", event_shape=(64, 64, 3), levels=256
 )
-_CELEBA64 = DataConfig(name="resized:64:celeb_a", event_shape=(64, 64, 3), levels=256)
+_CELEBA64 = DataConfig(name="celeba64", event_shape=(64, 64, 3), levels=256)
 _CELEBAHQ256 = DataConfig(name="celeb_a_hq/256", event_shape=(256, 256, 3), levels=256)
 
 _REALNVP_PAPER = TrainerConfig(

@@ -1,0 +1,90 @@
+"""What the signatures of all models share: specs, and inputs that are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tfflows import checks
+
+_UINT8_LEVELS = 256
+
+Outputs = dict[str, tf.Tensor]
+
+
+class Endpoint(NamedTuple):
+    """One signature: a function of tensors, and the specs that name its inputs."""
+
+    function: Callable[..., Outputs]
+    inputs: tuple[tf.TensorSpec, ...]
+
+
+def make_endpoint(function: Callable[..., Outputs], *specs: tf.TensorSpec) -> Endpoint:
+    """The function with its inputs' shapes enforced.
+
+    Args:
+      function: Takes a tensor for each spec, returns the outputs by name.
+      *specs: Names, dtypes and shapes of the inputs.
+    """
+
+    def checked(*values: tf.Tensor) -> Outputs:
+        # TF Serving compares no shapes with the signature: without this, [3, 1] fed
+        # to an input [None, 2] would broadcast silently.
+        pairs = zip(values, specs, strict=True)
+        return function(*(tf.ensure_shape(value, spec.shape) for value, spec in pairs))
+
+    return Endpoint(checked, specs)
+
+
+def data_spec(
+    event_shape: tuple[int, ...], levels: int | None, float_dtype: tf.DType
+) -> tf.TensorSpec:
+    """The input `x` of raw data: uint8 up to 256 levels, int32 above, else float."""
+    dtype = float_dtype
+    if levels is not None:
+        dtype = tf.uint8 if levels <= _UINT8_LEVELS else tf.int32
+    return tf.TensorSpec((None, *event_shape), dtype, "x")
+
+
+def one_for_each(value: tf.Tensor, rows: tf.Tensor, what: str) -> tf.Tensor:
+    """The value, whose first axis must be as long as that of `rows`.
+
+    One temperature for two seeds would broadcast. (A tf.reshape to the rows' batch
+    would not do: the graph optimiser takes it for the identity.)
+
+    Args:
+      value: `[B, ...]`.
+      rows: `[B, ...]`.
+      what: For the message, as in "one temperature for each row of seed".
+    """
+    fits = tf.equal(tf.shape(value)[0], tf.shape(rows)[0])
+    with checks.require(fits, f"expected {what}"):
+        return tf.identity(value)
+
+
+def sample_endpoint(draw: Callable[[tf.Tensor, tf.Tensor], Outputs]) -> Endpoint:
+    """The signature `sample` of draw(seeds `[B, 2]`, temperatures `[B]`)."""
+
+    def sample(seed: tf.Tensor, temperature: tf.Tensor) -> Outputs:
+        what = "one temperature for each row of seed"
+        return draw(seed, one_for_each(temperature, seed, what))
+
+    return make_endpoint(
+        sample,
+        tf.TensorSpec((None, 2), tf.int32, "seed"),
+        tf.TensorSpec((None,), tf.float32, "temperature"),
+    )
+
+
+def sample_n_endpoint(
+    draw: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], Outputs],
+) -> Endpoint:
+    """The signature `sample_n` of draw(number, seed `[2]`, temperature)."""
+    return make_endpoint(
+        draw,
+        tf.TensorSpec((), tf.int32, "num_samples"),
+        tf.TensorSpec((2,), tf.int32, "seed"),
+        tf.TensorSpec((), tf.float32, "temperature"),
+    )

@@ -1,0 +1,84 @@
+"""The serving signatures of a VAE: names, inputs, outputs and dtypes.
+
+| key | inputs | outputs |
+|---|---|---|
+| `elbo` | `x [B, ...]`, `seed int32 [B, 2]` | `elbo`, `reconstruction`, `kl`, each `[B]` |
+| `encode` | `x [B, ...]`, `seed int32 [B, 2]` | `z`, `mean`, `log_variance`, each `[B, D]` |
+| `decode` | `z [B, D]` | `x [B, ...]` |
+| `sample` | `seed int32 [B, 2]`, `temperature float32 [B]` | `x [B, ...]`, `mean [B, ...]` |
+| `sample_n` | `num_samples int32 []`, `seed int32 [2]`, `temperature float32 []` | `x [N, ...]`, `mean [N, ...]` |
+
+The terms of the bound are in nats, of one draw for each seed row. `mean` of `encode`
+is that of the Gaussian which the posterior flow, where there is one, takes to z. The
+`x` of `decode` and the `mean` of the samples are means of p(x|z); the `x` of the
+samples is a draw of it, in the units of the raw data.
+"""  # noqa: E501 (a table row is one line)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tfflows import random
+from tfflows.export.endpoints import (
+    Endpoint,
+    Outputs,
+    data_spec,
+    make_endpoint,
+    one_for_each,
+    sample_endpoint,
+    sample_n_endpoint,
+)
+from tfflows.models.flow_vae import FlowVAE
+from tfflows.models.sampling import checked_number
+
+
+def vae_endpoints(vae: FlowVAE) -> dict[str, Endpoint]:
+    """Makes the signatures of a VAE, as in the table of this module.
+
+    The functions are pure, and row i of their outputs depends on row i of their
+    inputs alone.
+
+    Args:
+      vae: An initialised VAE.
+
+    Returns:
+      The endpoints by name, the default first.
+    """
+    return {
+        "elbo": _of_data(vae, vae.elbo_rows),
+        "encode": _of_data(vae, vae.encode_rows),
+        "decode": _decode(vae),
+        "sample": sample_endpoint(vae.sample_rows),
+        "sample_n": _sample_n(vae),
+    }
+
+
+def _of_data(vae: FlowVAE, rows: Callable[[tf.Tensor, tf.Tensor], Outputs]) -> Endpoint:
+    def of_data(x: tf.Tensor, seed: tf.Tensor) -> Outputs:
+        return rows(x, one_for_each(seed, x, "one seed for each row of x"))
+
+    return make_endpoint(
+        of_data,
+        data_spec(vae.event_shape, vae.levels, vae.flow_dtype),
+        tf.TensorSpec((None, 2), tf.int32, "seed"),
+    )
+
+
+def _decode(vae: FlowVAE) -> Endpoint:
+    def decode(z: tf.Tensor) -> Outputs:
+        return {"x": vae.decode(z)}
+
+    spec = tf.TensorSpec((None, vae.latent_dim), vae.flow_dtype, "z")
+    return make_endpoint(decode, spec)
+
+
+def _sample_n(vae: FlowVAE) -> Endpoint:
+    def sample_n(
+        num_samples: tf.Tensor, seed: tf.Tensor, temperature: tf.Tensor
+    ) -> Outputs:
+        rows = random.fold_in(seed, tf.range(checked_number(num_samples)))
+        return vae.sample_rows(rows, temperature)
+
+    return sample_n_endpoint(sample_n)

@@ -1,0 +1,116 @@
+"""The registered image flows, and the binary that explores them."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+
+import keras
+import numpy as np
+import pytest
+
+import tfflows
+from tests.zoo.test_cli import error_line, run
+from tfflows import zoo
+from tfflows.zoo import evaluate, explore, train
+from tfflows.zoo.config import GlowConfig, RealNVPMultiscaleConfig
+
+IMAGE_FLOWS = [
+    name
+    for name in zoo.list_models()
+    if zoo.describe(name).family in ("glow", "realnvp_multiscale")
+]
+SMALL = (
+    "glow_digits",
+    "glow_digits_classes",
+    "glow_mnist_small",
+    "realnvp_mnist_small",
+)
+TINY = [
+    "--model=glow_digits",
+    "--set=model.num_steps=1",
+    "--set=model.width=4",
+    "--set=trainer.epochs=1",
+    "--set=trainer.batch_size=256",
+    "--set=trainer.warmup_steps=0",
+    "--set=trainer.precision=mixed_bfloat16",
+]
+
+
+@pytest.mark.parametrize(
+    ("config", "function"),
+    [
+        (GlowConfig, tfflows.models.glow),
+        (RealNVPMultiscaleConfig, tfflows.models.realnvp_multiscale),
+    ],
+)
+def test_fields_mirror_the_arguments_of_the_model(config, function):
+    parameters = inspect.signature(function).parameters
+    wanted = {k: p.default for k, p in parameters.items() if p.kind == p.KEYWORD_ONLY}
+    del wanted["name"], wanted["levels"]
+    fields = {f.name: f.default for f in dataclasses.fields(config)}
+    assert fields == wanted
+
+
+def test_the_issues_data_sets_have_both_families():
+    for data in ("mnist", "cifar10", "celeba64", "imagenet32", "imagenet64"):
+        assert {f"glow_{data}", f"realnvp_{data}"} <= set(IMAGE_FLOWS)
+    assert {"glow_digits", "realnvp_digits_multiscale"} <= set(IMAGE_FLOWS)
+    assert zoo.describe("glow_cifar10").parameters == 44_052_720
+    hq = zoo.get_config("glow_celebahq256")
+    assert (hq.model.n_bits, hq.model.coupling) == (5, "additive")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("zoo") / "glow"
+    assert run(train, *TINY, f"--model_dir={folder}") == 0
+    return folder
+
+
+def test_a_run_writes_sample_grids_and_its_model_computes_in_float32(trained, capsys):
+    pytest.importorskip("tensorboard", reason="writes the logs")
+    assert list(trained.glob("logs/samples/events*"))
+    model = zoo.load(trained)
+    assert model.bijector.levels[0].compute_dtype == "float32"
+    assert run(evaluate, f"--model_dir={trained}") == 0
+    assert '"bits_per_dim"' in capsys.readouterr().out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shape"),
+    [
+        (["--show=interpolation", "--num_steps=3"], (2, 3)),
+        (["--show=attribute", "--from_class=3", "--to_class=8"], (2, 5)),
+        (["--show=reconstruction"], (2, 2)),
+    ],
+)
+def test_explore_writes_strips(trained, tmp_path, capsys, arguments, shape):
+    output = tmp_path / "strips.png"
+    arguments = [f"--model_dir={trained}", f"--output={output}", *arguments]
+    assert run(explore, *arguments, "--num_images=2") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(output)
+    image = keras.utils.img_to_array(keras.utils.load_img(output))
+    rows, columns = shape
+    assert image.shape[0] * columns == image.shape[1] * rows  # of square images
+    if "--show=reconstruction" in arguments:
+        left, right = np.split(image, 2, axis=1)
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--show=attribute", "--to_class=11"], "got 11; there are [0, 1, 2"),
+        (["--show=attribute", "--strengths=0,x"], "--strengths as numbers, got 0,x"),
+        (["--output=x.jpg"], "ends in .png, got x.jpg"),
+    ],
+)
+def test_explore_refuses(trained, capsys, arguments, message):
+    assert run(explore, f"--model_dir={trained}", *arguments) in (1, 2)
+    assert message in error_line(capsys)
+
+
+def test_explore_wants_images(capsys):
+    assert run(explore, "--model=realnvp_eight_gaussians") == 2
+    assert "expected a flow of images to explore, got" in error_line(capsys)

@@ -1,0 +1,90 @@
+"""The registered VAEs: their fields, sizes, and one tiny run through the binaries."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import inspect
+import json
+
+import numpy as np
+import pytest
+
+import tfflows
+from tests.zoo.test_cli import run
+from tfflows import zoo
+from tfflows.zoo import evaluate, sample, train, vae_config
+
+CONFIGS = (
+    vae_config.VAEConfig,
+    vae_config.PlanarVAEConfig,
+    vae_config.SylvesterVAEConfig,
+    vae_config.RealNVPVAEConfig,
+    vae_config.FlowPriorVAEConfig,
+)
+NAMES = zoo.list_models("*vae*")
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_fields_are_arguments_of_the_model(config):
+    arguments = set(inspect.signature(tfflows.models.vae).parameters)
+    fields = {field.name for field in dataclasses.fields(config)} - {"basis"}
+    assert fields <= arguments
+
+
+def test_every_family_has_digits_and_both_kinds_of_mnist():
+    families = {name.removesuffix("_digits") for name in NAMES if "digits" in name}
+    assert families == {
+        "vae",
+        "planar_vae",
+        "sylvester_vae_o",
+        "sylvester_vae_h",
+        "sylvester_vae_t",
+        "realnvp_vae",
+        "flowprior_vae",
+    }
+    for family in families:
+        assert {f"{family}_mnist", f"{family}_static_mnist"} <= set(NAMES)
+    reference = zoo.describe("sylvester_vae_o_static_mnist").reference
+    assert reference == {"nll": 83.32}
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        ("planar_vae_digits", ["Planar"] * 2),
+        ("sylvester_vae_o_digits", ["OrthogonalSylvester"] * 2),
+        ("sylvester_vae_h_digits", ["HouseholderSylvester"] * 2),
+        ("sylvester_vae_t_digits", ["TriangularSylvester"] * 2),
+        ("realnvp_vae_digits", ["AffineCoupling"] * 2),
+    ],
+)
+def test_the_name_says_what_the_posterior_is(name, steps):
+    vae = zoo.create(name, num_flows=2, latent_dim=16, hidden_units=(4,))
+    assert [type(step).__name__ for step in vae.posterior.steps] == steps
+    assert vae.prior is None
+
+
+def test_a_run_through_the_binaries(tmp_path, capsys):
+    folder = f"--model_dir={tmp_path / 'run'}"
+    arguments = ["--model=flowprior_vae_digits", "--set=trainer.epochs=2"]
+    arguments += [
+        "--set=model.hidden_units=8",
+        "--set=model.latent_dim=2",
+        "--set=model.num_prior_couplings=2",
+        "--set=model.evaluation_samples=5",
+    ]
+    assert run(train, *arguments, folder) == 0
+    rows = list(csv.DictReader((tmp_path / "run/history.csv").open()))
+    assert {"elbo", "kl", "active_units", "val_iwae", "val_gap"} <= set(rows[0])
+    capsys.readouterr()
+    assert run(evaluate, folder) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["nll"] == pytest.approx(-result["elbo"])
+    assert result["elbo"] < result["iwae"]
+    assert result["bits_per_dim"] == pytest.approx(result["nll"] / (64 * np.log(2)))
+    output = tmp_path / "samples.npz"
+    assert run(sample, folder, f"--output={output}", "--num_samples=5") == 0
+    x = np.load(output)["x"]
+    assert x.shape == (5, 8, 8, 1)
+    assert set(np.unique(x)) <= {0.0, 1.0}
