@@ -17,7 +17,7 @@ demo: setup
 	$(BIN)/python -m tfflows.zoo.demo
 
 test: setup
-	$(BIN)/python -m pytest -m 'not large'
+	$(BIN)/python -m pytest -n 2 -m 'not large'
 
 test-large: setup
 	$(BIN)/python -m pytest -m large

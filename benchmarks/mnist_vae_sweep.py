@@ -76,7 +76,6 @@ def table(results: dict[str, list[dict]]) -> str:
         f"-IWAE ({IWAE_SAMPLES}), first {IWAE_EXAMPLES}": "negative_iwae",
         "KL": "kl",
         "active units": "active_units",
-        "seconds": "train_seconds",
     }
     lines = [f"| model | {' | '.join(columns)} | seeds |"]
     lines.append("|---" * (len(columns) + 2) + "|")

@@ -54,6 +54,8 @@ def test_reflections_are_orthogonal_for_normals_of_every_size():
         step = fb.HouseholderSylvester(5, dtype="float64")
         step.build((None, 6))
         normals = tf.constant(size * rng.normal(size=(1, 5, 6)))
+        lengths = np.linalg.norm(unit_vectors(normals), axis=-1)
+        np.testing.assert_allclose(lengths, float(size > 0), rtol=1e-12)
         basis = tf.unstack(unit_vectors(normals), axis=1)
         turned = step._from_units(basis, y)
         np.testing.assert_allclose(

@@ -74,8 +74,7 @@ def _sylvester_chain(dtype):
 
 VARIATIONAL_STEPS: dict[str, StepCase] = {
     "planar": StepCase(_free(fb.Planar), (3,)),
-    "planar_line": StepCase(_free(fb.Planar), (1,)),
-    "planar_softplus": StepCase(_free(fb.Planar, "softplus"), (3,)),
+    "planar_line_softplus": StepCase(_free(fb.Planar, "softplus"), (1,)),
     "planar_amortized": StepCase(_amortized(fb.Planar), (5,)),
     "radial": StepCase(_free(fb.Radial), (3,)),
     "radial_amortized": StepCase(_amortized(fb.Radial), (5,)),
@@ -86,9 +85,6 @@ VARIATIONAL_STEPS: dict[str, StepCase] = {
     "sylvester_householder": _one_way(_free(fb.HouseholderSylvester, 3), (4,)),
     "sylvester_householder_amortized": _one_way(
         _amortized(fb.HouseholderSylvester, 2), (5,)
-    ),
-    "sylvester_triangular": _one_way(
-        _free(fb.TriangularSylvester, "softplus", reverse=True), (4,)
     ),
     "sylvester_chain": _one_way(_sylvester_chain, (4,)),
 }

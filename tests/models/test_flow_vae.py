@@ -199,15 +199,13 @@ def tiny(posterior="none", **kwargs):
     )
 
 
-@pytest.mark.parametrize("posterior", ["none", "sylvester_orthogonal", "realnvp"])
-def test_families_learn_and_come_back(posterior, digits, tmp_path):
-    prior = "realnvp" if posterior == "realnvp" else "none"
-    vae = tiny(posterior, prior=prior)
+def test_it_learns_and_comes_back_from_files(digits, tmp_path):
+    vae = tiny("sylvester_orthogonal", prior="realnvp", num_prior_couplings=1)
     x = digits.arrays("train")
     vae.initialize(x[:64])
     vae.compile(keras.optimizers.Adam(3e-3))
     dataset = digits.dataset("train", 128, drop_remainder=True)
-    history = vae.fit(dataset, epochs=3, verbose=0).history
+    history = vae.fit(dataset, epochs=3, verbose=0, shuffle=False).history
     assert set(history) == {"loss", "elbo", "reconstruction", "kl", "active_units"}
     assert history["elbo"][-1] > history["elbo"][0] + 2.0
     np.testing.assert_allclose(
@@ -256,7 +254,7 @@ def test_active_units_are_those_that_move(digits):
     vae = tiny()
     vae._heads.mean_head.kernel.assign(np.zeros((16, 4)))
     vae._heads.mean_head.bias.assign([0.0, 1.0, 2.0, 3.0])
-    vae.compile("adam")
+    vae.compile("adam", run_eagerly=True)
     x = digits.arrays("test")
     assert vae.evaluate(x, return_dict=True, verbose=0)["active_units"] == 0
     kernel = np.zeros((16, 4))
@@ -272,7 +270,7 @@ def test_warm_up_and_free_nats_weigh_the_training_loss_alone():
         ({"free_nats": 50.0}, lambda kl: 50.0),
     ):
         vae = tiny(**arguments)
-        vae.compile(keras.optimizers.SGD(0.0))
+        vae.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
         before = vae.evaluate(x, return_dict=True, verbose=0)
         assert before["loss"] == pytest.approx(-before["elbo"], rel=1e-5)
         logs = vae.fit(x, batch_size=8, verbose=0).history
@@ -283,7 +281,7 @@ def test_warm_up_and_free_nats_weigh_the_training_loss_alone():
 def test_mixed_precision_keeps_the_bound_in_float32(digits):
     vae = tiny("planar", dtype="mixed_bfloat16")
     x = digits.arrays("train")[:16]
-    vae.compile("adam")
+    vae.compile("adam", run_eagerly=True)
     assert np.isfinite(vae.fit(x, verbose=0).history["loss"]).all()
     assert vae.elbo(x).dtype == tf.float32
     assert vae(x).dtype == tf.float32
@@ -340,7 +338,7 @@ def _built(step):
 
 def test_it_builds_on_its_first_batch():
     vae = tfflows.FlowVAE(keras.layers.Dense(4), keras.layers.Dense(3), 2)
-    vae.compile("adam")
+    vae.compile("adam", run_eagerly=True)
     with pytest.raises(ValueError, match=r"call .*initialize"):
         vae.fit(np.ones((4, 3)), verbose=0)
     vae.initialize(np.ones((4, 3)))

