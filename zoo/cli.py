@@ -71,16 +71,19 @@ def run(
     app.run(
         lambda rest: call(main, rest),
         argv=argv,
-        flags_parser=lambda line: parse(values, line),
+        flags_parser=lambda line: parse(values, line, main),
     )
 
 
-def parse(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
+def parse(
+    values: flags.FlagValues, argv: Sequence[str], main: Main | None = None
+) -> list[str]:
     """Parses a command line; ends the process after --help or an error.
 
     Args:
       values: The flags of the binary; absl's own (--verbosity) are added.
       argv: Command line with the program's name first.
+      main: The binary; the docstring of its module heads the help.
 
     Returns:
       The program's name.
@@ -103,7 +106,8 @@ def parse(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
     values.mark_as_parsed()
     flags.FLAGS.mark_as_parsed()
     if values.help:
-        print(f"{sys.modules['__main__'].__doc__}\n{values.get_help()}")
+        about = sys.modules[main.__module__].__doc__ if main else None
+        print(f"{about or ''}\n{values.get_help()}")
         sys.exit(0)
     return rest
 

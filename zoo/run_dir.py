@@ -65,7 +65,8 @@ def claim(model_dir: str | os.PathLike, config: ExperimentConfig) -> None:
         if difference:
             raise ConfigError(
                 f"expected a model_dir of this configuration, got {folder} of another; "
-                f"first difference, there and here: {difference}"
+                f"first difference, there and here: {difference}; a run goes on only "
+                "unchanged: choose a new --model_dir"
             )
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -17,12 +17,15 @@ from tfflows.zoo.overrides import override, parse_assignments
 from tfflows.zoo.registry import describe, get_config, list_models
 from tfflows.zoo.trainer import train
 
-FLAGS = cli.new_flags(model_dir="Folder of the run: new, or to go on with.")
+FLAGS = cli.new_flags(
+    model_dir="Folder of the run: new, or one to go on with, with the same settings."
+)
 flags.DEFINE_multi_string(
     "set",
     [],
     "Changes a field of the configuration, for example trainer.epochs=2 or "
-    "model.hidden_units=64,64; repeatable.",
+    "model.hidden_units=64,64; repeatable. The fields are those of "
+    "tfflows.zoo.get_config(NAME), and of config.json in a run's folder.",
     flag_values=FLAGS,
 )
 flags.DEFINE_integer(
@@ -42,7 +45,11 @@ def main(argv: Sequence[str]) -> None:
         _print_models()
         return
     if not FLAGS.model or not FLAGS.model_dir:
-        raise ConfigError("expected --model and --model_dir; --list shows the models")
+        missing = "--model_dir" if FLAGS.model else "--model"
+        raise ConfigError(
+            f"expected --model and --model_dir, got no {missing}; --list shows the "
+            "models"
+        )
     train(_config(), FLAGS.model_dir)
 
 
