@@ -59,11 +59,13 @@ def fit(potential: str, depth: int, seed: int, steps: int) -> dict:
     }
 
 
-def fit_all(path: pathlib.Path | None, steps: int) -> dict[str, dict]:
+def fit_all(
+    potentials: list[str], path: pathlib.Path | None, steps: int
+) -> dict[str, dict]:
     """All fits by "potential depth seed", from the file where they are there."""
     done = path is not None and path.exists()
     results = json.loads(path.read_text()) if done and path else {}
-    for potential in POTENTIALS:
+    for potential in potentials:
         for depth in DEPTHS:
             for seed in SEEDS:
                 key = f"{potential} {depth} {seed}"
@@ -75,11 +77,11 @@ def fit_all(path: pathlib.Path | None, steps: int) -> dict[str, dict]:
     return results
 
 
-def table(results: dict[str, dict]) -> str:
+def table(potentials: list[str], results: dict[str, dict]) -> str:
     """The median KL over the seeds, with all three, as Markdown."""
     lines = ["| potential | " + " | ".join(f"K = {k}" for k in DEPTHS) + " |"]
     lines.append("|---" * (len(DEPTHS) + 1) + "|")
-    for potential in POTENTIALS:
+    for potential in potentials:
         cells = []
         for depth in DEPTHS:
             kls = [results[f"{potential} {depth} {seed}"]["kl"] for seed in SEEDS]
@@ -89,16 +91,20 @@ def table(results: dict[str, dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def draw(results: dict[str, dict], output: pathlib.Path) -> None:
+def draw(potentials: list[str], results: dict[str, dict], output: pathlib.Path) -> None:
     """The targets, and the samples of the median fits, as one PNG."""
     figure, axes = plt.subplots(
-        len(POTENTIALS), 1 + len(DEPTHS), figsize=(10, 8), layout="constrained"
+        len(potentials),
+        1 + len(DEPTHS),
+        figsize=(10, 2 * len(potentials) + 0.5),
+        layout="constrained",
+        squeeze=False,
     )
     edges = np.linspace(-4.5, 4.5, 101)
     middle = 0.5 * (edges[1:] + edges[:-1])
     grid = np.stack(np.meshgrid(middle, middle), axis=-1)
-    for row, (name, potential) in zip(axes, POTENTIALS.items(), strict=True):
-        row[0].pcolormesh(edges, edges, np.exp(-potential.energy(grid)))
+    for row, name in zip(axes, potentials, strict=True):
+        row[0].pcolormesh(edges, edges, np.exp(-POTENTIALS[name].energy(grid)))
         row[0].set_ylabel(name)
         for axis, depth in zip(row[1:], DEPTHS, strict=True):
             fits = [results[f"{name} {depth} {seed}"] for seed in SEEDS]
@@ -118,10 +124,12 @@ def main() -> None:
     parser.add_argument("--output", type=pathlib.Path, required=True)
     parser.add_argument("--results", type=pathlib.Path)
     parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--potentials", nargs="+", default=list(POTENTIALS))
     arguments = parser.parse_args()
-    results = fit_all(arguments.results, arguments.steps)
-    draw(results, arguments.output)
-    arguments.output.with_suffix(".md").write_text(table(results))
+    potentials = arguments.potentials
+    results = fit_all(potentials, arguments.results, arguments.steps)
+    draw(potentials, results, arguments.output)
+    arguments.output.with_suffix(".md").write_text(table(potentials, results))
 
 
 if __name__ == "__main__":
