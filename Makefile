@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: setup demo test test-large lint bench wheel clean
+.PHONY: setup demo test test-large lint wheel clean
 
 setup: .venv/installed
 

@@ -90,7 +90,7 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
             with "x" and any of "context", "index", "sample_weight". (Keras asks
             generators for tuples: (x,) or (x, sample_weight).)
           y: Must stay None.
-          *args:  As in Keras, from batch_size on.
+          *args: As in Keras, from batch_size on.
           **kwargs: The rest of `keras.Model.fit`.
 
         Returns:
@@ -124,7 +124,7 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         return results
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """`keras.Model.predict`: what a call of the model returns, as one array."""
+        """`keras.Model.predict`: what a call returns for all data (of a flow, nats)."""
         with failed_requirements_as_value_errors():
             return super().predict(x, *args, **kwargs)
 
