@@ -189,7 +189,7 @@ def check_leading_axes(case: StepCase) -> None:
     np.testing.assert_array_equal(log_det, tf.reshape(flat_log_det, (2, 3)))
     one, one_log_det = fused(step, x[0, 0])
     assert one_log_det.shape == ()
-    np.testing.assert_allclose(one, z[0, 0], rtol=1e-12)
+    np.testing.assert_allclose(one, z[0, 0], rtol=1e-12, atol=1e-14)
     if step.has_inverse:
         np.testing.assert_allclose(step.forward(tf.identity(z)), x, atol=1e-9)
 

@@ -36,6 +36,15 @@ def test_the_iteration_gives_orthonormal_columns(dtype, tolerance):
         np.testing.assert_allclose(q, left @ right, atol=30 * tolerance)
 
 
+def test_columns_do_not_depend_on_those_that_share_their_batch():
+    rng = np.random.default_rng(1)
+    easy = rng.normal(size=(7, 3))
+    hard = easy @ np.diag([1, 1e-2, 1e-4])  # takes more iterations
+    alone, _ = orthonormal_columns(tf.constant(easy[None]))
+    together, _ = orthonormal_columns(tf.constant(np.stack([easy, hard])))
+    np.testing.assert_allclose(together[0], alone[0], rtol=1e-13)
+
+
 def test_dependent_columns_are_named():
     step = fb.OrthogonalSylvester(2, dtype="float64")
     step.build((None, 3))
