@@ -52,9 +52,9 @@ def run(config: zoo.ExperimentConfig, folder: pathlib.Path) -> dict:
     if (folder / RESULT).exists():
         return json.loads((folder / RESULT).read_text())
     keras.utils.clear_session()  # the graphs of 15 models would fill the memory
-    start = time.time()
+    start, cpu_start = time.time(), time.process_time()
     train(config, folder)
-    seconds = time.time() - start
+    seconds, cpu_seconds = time.time() - start, time.process_time() - cpu_start
     model, config, progress = run_dir.restore(folder)
     result = evaluation.evaluate(model, config, "test", progress)
     source = data.load(config.data.name, data_dir=config.data.data_dir)
@@ -65,6 +65,7 @@ def run(config: zoo.ExperimentConfig, folder: pathlib.Path) -> dict:
     ]
     result["negative_iwae"] = -float(statistics.mean(map(float, bounds)))
     result["train_seconds"] = round(seconds)
+    result["train_cpu_seconds"] = round(cpu_seconds)  # of all threads
     (folder / RESULT).write_text(json.dumps(result, indent=1))
     return result
 

@@ -119,6 +119,7 @@ class GlowConfig(ModelConfig):
     split_priors: bool = True
     num_classes: int | None = None
     base: Literal["normal", "logistic"] = "normal"
+    logit_alpha: float | None = None
     n_bits: int | None = None
     evaluation_draws: int = 1
     dtype: str | None = None

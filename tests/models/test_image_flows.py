@@ -19,6 +19,7 @@ FLOWS = {
     "glow_additive": lambda **kw: glow(
         (4, 4, 3), **{**TINY, "coupling": "additive", **kw}
     ),
+    "glow_logit": lambda **kw: glow((4, 4, 1), **{**TINY, "logit_alpha": 1e-6, **kw}),
     "glow_5_bits": lambda **kw: glow((4, 4, 1), **{**TINY, "n_bits": 5, **kw}),
     "realnvp": lambda **kw: realnvp_multiscale((4, 6, 3), **{**TINY_NVP, **kw}),
 }
@@ -26,7 +27,9 @@ FLOWS = {
 
 def pixels(flow, number, seed=0):
     rng = np.random.default_rng(seed)
-    return rng.integers(0, 256, (number, *flow.event_shape)).astype("uint8")
+    x = rng.integers(0, 256, (number, *flow.event_shape)).astype("uint8")
+    x[0], x[1] = 0, 255  # where a logit is steepest
+    return x
 
 
 def trained_like(flow):

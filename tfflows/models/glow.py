@@ -38,6 +38,7 @@ def glow(
     split_priors: bool = True,
     num_classes: int | None = None,
     base: str = "normal",
+    logit_alpha: float | None = None,
     levels: int | None = None,
     n_bits: int | None = None,
     evaluation_draws: int = 1,
@@ -48,9 +49,9 @@ def glow(
 
     Each of the levels squeezes, applies its steps (actnorm, permutation of channels,
     channel coupling), and all but the last factor half of the channels out. Integer
-    data are dequantized and scaled to [0, 1]. With classes, the last level ends in an
-    affine map chosen by the label, the paper's class-conditional top prior: `context`
-    is then an integer label `[B]`.
+    data are dequantized and scaled to [0, 1], or mapped to the line by a logit. With
+    classes, the last level ends in an affine map chosen by the label, the paper's
+    class-conditional top prior: `context` is then an integer label `[B]`.
 
     Source: Kingma and Dhariwal, "Glow: Generative Flow with Invertible 1x1
     Convolutions", 2018, arXiv 1807.03039; section 5 and the authors' code for the
@@ -67,6 +68,9 @@ def glow(
       split_priors: Whether factored-out halves depend on the kept ones.
       num_classes: Number of classes of a class-conditional model, or None.
       base: "normal", or "logistic" for tails that forgive a single pixel.
+      logit_alpha: None for integer data scaled to [0, 1], as in the paper, or the alpha
+        of their logit: a small one (1e-6) gives a dark background, a single level of
+        many, as much room as the rest.
       levels: Number of levels of integer data; None for continuous data.
       n_bits: None, or the bits to keep of integer data.
       evaluation_draws: Draws of dequantization noise that `evaluate` averages.
@@ -112,7 +116,7 @@ def glow(
         flow,
         event_shape,
         image_base(base, event_shape, flow.flow_dtype),
-        image_preprocessing(levels, n_bits, None, evaluation_draws, dtype),
+        image_preprocessing(levels, n_bits, logit_alpha, evaluation_draws, dtype),
         name=name,
         dtype=dtype,
     )

@@ -58,6 +58,10 @@ _SMALL = TrainerConfig(
     init_examples=1024,
     precision="mixed_bfloat16",
 )
+# Four fifths of MNIST's pixels are 0. On a scale that gives this level 1/256 of the
+# range, a Glow had 2.58 bits/dim after 108,000 images; on this one 1.38 after 54,000.
+_MNIST_ALPHA = 1e-6
+_SMALL_MNIST = dataclasses.replace(_SMALL, epochs=8, batch_size=32)
 
 
 def _add(
@@ -94,9 +98,11 @@ _add(
 _add(
     "realnvp_mnist_small",
     301_922,
-    RealNVPMultiscaleConfig(num_levels=2, width=16, num_blocks=2),
+    RealNVPMultiscaleConfig(
+        num_levels=2, width=16, num_blocks=2, logit_alpha=_MNIST_ALPHA
+    ),
     _MNIST,
-    dataclasses.replace(_SMALL, epochs=8),
+    _SMALL_MNIST,
     "multi-scale RealNVP on MNIST for two CPU cores",
 )
 _add(
@@ -172,9 +178,11 @@ _add(
 _add(
     "glow_mnist_small",
     153_680,
-    GlowConfig(num_steps=8, num_levels=2, width=64, log_scale="tanh"),
+    GlowConfig(
+        num_steps=8, num_levels=2, width=64, log_scale="tanh", logit_alpha=_MNIST_ALPHA
+    ),
     _MNIST,
-    _SMALL,
+    _SMALL_MNIST,
     "Glow on MNIST for two CPU cores",
 )
 _add(
