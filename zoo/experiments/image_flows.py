@@ -102,7 +102,7 @@ _add(
         num_levels=2, width=16, num_blocks=2, logit_alpha=_MNIST_ALPHA
     ),
     _MNIST,
-    _SMALL_MNIST,
+    dataclasses.replace(_SMALL_MNIST, epochs=5),
     "multi-scale RealNVP on MNIST for two CPU cores",
 )
 _add(
@@ -207,7 +207,7 @@ _add(
     359_280,
     GlowConfig(num_steps=4, num_levels=3, width=64, log_scale="tanh"),
     _CIFAR10,
-    dataclasses.replace(_SMALL, epochs=2),
+    dataclasses.replace(_SMALL, epochs=2, batch_size=32),
     "Glow on CIFAR-10 for two CPU cores",
 )
 _add(
