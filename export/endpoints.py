@@ -64,27 +64,37 @@ def one_for_each(value: tf.Tensor, rows: tf.Tensor, what: str) -> tf.Tensor:
         return tf.identity(value)
 
 
-def sample_endpoint(draw: Callable[[tf.Tensor, tf.Tensor], Outputs]) -> Endpoint:
-    """The signature `sample` of draw(seeds `[B, 2]`, temperatures `[B]`)."""
+def sample_endpoint(draw: Callable[..., Outputs], *more: tf.TensorSpec) -> Endpoint:
+    """The signature `sample` of draw(seeds `[B, 2]`, temperatures `[B]`, ...).
 
-    def sample(seed: tf.Tensor, temperature: tf.Tensor) -> Outputs:
+    Args:
+      draw: Takes also a tensor for each further spec.
+      *more: Specs of further inputs.
+    """
+
+    def sample(seed: tf.Tensor, temperature: tf.Tensor, *others: tf.Tensor) -> Outputs:
         what = "one temperature for each row of seed"
-        return draw(seed, one_for_each(temperature, seed, what))
+        return draw(seed, one_for_each(temperature, seed, what), *others)
 
     return make_endpoint(
         sample,
         tf.TensorSpec((None, 2), tf.int32, "seed"),
         tf.TensorSpec((None,), tf.float32, "temperature"),
+        *more,
     )
 
 
-def sample_n_endpoint(
-    draw: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], Outputs],
-) -> Endpoint:
-    """The signature `sample_n` of draw(number, seed `[2]`, temperature)."""
+def sample_n_endpoint(draw: Callable[..., Outputs], *more: tf.TensorSpec) -> Endpoint:
+    """The signature `sample_n` of draw(number, seed `[2]`, temperature, ...).
+
+    Args:
+      draw: Takes also a tensor for each further spec.
+      *more: Specs of further inputs.
+    """
     return make_endpoint(
         draw,
         tf.TensorSpec((), tf.int32, "num_samples"),
         tf.TensorSpec((2,), tf.int32, "seed"),
         tf.TensorSpec((), tf.float32, "temperature"),
+        *more,
     )

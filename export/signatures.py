@@ -8,6 +8,10 @@
 | `sample` | `seed int32 [B, 2]`, `temperature float32 [B]` | `x [B, ...]`, `log_prob [B]` |
 | `sample_n` | `num_samples int32 []`, `seed int32 [2]`, `temperature float32 []` | `x [N, ...]`, `log_prob [N]` |
 
+A conditional flow's signatures have one more input, `context`: `[B, ...]`, an int32
+`[B]` for class labels, and for `sample_n` one context for all samples, without the
+batch axis.
+
 Log-densities and log-dets are in nats, in the units of the raw data. The input `x` of
 a model of integer data is uint8 (int32 above 256 levels); the output `x` is always
 continuous, for integer data y in [0, levels) whose floor is the pixel.
@@ -43,8 +47,6 @@ def flow_endpoints(flow: Flow) -> dict[str, Endpoint]:
       The endpoints by name, the default first; of a flow without an inverse, those
       that draw and decode.
     """
-    # A context, where a model takes one, is one more input of log_prob, encode, decode,
-    # sample ([B, C]) and sample_n ([C]): these functions are the place for it.
     given = {"log_prob": _log_prob(flow), "encode": _encode(flow)}
     drawn = {"sample": _sample(flow), "sample_n": _sample_n(flow)}
     if not flow.has_inverse:
@@ -53,53 +55,61 @@ def flow_endpoints(flow: Flow) -> dict[str, Endpoint]:
 
 
 def _log_prob(flow: Flow) -> Endpoint:
-    def log_prob(x: tf.Tensor) -> Outputs:
-        outputs = {"log_prob": flow.log_prob(x)}
+    def log_prob(x: tf.Tensor, *context: tf.Tensor) -> Outputs:
+        outputs = {"log_prob": flow.log_prob(x, *context)}
         if flow.levels is not None:
             bits = metrics.bits_per_dim(outputs["log_prob"], flow.event_shape)
             outputs["bits_per_dim"] = bits
         return outputs
 
-    return make_endpoint(log_prob, _data_spec(flow))
+    return make_endpoint(log_prob, _data_spec(flow), *_context_specs(flow))
 
 
 def _encode(flow: Flow) -> Endpoint:
-    def encode(x: tf.Tensor) -> Outputs:
-        z, log_det = flow.encode_and_log_det(x)
+    def encode(x: tf.Tensor, *context: tf.Tensor) -> Outputs:
+        z, log_det = flow.encode_and_log_det(x, *context)
         return {"z": z, "log_det_jacobian": log_det}
 
-    return make_endpoint(encode, _data_spec(flow))
+    return make_endpoint(encode, _data_spec(flow), *_context_specs(flow))
 
 
 def _decode(flow: Flow) -> Endpoint:
-    def decode(z: tf.Tensor) -> Outputs:
-        return {"x": flow.decode(z)}
+    def decode(z: tf.Tensor, *context: tf.Tensor) -> Outputs:
+        return {"x": flow.decode(z, *context)}
 
-    return make_endpoint(
-        decode, tf.TensorSpec((None, flow.latent_dim), _float_dtype(flow), "z")
-    )
+    spec = tf.TensorSpec((None, flow.latent_dim), _float_dtype(flow), "z")
+    return make_endpoint(decode, spec, *_context_specs(flow))
 
 
 def _sample(flow: Flow) -> Endpoint:
-    def sample(seed: tf.Tensor, temperature: tf.Tensor) -> Outputs:
-        x, log_prob = flow.sample_rows_and_log_prob(seed, temperature)
+    def sample(*inputs: tf.Tensor) -> Outputs:
+        x, log_prob = flow.sample_rows_and_log_prob(*inputs)
         return {"x": x, "log_prob": log_prob}
 
-    return sample_endpoint(sample)
+    return sample_endpoint(sample, *_context_specs(flow))
 
 
 def _sample_n(flow: Flow) -> Endpoint:
-    def sample_n(
-        num_samples: tf.Tensor, seed: tf.Tensor, temperature: tf.Tensor
-    ) -> Outputs:
-        x, log_prob = flow.sample_and_log_prob(num_samples, seed, temperature)
+    def sample_n(*inputs: tf.Tensor) -> Outputs:
+        x, log_prob = flow.sample_and_log_prob(*inputs)
         return {"x": x, "log_prob": log_prob}
 
-    return sample_n_endpoint(sample_n)
+    return sample_n_endpoint(sample_n, *_context_specs(flow, batch=()))
 
 
 def _data_spec(flow: Flow) -> tf.TensorSpec:
     return data_spec(flow.event_shape, flow.levels, _float_dtype(flow))
+
+
+def _context_specs(
+    flow: Flow, batch: tuple[None, ...] = (None,)
+) -> tuple[tf.TensorSpec, ...]:
+    """The input `context` of a conditional flow; none of another."""
+    conditioning = flow.conditioning
+    if conditioning.context_shape is None:
+        return ()
+    shape = (*batch, *conditioning.context_shape)
+    return (tf.TensorSpec(shape, conditioning.context_dtype, "context"),)
 
 
 def _float_dtype(flow: Flow) -> tf.DType:

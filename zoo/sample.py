@@ -1,4 +1,8 @@
-"""Draws samples of a trained model: `tfflows-sample --model_dir=DIR --output=x.png`."""
+"""Draws samples of a trained model: `tfflows-sample --model_dir=DIR --output=x.png`.
+
+A class-conditional model's samples go through the classes in turn, unless --context
+names one: `--context=3`. Of another conditional model, --context is needed.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from absl import flags
 
 from tfflows.models import FlowVAE
 from tfflows.zoo import cli
+from tfflows.zoo.contexts import context_of_samples
 from tfflows.zoo.pictures import check_output, is_image, write_samples
 
 FLAGS = cli.new_flags(model_dir="Folder of a training run.")
@@ -19,6 +24,13 @@ flags.DEFINE_float(
     "temperature", 1.0, "Temperature of the base.", 0.0, flag_values=FLAGS
 )
 flags.DEFINE_integer("seed", 0, "The same seed, the same samples.", flag_values=FLAGS)
+flags.DEFINE_list(
+    "context",
+    [],
+    "What all samples of a conditional model depend on: a class label, or the numbers "
+    "of a vector, separated by commas.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_string(
     "output",
     None,
@@ -36,20 +48,25 @@ def main(argv: Sequence[str]) -> None:
     """
     del argv
     model, config, _ = cli.trained_model(FLAGS)
+    context = context_of_samples(model, config, FLAGS.context, FLAGS.num_samples)
     ending = "png" if is_image(model.event_shape) else "npz"
     folder = pathlib.Path(FLAGS.model_dir or ".")
     output = FLAGS.output or folder / f"samples.{ending}"
     check_output(output, model.event_shape)
-    write_samples(output, *_draw(model), config.data.levels)
+    write_samples(output, *_draw(model, context), config.data.levels)
     print(output)
 
 
-def _draw(model: keras.Model) -> tuple[np.ndarray, np.ndarray | None]:
+def _draw(
+    model: keras.Model, context: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """The samples, and their log-densities where the model knows them."""
     arguments = {"seed": FLAGS.seed, "temperature": FLAGS.temperature}
     if isinstance(model, FlowVAE):
         return model.sample(FLAGS.num_samples, **arguments).numpy(), None
-    x, log_prob = model.sample_and_log_prob(FLAGS.num_samples, **arguments)
+    x, log_prob = model.sample_and_log_prob(
+        FLAGS.num_samples, context=context, **arguments
+    )
     return x.numpy(), log_prob.numpy()
 
 

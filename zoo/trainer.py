@@ -24,9 +24,12 @@ from tfflows.zoo.config import (
     RealNVPMultiscaleConfig,
     TrainerConfig,
 )
+from tfflows.zoo.contexts import classes_in_turn
 from tfflows.zoo.overrides import override
 from tfflows.zoo.pictures import is_image
 from tfflows.zoo.sources import load_source, resolve_shape
+
+_GRID = 16  # samples in each grid
 
 
 def train(config: ExperimentConfig, model_dir: str | os.PathLike) -> keras.Model:
@@ -166,7 +169,8 @@ def _reports(
         keras.callbacks.TensorBoard(logs, write_graph=False),
     ]
     if isinstance(config.model, GlowConfig | RealNVPMultiscaleConfig) and (
-        not config.data.label_as_context and is_image(config.data.event_shape or ())
+        is_image(config.data.event_shape or ())
     ):
-        reports.append(SampleGridCallback(os.path.join(logs, "samples")))
+        grids, labels = os.path.join(logs, "samples"), classes_in_turn(config, _GRID)
+        reports.append(SampleGridCallback(grids, num_samples=_GRID, context=labels))
     return reports

@@ -18,13 +18,15 @@ class ContextFromEvent(fb.FlowStep):
     contract holds for parameters that differ from example to example.
     """
 
-    def __init__(self, step, context_dim, **kwargs):
+    context_dim = None  # from outside it takes no context
+
+    def __init__(self, step, num_given, **kwargs):
         super().__init__(**kwargs)
-        self.step, self.context_dim = step, context_dim
+        self.step, self.num_given = step, num_given
         self.has_inverse = step.has_inverse
 
     def build(self, data_shape):
-        build_step(self.step, (data_shape[-1] - self.context_dim,))
+        build_step(self.step, (data_shape[-1] - self.num_given,))
 
     def _forward_and_log_det(self, z, context=None):
         context, z = self._split(z)
@@ -37,11 +39,11 @@ class ContextFromEvent(fb.FlowStep):
         return tf.concat([context, z], axis=-1), log_det
 
     def _split(self, value):
-        return value[:, : self.context_dim], value[:, self.context_dim :]
+        return value[:, : self.num_given], value[:, self.num_given :]
 
     def get_config(self):
         step = keras.saving.serialize_keras_object(self.step)
-        own = {"step": step, "context_dim": self.context_dim}
+        own = {"step": step, "num_given": self.num_given}
         return {**super().get_config(), **own}
 
     @classmethod

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfflows import Flow, bijectors, models
+from tfflows import Flow, bijectors, models, networks
 from tfflows.export import export_saved_model
 from tfflows.export.c_api_client import CApiWorker
 
@@ -29,11 +29,22 @@ class Export(NamedTuple):
     flow: keras.Model
     data: np.ndarray
     path: Path
+    contexts: np.ndarray | None = None
+
+    def context(self, rows):
+        """The input `context` of that many rows, of the row of that slice or list."""
+        if self.contexts is None:
+            return {}
+        rows = slice(rows) if isinstance(rows, int) else rows
+        return {"context": self.contexts[rows]}
+
+    def one_context(self):
+        return {} if self.contexts is None else {"context": self.contexts[0]}
 
 
-def trained_like(flow, data):
+def trained_like(flow, data, context=None):
     """Initialises a flow and moves its weights from where they start."""
-    flow.initialize(data)
+    flow.initialize(data, context)
     for seed, weight in enumerate(flow.trainable_variables):
         noise = tf.random.stateless_normal(weight.shape, [seed, 0], stddev=0.05)
         weight.assign_add(tf.cast(noise, weight.dtype))
@@ -73,6 +84,33 @@ def realnvp_multiscale_flow():
     return trained_like(flow, images(4, 6, 3)), images(4, 6, 3)
 
 
+def class_glow_flow():
+    flow = models.glow(
+        (4, 4, 1), num_steps=1, num_levels=1, width=8, levels=64, num_classes=3
+    )
+    labels = np.arange(64, dtype=np.int32) % 3
+    return trained_like(flow, images(4, 4, 1), labels), images(4, 4, 1), labels
+
+
+def image_context_flow():
+    """Points whose law depends on an image."""
+    layers = [keras.layers.Rescaling(1 / 64), keras.layers.Flatten()]
+    steps = [
+        bijectors.AffineCoupling(networks.MLP((8,), context_dim=3), reverse=reverse)
+        for reverse in (False, True)
+    ]
+    flow = Flow(
+        bijectors.Chain(steps),
+        (2,),
+        context_shape=(4, 4, 1),
+        context_dtype="uint8",
+        context_network=keras.Sequential([*layers, keras.layers.Dense(3)]),
+        name="image_context",
+    )
+    data = np.random.default_rng(5).normal(size=[64, 2]).astype(np.float32)
+    return trained_like(flow, data, images(4, 4, 1)), data, images(4, 4, 1)
+
+
 @pytest.fixture(scope="session")
 def scale_flow():
     """The smallest flow, for what does not depend on the flow."""
@@ -86,11 +124,13 @@ MAKERS = {
     "nice": nice_flow,
     "glow": glow_flow,
     "realnvp_multiscale": realnvp_multiscale_flow,
+    "class_glow": class_glow_flow,
+    "image_context": image_context_flow,
 }
 
 
 @pytest.fixture(scope="session", params=MAKERS)
 def export(request, tmp_path_factory):
-    flow, data = MAKERS[request.param]()
+    flow, data, *contexts = MAKERS[request.param]()
     path = export_saved_model(flow, tmp_path_factory.mktemp(request.param))
-    return Export(flow, data[:5], path)
+    return Export(flow, data[:5], path, *contexts)

@@ -36,13 +36,18 @@ def table(flow):
     density = log_prob | ({"bits_per_dim": (FLOAT, (-1,))} if flow.levels else {})
     rows = {"seed": (INT, (-1, 2)), "temperature": (FLOAT, (-1,))}
     draw = {"seed": (INT, (2,)), "temperature": (FLOAT, ()), "num_samples": (INT, ())}
+    context, one = {}, {}
+    if flow.context_shape is not None:
+        dtype = flow.conditioning.context_dtype.name
+        context = {"context": (dtype, (-1, *flow.context_shape))}
+        one = {"context": (dtype, flow.context_shape)}
     return {
-        "serving_default": (x, density),
-        "log_prob": (x, density),
-        "encode": (x, z | {"log_det_jacobian": (FLOAT, (-1,))}),
-        "decode": (z, y),
-        "sample": (rows, y | log_prob),
-        "sample_n": (draw, y | log_prob),
+        "serving_default": (x | context, density),
+        "log_prob": (x | context, density),
+        "encode": (x | context, z | {"log_det_jacobian": (FLOAT, (-1,))}),
+        "decode": (z | context, y),
+        "sample": (rows | context, y | log_prob),
+        "sample_n": (draw | one, y | log_prob),
     }
 
 
@@ -56,93 +61,104 @@ def test_names_dtypes_and_shapes_are_those_of_the_table(worker, export):
 
 @pytest.mark.parametrize("signature", ["log_prob", "serving_default"])
 def test_log_prob(run, export, signature):
-    outputs = run(signature, x=export.data)
-    live = export.flow.log_prob(export.data)
+    context = export.context(5)
+    outputs = run(signature, x=export.data, **context)
+    live = export.flow.log_prob(export.data, **context)
     np.testing.assert_allclose(outputs["log_prob"], live, rtol=RTOL)
     if export.flow.levels is not None:
-        live = export.flow.bits_per_dim(export.data)
+        live = export.flow.bits_per_dim(export.data, **context)
         np.testing.assert_allclose(outputs["bits_per_dim"], live, rtol=RTOL)
 
 
 def test_encode_and_decode(run, export):
-    outputs = run("encode", x=export.data)
-    z, log_det = export.flow.encode_and_log_det(export.data)
+    context = export.context(5)
+    outputs = run("encode", x=export.data, **context)
+    z, log_det = export.flow.encode_and_log_det(export.data, **context)
     np.testing.assert_allclose(outputs["z"], z, rtol=RTOL, atol=1e-6)
     np.testing.assert_allclose(outputs["log_det_jacobian"], log_det, rtol=RTOL)
 
-    decoded = run("decode", z=outputs["z"])["x"]
+    decoded = run("decode", z=outputs["z"], **context)["x"]
     np.testing.assert_allclose(decoded, export.data, rtol=1e-4, atol=1e-4)
-    live = export.flow.decode(outputs["z"])
+    live = export.flow.decode(outputs["z"], **context)
     np.testing.assert_allclose(decoded, live, rtol=RTOL, atol=1e-5)
 
 
 def test_sample(run, export):
-    temperature = np.float32([1, 0.5, 2])
-    outputs = run("sample", seed=seeds(3), temperature=temperature)
-    x, log_prob = export.flow.sample_rows_and_log_prob(seeds(3), temperature)
+    temperature, context = np.float32([1, 0.5, 2]), export.context(3)
+    outputs = run("sample", seed=seeds(3), temperature=temperature, **context)
+    x, log_prob = export.flow.sample_rows_and_log_prob(seeds(3), temperature, **context)
     np.testing.assert_allclose(outputs["x"], x, rtol=RTOL, atol=1e-5)
     np.testing.assert_allclose(outputs["log_prob"], log_prob, rtol=RTOL)
 
 
 def test_sample_n(run, export):
     seed, temperature = np.int32([3, 4]), np.float32(0.7)
-    count = np.int32(4)
-    outputs = run("sample_n", num_samples=count, seed=seed, temperature=temperature)
-    x, log_prob = export.flow.sample_and_log_prob(4, seed, 0.7)
+    one = export.one_context()
+    inputs = {"num_samples": np.int32(4), "temperature": temperature, **one}
+    outputs = run("sample_n", seed=seed, **inputs)
+    x, log_prob = export.flow.sample_and_log_prob(4, seed, 0.7, **one)
     np.testing.assert_allclose(outputs["x"], x, rtol=RTOL, atol=1e-5)
     np.testing.assert_allclose(outputs["log_prob"], log_prob, rtol=RTOL)
-    again = run("sample_n", num_samples=count, seed=seed, temperature=temperature)
+    again = run("sample_n", seed=seed, **inputs)
     np.testing.assert_array_equal(outputs["x"], again["x"])
-    other = run("sample_n", num_samples=count, seed=seed + 1, temperature=temperature)
+    other = run("sample_n", seed=seed + 1, **inputs)
     assert np.all(np.any(outputs["x"] != other["x"], axis=0))
 
 
 def test_a_row_of_sample_does_not_depend_on_its_batch(run, export):
-    seed = seeds(5)
-    whole = run("sample", seed=seed, temperature=ones(5))["x"]
-    parts = [
-        run("sample", seed=seed[rows], temperature=ones(len(seed[rows])))["x"]
-        for rows in (slice(0, 1), slice(1, 5))
-    ]
+    def sample(rows):
+        seed = seeds(5)[rows]
+        inputs = {"temperature": ones(len(seed)), **export.context(rows)}
+        return run("sample", seed=seed, **inputs)["x"]
+
+    whole = sample(slice(0, 5))
+    parts = [sample(slice(0, 1)), sample(slice(1, 5))]
     np.testing.assert_allclose(np.concatenate(parts), whole, rtol=RTOL, atol=1e-5)
-    equal = run("sample", seed=seed[[2, 2]], temperature=ones(2))["x"]
+    equal = sample([2, 2])
     np.testing.assert_array_equal(equal[0], equal[1])
     rows = whole.reshape(5, -1)
     assert len(np.unique(rows.round(3), axis=0)) == 5
 
 
 def test_log_prob_of_a_sample_is_that_of_the_model(run, export):
-    temperature = np.float32([1, 0.5, 2])
-    outputs = run("sample", seed=seeds(3), temperature=temperature)
+    temperature, context = np.float32([1, 0.5, 2]), export.context(3)
+    outputs = run("sample", seed=seeds(3), temperature=temperature, **context)
     if export.flow.levels is None:
-        log_prob = run("log_prob", x=outputs["x"])["log_prob"]
+        log_prob = run("log_prob", x=outputs["x"], **context)["log_prob"]
     else:  # the sample is y = x + u, for which no signature takes u
-        log_prob = export.flow.distribution.log_prob(outputs["x"])
+        log_prob = export.flow.distribution.log_prob(outputs["x"], **context)
     np.testing.assert_allclose(outputs["log_prob"], log_prob, rtol=1e-4)
 
 
 def test_temperature_zero_is_the_mode_of_the_base(run, export):
-    x = run("sample", seed=seeds(3), temperature=0 * ones(3))["x"]
+    context = export.context([0, 0, 0])
+    x = run("sample", seed=seeds(3), temperature=0 * ones(3), **context)["x"]
     np.testing.assert_allclose(x, x[[0, 0, 0]], rtol=RTOL)
 
 
 def test_an_empty_batch_gives_empty_outputs(run, export):
     if export.flow.name in ("glow", "realnvp_multiscale"):
         pytest.skip("oneDNN's Conv2D gives an empty batch its input's channels")
-    outputs = run("encode", x=export.data[:0])
+    outputs = run("encode", x=export.data[:0], **export.context(0))
     assert outputs["z"].shape == (0, export.flow.latent_dim)
-    outputs = run("sample", seed=seeds(0), temperature=ones(0))
+    outputs = run("sample", seed=seeds(0), temperature=ones(0), **export.context(0))
     assert outputs["x"].shape == (0, *export.flow.event_shape)
 
 
 def wrong_shapes(export):
-    one = np.float32(1)
-    yield "log_prob", {"x": export.data[..., :1][:, :1]}
-    yield "encode", {"x": export.data[0]}
-    yield "decode", {"z": ones((3, 1))}
-    yield "sample", {"seed": ones((3, 1)).astype(INT), "temperature": ones(3)}
-    yield "sample", {"seed": seeds(3), "temperature": ones((3, 1))}
+    one, rows = np.float32(1), export.context(3)
+    yield "log_prob", {"x": export.data[..., :1][:, :1], **export.context(5)}
+    yield "encode", {"x": export.data[0], **rows}
+    yield "decode", {"z": ones((3, 1)), **rows}
+    yield "sample", {"seed": ones((3, 1)).astype(INT), "temperature": ones(3), **rows}
+    yield "sample", {"seed": seeds(3), "temperature": ones((3, 1)), **rows}
     draw = {"num_samples": np.int32(2), "seed": seeds(1)[0], "temperature": one}
+    draw |= export.one_context()
+    if rows:
+        wrong = {"context": rows["context"][..., np.newaxis]}
+        yield "log_prob", {"x": export.data[:3], **wrong}
+        yield "sample", {"seed": seeds(3), "temperature": ones(3), **wrong}
+        yield "sample_n", draw | rows
     yield "sample_n", draw | {"seed": seeds(1)}
     yield "sample_n", draw | {"temperature": ones(1)}
     yield "sample_n", draw | {"num_samples": np.int32([2])}
@@ -155,19 +171,38 @@ def test_wrong_shapes_are_refused_not_broadcast(run, export):
         assert raised.value.code == 3, signature
 
 
-def test_one_temperature_for_two_seeds_is_refused(run):
+def test_one_temperature_for_two_seeds_is_refused(run, export):
     with pytest.raises(CApiError, match="one temperature for each row") as raised:
-        run("sample", seed=seeds(2), temperature=ones(1))
+        run("sample", seed=seeds(2), temperature=ones(1), **export.context(2))
     assert raised.value.code == 3
 
 
+def test_one_context_for_two_rows_is_refused(run, export):
+    context = export.context(1)
+    if not context:
+        pytest.skip("the flow has no context")
+    z = ones((2, export.flow.latent_dim))
+    for signature, inputs in {
+        "log_prob": {"x": export.data[:2]},
+        "encode": {"x": export.data[:2]},
+        "decode": {"z": z},
+        "sample": {"seed": seeds(2), "temperature": ones(2)},
+    }.items():
+        with pytest.raises(CApiError, match="one context for each row") as raised:
+            run(signature, **inputs, **context)
+        assert raised.value.code == 3, signature
+
+
 def wrong_values(export):
-    x = export.data.copy()
+    x, context = export.data.copy(), export.context(5)
     x[0] = np.nan if export.flow.levels is None else export.flow.levels
-    yield "log_prob", {"x": x}
-    yield "encode", {"x": x}
-    yield "sample", {"seed": seeds(2), "temperature": np.float32([1, -1])}
-    draw = {"num_samples": np.int32(2), "seed": seeds(1)[0]}
+    yield "log_prob", {"x": x, **context}
+    yield "encode", {"x": x, **context}
+    rows = {"seed": seeds(2), "temperature": np.float32([1, -1])}
+    yield "sample", rows | export.context(2)
+    draw = {"num_samples": np.int32(2), "seed": seeds(1)[0], **export.one_context()}
+    if export.flow.name == "glow" and context:
+        yield "log_prob", {"x": export.data, "context": np.int32([0, 1, 2, 3, -1])}
     yield "sample_n", draw | {"temperature": np.float32(np.nan)}
     draw["num_samples"] = np.int32(-1)
     yield "sample_n", draw | {"temperature": np.float32(1)}

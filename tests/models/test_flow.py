@@ -233,22 +233,6 @@ def test_files_weights_checkpoints_and_clones(trained, rows, tmp_path):
     np.testing.assert_array_equal(fresh.log_prob(rows), wanted)
 
 
-def test_a_context_is_passed_to_every_step():
-    network = networks.MLP((8,), context_dim=3)
-    flow = tfflows.Flow(fb.AffineCoupling(network), (2,))
-    randomize(flow)
-    x, context = np.ones((4, 2)), np.eye(4, 3)
-    assert len(np.unique(flow.log_prob(x, context=context))) > 1
-    z = flow.encode(x, context=context)
-    np.testing.assert_allclose(flow.decode(z, context=context), x, atol=1e-5)
-    shared = flow.sample(4, seed=1, context=context[0])
-    rowwise = flow.sample(4, seed=1, context=np.repeat(context[:1], 4, axis=0))
-    np.testing.assert_array_equal(shared, rowwise)
-    flow.compile("adam")
-    flow.fit({"x": x, "context": context}, verbose=0)
-    assert flow.predict({"x": x, "context": context}, verbose=0).shape == (4,)
-
-
 def test_a_foreign_weight_file_changes_nothing(tmp_path):
     flow, other = small(event=3), small()
     flow.save_weights(tmp_path / "other.weights.h5")

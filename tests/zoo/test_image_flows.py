@@ -8,12 +8,15 @@ import inspect
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfflows
 from tests.zoo.test_cli import error_line, run
 from tfflows import zoo
-from tfflows.zoo import evaluate, explore, train
+from tfflows.export import main as export_main
+from tfflows.zoo import evaluate, explore, sample, train
 from tfflows.zoo.config import GlowConfig, RealNVPMultiscaleConfig
+from tfflows.zoo.contexts import context_of_samples
 
 IMAGE_FLOWS = [
     name
@@ -75,6 +78,57 @@ def test_a_run_writes_sample_grids_and_its_model_computes_in_float32(trained, ca
     assert model.bijector.levels[0].compute_dtype == "float32"
     assert run(evaluate, f"--model_dir={trained}") == 0
     assert '"bits_per_dim"' in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_class_conditional_model_through_the_binaries(tmp_path, capsys):
+    folder = tmp_path / "run"
+    model = ["--model=glow_digits_classes", "--set=model.num_levels=1"]
+    assert run(train, *TINY[1:], *model, f"--model_dir={folder}") == 0
+    assert list(folder.glob("logs/samples/events*"))
+    assert run(evaluate, f"--model_dir={folder}") == 0
+    assert '"bits_per_dim"' in capsys.readouterr().out.splitlines()[-1]
+
+    drawn = {}
+    for name, context in {"turn": [], "of_3": ["--context=3"]}.items():
+        output = tmp_path / f"{name}.npz"
+        arguments = ["--num_samples=11", f"--output={output}", *context]
+        assert run(sample, f"--model_dir={folder}", *arguments) == 0
+        drawn[name] = np.load(output)["x"]
+    flow = zoo.load(folder)
+    np.testing.assert_allclose(drawn["of_3"], flow.sample(11, seed=0, context=3))
+    labels = np.arange(11) % 10
+    np.testing.assert_allclose(drawn["turn"], flow.sample(11, seed=0, context=labels))
+
+    capsys.readouterr()
+    exported = tmp_path / "export"
+    arguments = [f"--model_dir={folder}", f"--export_dir={exported}"]
+    assert run(export_main, *arguments) == 0
+    signatures = tf.saved_model.load(str(exported / "1")).signatures
+    x, labels = np.zeros((2, 8, 8, 1), "uint8"), np.int32([4, 7])
+    log_prob = signatures["log_prob"](x=tf.constant(x), context=tf.constant(labels))
+    np.testing.assert_allclose(
+        log_prob["log_prob"], flow.log_prob(x, labels), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "context", "message"),
+    [
+        ("realnvp_digits", "3", "expected no --context for realnvp_digits, got 3"),
+        ("realnvp_digits", "a,b", "expected no --context for realnvp_digits, got a,b"),
+    ],
+)
+def test_a_context_that_does_not_fit(model, context, message, capsys):
+    assert run(sample, f"--model={model}", f"--context={context}") == 2
+    assert message in error_line(capsys)
+
+
+@pytest.mark.parametrize("texts", [["3", "4"], ["0.5"], ["x"]])
+def test_a_context_is_one_label(texts):
+    config = zoo.get_config("glow_digits_classes")
+    flow = zoo.create("glow_digits_classes", num_steps=1, width=4)
+    with pytest.raises(zoo.ConfigError, match=r"a number of int32 .*, got "):
+        context_of_samples(flow, config, texts, 5)
 
 
 @pytest.mark.parametrize(

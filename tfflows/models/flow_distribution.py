@@ -1,4 +1,4 @@
-"""A flow's density as a TFP distribution."""
+"""The TFP distribution of a flow."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfflows.bijectors import FlowStep
+from tfflows.models.conditioning import Conditioning
 
 
 class FlowDistribution(tfd.TransformedDistribution):
@@ -18,19 +19,43 @@ class FlowDistribution(tfd.TransformedDistribution):
     Args:
       distribution: The base.
       bijector: A built flow step.
+      conditioning: What the methods take as `context=`: with the leading axes of the
+        value, or one for all samples.
       name: Name of the distribution.
     """
 
     def __init__(
-        self, distribution: tfd.Distribution, bijector: FlowStep, name: str = "flow"
+        self,
+        distribution: tfd.Distribution,
+        bijector: FlowStep,
+        conditioning: Conditioning,
+        name: str = "flow",
     ) -> None:
         parameters = dict(locals())
+        self._conditioning = conditioning
         super().__init__(distribution, bijector, parameters=parameters, name=name)
 
     @classmethod
     def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> Any:
         return super()._parameter_properties(dtype, num_classes)
 
-    def _log_prob(self, y: tf.Tensor, **kwargs: Any) -> tf.Tensor:
-        z, log_det = self.bijector.inverse_and_log_det(y, **kwargs)
+    def _context(self, context: Any, x: tf.Tensor, shape: Any, share: bool) -> Any:
+        return self._conditioning.rows(context, x, len(shape), self.name, share)
+
+    def _log_prob(self, y: tf.Tensor, context: Any = None) -> tf.Tensor:
+        context = self._context(context, y, self.bijector.data_event_shape, False)
+        z, log_det = self.bijector.inverse_and_log_det(y, context)
         return self.distribution.log_prob(z) + log_det
+
+    def _call_sample_n(
+        self, sample_shape: Any, seed: Any, context: Any = None
+    ) -> tf.Tensor:
+        return self._sample_and_log_prob(sample_shape, seed, context)[0]
+
+    def _sample_and_log_prob(
+        self, sample_shape: Any, seed: Any, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        z = self.distribution.sample(sample_shape, seed)
+        context = self._context(context, z, self.bijector.latent_event_shape, True)
+        x, log_det = self.bijector.forward_and_log_det(z, context)
+        return x, self.distribution.log_prob(z) - log_det

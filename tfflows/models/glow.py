@@ -117,6 +117,7 @@ def glow(
         event_shape,
         image_base(base, event_shape, flow.flow_dtype),
         image_preprocessing(levels, n_bits, logit_alpha, evaluation_draws, dtype),
+        context_shape=None if num_classes is None else (),
         name=name,
         dtype=dtype,
     )

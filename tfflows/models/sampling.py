@@ -27,16 +27,6 @@ def checked_number(num_samples: Any) -> tf.Tensor:
         return tf.identity(tf.cast(number, tf.int32))
 
 
-def context_rows(context: tf.Tensor, num_samples: tf.Tensor) -> tf.Tensor:
-    """One row of context per sample: a label or vector for all, or rows as given."""
-    is_label = context.dtype.is_integer or context.dtype == tf.bool
-    shared_rank = 0 if is_label else 1
-    if context.shape.rank > shared_rank:
-        return context
-    shape = tf.concat([[num_samples], tf.shape(context)], axis=0)
-    return tf.broadcast_to(context, shape)
-
-
 def temperature_rows(
     temperature: Any, num_samples: tf.Tensor, dtype: tf.DType
 ) -> tf.Tensor:

@@ -1,0 +1,51 @@
+"""What callers may pass as data and latents, as tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tfflows.bijectors.shapes import as_float
+from tfflows.checks import require
+
+
+def checked_data(
+    x: Any, event_shape: tuple[int, ...], dtype: tf.DType, name: str
+) -> tf.Tensor:
+    """Data `[..., *event]` in the flow's dtype.
+
+    Args:
+      x: The data.
+      event_shape: Shape of one raw event.
+      dtype: The flow's.
+      name: Who expects them.
+
+    Raises:
+      ValueError: For another shape, or values that are not finite numbers.
+    """
+    x = as_float(x, dtype, name)
+    leading = x.shape.rank - len(event_shape)
+    if leading < 0 or not x.shape[leading:].is_compatible_with(event_shape):
+        raise ValueError(
+            f"{name}: expected data of shape (batch, "
+            f"{', '.join(map(str, event_shape))}), got {tuple(x.shape)}"
+        )
+    finite = tf.reduce_all(tf.math.is_finite(x))
+    with require(finite, f"{name}: expected finite data, got NaN or Inf"):
+        return tf.identity(x)
+
+
+def checked_latents(z: Any, latent_dim: int, dtype: tf.DType, name: str) -> tf.Tensor:
+    """Latents `[..., latent_dim]` in the flow's dtype.
+
+    Raises:
+      ValueError: For another shape, or no numbers.
+    """
+    z = as_float(z, dtype, name)
+    if z.shape.rank < 1 or not z.shape[-1:].is_compatible_with([latent_dim]):
+        raise ValueError(
+            f"{name}: expected latents of shape (batch, {latent_dim}), got "
+            f"{tuple(z.shape)}"
+        )
+    return z

@@ -1,0 +1,67 @@
+"""What the samples of conditional models depend on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from tfflows.zoo.config import ExperimentConfig
+from tfflows.zoo.errors import ConfigError
+
+
+def classes_in_turn(config: ExperimentConfig, number: int) -> np.ndarray | None:
+    """Labels 0, 1, ... of a class-conditional model, beginning again after the last.
+
+    Args:
+      config: The experiment.
+      number: How many.
+
+    Returns:
+      int64 `[number]`; None for a model without classes.
+    """
+    num_classes = getattr(config.model, "num_classes", None)
+    return np.arange(number) % num_classes if num_classes else None
+
+
+def context_of_samples(
+    model: keras.Model, config: ExperimentConfig, texts: Sequence[str], number: int
+) -> np.ndarray | None:
+    """The context that a command line asks for, or else all classes in turn.
+
+    Args:
+      model: A model.
+      config: Its experiment.
+      texts: The numbers of one context, for all samples; none: the classes in turn.
+      number: Number of samples.
+
+    Returns:
+      None for a model without context, else a context for `model.sample`.
+
+    Raises:
+      ConfigError: The model takes another context, or none.
+    """
+    shape = getattr(model, "context_shape", None)
+    if shape is None and not texts:
+        return None
+    labels = classes_in_turn(config, number)
+    if not texts and labels is not None:
+        return labels
+    try:
+        if shape is None:
+            raise ValueError("the model has no context")
+        dtype = model.conditioning.context_dtype.as_numpy_dtype
+        return np.array([dtype(text) for text in texts], dtype).reshape(shape)
+    except ValueError as error:
+        wanted = "no --context" if shape is None else _kind(model)
+        raise ConfigError(
+            f"expected {wanted} for {config.name}, got {','.join(texts) or 'none'}"
+        ) from error
+
+
+def _kind(model: keras.Model) -> str:
+    size, dtype = math.prod(model.context_shape), model.conditioning.context_dtype
+    numbers = "a number" if size == 1 else f"{size} numbers"
+    return f"--context, {numbers} of {dtype.name} separated by commas,"
