@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import numbers
 from collections.abc import Iterator
 
 import tensorflow as tf
+
+
+def check_count(name: str, value: int) -> None:
+    """Raises ValueError unless the argument of that name is an integer >= 1."""
+    if not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(f"expected {name} >= 1, an integer, got {value!r}")
 
 
 @contextlib.contextmanager

@@ -56,3 +56,15 @@ def test_unknown_parts_are_named():
         tfflows.models.realnvp((2,), network="cnn")
     with pytest.raises(ValueError, match="2 or more elements"):
         tfflows.models.nice((1,))
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, "4"])
+def test_numbers_of_parts_are_checked(number):
+    for build in (tfflows.models.nice, tfflows.models.realnvp):
+        with pytest.raises(ValueError, match="expected num_couplings >= 1"):
+            build((4,), num_couplings=number)
+    for build in (tfflows.models.glow, tfflows.models.realnvp_multiscale):
+        with pytest.raises(ValueError, match="expected num_levels >= 1"):
+            build((4, 4, 2), num_levels=number)
+    with pytest.raises(ValueError, match="expected num_steps >= 1"):
+        tfflows.models.glow((4, 4, 2), num_levels=1, num_steps=number)

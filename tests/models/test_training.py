@@ -143,6 +143,15 @@ def test_what_training_refuses(rows, call, message):
         call(flow_of(), rows)
 
 
+def test_another_shape_is_refused_by_a_traced_graph_too(rows):
+    flow = flow_of()
+    for call in (flow.fit, flow.evaluate, flow.predict):
+        call(rows, verbose=0)
+        with pytest.raises(ValueError, match=r"expected data of shape \(batch, 2\)"):
+            call(np.ones((4, 3)), verbose=0)
+        call(rows, verbose=0)
+
+
 def test_an_uninitialised_model_is_not_trained(rows):
     flow = flow_of(fb.ActNorm())
     with pytest.raises(ValueError, match=r"initialize\(batch\)"):

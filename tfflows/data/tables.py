@@ -151,4 +151,5 @@ def _to_float32(column: pd.Series) -> np.ndarray:
 
 def _show(cell: object) -> str:
     is_missing = bool(np.all(pd.isna(cell)))
-    return "NaN or an empty cell" if is_missing else repr(cell)
+    text = repr(cell) if isinstance(cell, str) else str(cell)
+    return "NaN or an empty cell" if is_missing else text

@@ -19,6 +19,7 @@ from tfflows.bijectors import (
     Repeated,
     Squeeze,
 )
+from tfflows.checks import check_count
 from tfflows.models.flow import Flow
 from tfflows.models.image import check_images, image_base, image_preprocessing
 from tfflows.networks import ConvNet
@@ -83,9 +84,9 @@ def glow(
     Raises:
       ValueError: For sides that the levels cannot halve, or parts out of range.
     """
+    check_count("num_levels", num_levels)
     check_images(event_shape, num_levels, num_squeezes=num_levels)
-    if num_steps < 1:
-        raise ValueError(f"expected num_steps >= 1, got {num_steps}")
+    check_count("num_steps", num_steps)
 
     def step(seed: int) -> FlowStep:
         parts = [

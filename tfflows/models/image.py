@@ -27,8 +27,6 @@ def check_images(
             "expected images of shape (height, width, channels), got "
             f"{tuple(event_shape)}"
         )
-    if num_levels < 1:
-        raise ValueError(f"expected num_levels >= 1, got {num_levels}")
     height, width = event_shape[:2]
     unit = 2**num_squeezes
     if height % unit or width % unit:

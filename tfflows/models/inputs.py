@@ -26,11 +26,13 @@ def checked_data(
     """
     x = as_float(x, dtype, name)
     leading = x.shape.rank - len(event_shape)
+    wanted = f"data of shape (batch, {', '.join(map(str, event_shape))})"
     if leading < 0 or not x.shape[leading:].is_compatible_with(event_shape):
-        raise ValueError(
-            f"{name}: expected data of shape (batch, "
-            f"{', '.join(map(str, event_shape))}), got {tuple(x.shape)}"
-        )
+        raise ValueError(f"{name}: expected {wanted}, got {tuple(x.shape)}")
+    # A graph traced for batches of several shapes knows the sizes only when it runs.
+    fits = tf.reduce_all(tf.equal(tf.shape(x)[leading:], event_shape))
+    with require(fits, f"{name}: expected {wanted}"):
+        x = tf.ensure_shape(tf.identity(x), x.shape[:leading].concatenate(event_shape))
     finite = tf.reduce_all(tf.math.is_finite(x))
     with require(finite, f"{name}: expected finite data, got NaN or Inf"):
         return tf.identity(x)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfflows.bijectors import AdditiveCoupling, Chain, Flatten, Scale
+from tfflows.checks import check_count
 from tfflows.distributions import StandardLogistic
 from tfflows.models.dense import preprocessing_for
 from tfflows.models.flow import Flow
@@ -48,6 +49,7 @@ def nice(
     Raises:
       ValueError: For an event of fewer than 2 elements, or parts out of range.
     """
+    check_count("num_couplings", num_couplings)
     couplings = [
         AdditiveCoupling(
             MLP(hidden_units, dtype=dtype),

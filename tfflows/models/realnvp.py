@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfflows.bijectors import ActNorm, AffineCoupling, Chain, Flatten, Permute
+from tfflows.checks import check_count
 from tfflows.models.dense import conditioner, preprocessing_for
 from tfflows.models.flow import Flow
 
@@ -55,6 +56,7 @@ def realnvp(
     Raises:
       ValueError: For an event of fewer than 2 elements, or parts out of range.
     """
+    check_count("num_couplings", num_couplings)
     if actnorm is None:
         actnorm = levels is None
     steps: list[Any] = [] if len(event_shape) == 1 else [Flatten(dtype=dtype)]

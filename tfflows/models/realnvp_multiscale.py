@@ -13,6 +13,7 @@ from tfflows.bijectors import (
     Multiscale,
     Squeeze,
 )
+from tfflows.checks import check_count
 from tfflows.models.flow import Flow
 from tfflows.models.image import check_images, image_base, image_preprocessing
 from tfflows.networks import ConvResNet
@@ -64,6 +65,7 @@ def realnvp_multiscale(
     Raises:
       ValueError: For sides that the levels cannot halve, or parts out of range.
     """
+    check_count("num_levels", num_levels)
     check_images(event_shape, num_levels, num_squeezes=num_levels - 1)
 
     def couplings(mask: str, number: int, level_width: int) -> list[FlowStep]:
