@@ -16,16 +16,16 @@ if __name__ != "tfflows.zoo":
     )
 
 from tfflows.zoo import experiments
-from tfflows.zoo.config import (
-    DataConfig,
-    ExperimentConfig,
-    ModelConfig,
-    NICEConfig,
-    RealNVPConfig,
-    TrainerConfig,
-)
+from tfflows.zoo.config import DataConfig, ExperimentConfig, ModelConfig, TrainerConfig
 from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.factory import create, load
+from tfflows.zoo.model_config import (
+    IAFConfig,
+    MAFConfig,
+    NICEConfig,
+    NSFConfig,
+    RealNVPConfig,
+)
 from tfflows.zoo.overrides import override
 from tfflows.zoo.registry import (
     ModelInfo,
@@ -39,9 +39,12 @@ __all__ = [
     "ConfigError",
     "DataConfig",
     "ExperimentConfig",
+    "IAFConfig",
+    "MAFConfig",
     "ModelConfig",
     "ModelInfo",
     "NICEConfig",
+    "NSFConfig",
     "RealNVPConfig",
     "TrainerConfig",
     "create",

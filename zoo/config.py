@@ -13,7 +13,6 @@ from typing import ClassVar, Literal
 
 import keras
 
-import tfflows
 from tfflows.zoo.errors import ConfigError, unknown_name
 
 _FAMILIES: dict[str, type[ModelConfig]] = {}
@@ -43,91 +42,6 @@ class ModelConfig:
           The model; its weights exist.
         """
         raise NotImplementedError(f"{type(self).__name__} has no build method")
-
-
-@dataclasses.dataclass(frozen=True)
-class NICEConfig(ModelConfig):
-    """Arguments of `tfflows.models.nice`."""
-
-    family: ClassVar[str] = "nice"
-    num_couplings: int = 4
-    hidden_units: tuple[int, ...] = (1000,) * 5
-    standardize: bool = False
-    evaluation_draws: int = 1
-    dtype: str | None = None
-
-    def build(self, event_shape: tuple[int, ...], levels: int | None) -> keras.Model:
-        """See the base class."""
-        arguments = dataclasses.asdict(self)
-        return tfflows.models.nice(event_shape, levels=levels, **arguments)
-
-
-@dataclasses.dataclass(frozen=True)
-class RealNVPConfig(ModelConfig):
-    """Arguments of `tfflows.models.realnvp`."""
-
-    family: ClassVar[str] = "realnvp"
-    num_couplings: int = 8
-    hidden_units: tuple[int, ...] = (128, 128)
-    network: Literal["mlp", "resnet"] = "mlp"
-    log_scale: Literal["tanh", "sigmoid", "exp"] = "tanh"
-    actnorm: bool | None = None
-    standardize: bool = False
-    logit_alpha: float = 0.05
-    evaluation_draws: int = 1
-    dtype: str | None = None
-
-    def build(self, event_shape: tuple[int, ...], levels: int | None) -> keras.Model:
-        """See the base class."""
-        arguments = dataclasses.asdict(self)
-        return tfflows.models.realnvp(event_shape, levels=levels, **arguments)
-
-
-@dataclasses.dataclass(frozen=True)
-class RealNVPMultiscaleConfig(ModelConfig):
-    """Arguments of `tfflows.models.realnvp_multiscale`."""
-
-    family: ClassVar[str] = "realnvp_multiscale"
-    num_levels: int = 2
-    width: int = 64
-    num_blocks: int = 8
-    log_scale: Literal["tanh", "sigmoid", "exp"] = "tanh"
-    logit_alpha: float = 0.05
-    base: Literal["normal", "logistic"] = "normal"
-    evaluation_draws: int = 1
-    dtype: str | None = None
-
-    def build(self, event_shape: tuple[int, ...], levels: int | None) -> keras.Model:
-        """See the base class."""
-        arguments = dataclasses.asdict(self)
-        return tfflows.models.realnvp_multiscale(
-            event_shape, levels=levels, **arguments
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class GlowConfig(ModelConfig):
-    """Arguments of `tfflows.models.glow`."""
-
-    family: ClassVar[str] = "glow"
-    num_steps: int = 32
-    num_levels: int = 3
-    width: int = 512
-    coupling: Literal["affine", "additive"] = "affine"
-    log_scale: Literal["tanh", "sigmoid", "exp"] = "sigmoid"
-    permutation: Literal["conv", "reverse", "shuffle"] = "conv"
-    split_priors: bool = True
-    num_classes: int | None = None
-    base: Literal["normal", "logistic"] = "normal"
-    logit_alpha: float | None = None
-    n_bits: int | None = None
-    evaluation_draws: int = 1
-    dtype: str | None = None
-
-    def build(self, event_shape: tuple[int, ...], levels: int | None) -> keras.Model:
-        """See the base class."""
-        arguments = dataclasses.asdict(self)
-        return tfflows.models.glow(event_shape, levels=levels, **arguments)
 
 
 @dataclasses.dataclass(frozen=True)

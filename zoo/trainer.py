@@ -18,13 +18,9 @@ from tfflows.training import (
     learning_rate_schedule,
 )
 from tfflows.zoo import run_dir
-from tfflows.zoo.config import (
-    ExperimentConfig,
-    GlowConfig,
-    RealNVPMultiscaleConfig,
-    TrainerConfig,
-)
+from tfflows.zoo.config import ExperimentConfig, TrainerConfig
 from tfflows.zoo.contexts import classes_in_turn
+from tfflows.zoo.model_config import GlowConfig, RealNVPMultiscaleConfig
 from tfflows.zoo.overrides import override
 from tfflows.zoo.pictures import is_image
 from tfflows.zoo.sources import load_source, resolve_shape

@@ -6,7 +6,14 @@ import pytest
 
 import tfflows
 from tfflows.zoo import ConfigError, get_config, list_models, override
-from tfflows.zoo.config import NICEConfig, RealNVPConfig, TrainerConfig
+from tfflows.zoo.config import TrainerConfig
+from tfflows.zoo.model_config import (
+    IAFConfig,
+    MAFConfig,
+    NICEConfig,
+    NSFConfig,
+    RealNVPConfig,
+)
 from tfflows.zoo.overrides import (
     field_names,
     first_difference,
@@ -26,12 +33,19 @@ def test_json_round_trip(name):
 
 @pytest.mark.parametrize(
     ("config", "function"),
-    [(NICEConfig, tfflows.models.nice), (RealNVPConfig, tfflows.models.realnvp)],
+    [
+        (NICEConfig, tfflows.models.nice),
+        (RealNVPConfig, tfflows.models.realnvp),
+        (MAFConfig, tfflows.models.maf),
+        (IAFConfig, tfflows.models.iaf),
+        (NSFConfig, tfflows.models.nsf),
+    ],
 )
 def test_fields_mirror_the_arguments_of_the_model(config, function):
     parameters = inspect.signature(function).parameters
     wanted = {k: p.default for k, p in parameters.items() if p.kind == p.KEYWORD_ONLY}
-    del wanted["name"], wanted["levels"]
+    for other in ("name", "levels", "context"):
+        wanted.pop(other, None)
     fields = {f.name: f.default for f in dataclasses.fields(config)}
     assert fields == wanted
 

@@ -15,8 +15,8 @@ from tests.zoo.test_cli import error_line, run
 from tfflows import zoo
 from tfflows.export import main as export_main
 from tfflows.zoo import evaluate, explore, sample, train
-from tfflows.zoo.config import GlowConfig, RealNVPMultiscaleConfig
 from tfflows.zoo.contexts import context_of_samples
+from tfflows.zoo.model_config import GlowConfig, RealNVPMultiscaleConfig
 
 IMAGE_FLOWS = [
     name

@@ -10,7 +10,9 @@ from tfflows.models.likelihoods import (
     GaussianLikelihood,
     Likelihood,
 )
+from tfflows.models.maf import iaf, maf
 from tfflows.models.nice import nice
+from tfflows.models.nsf import nsf
 from tfflows.models.realnvp import realnvp
 from tfflows.models.realnvp_multiscale import realnvp_multiscale
 from tfflows.models.reverse_kl import ReverseKL
@@ -26,7 +28,10 @@ __all__ = [
     "Likelihood",
     "ReverseKL",
     "glow",
+    "iaf",
+    "maf",
     "nice",
+    "nsf",
     "realnvp",
     "realnvp_multiscale",
     "vae",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tfflows.bijectors import ActNorm, AffineCoupling, Chain, Flatten, Permute
+from tfflows.bijectors import ActNorm, AffineCoupling, Permute
 from tfflows.checks import check_count
-from tfflows.models.dense import conditioner, preprocessing_for
+from tfflows.models.dense import conditioner, dense_flow, preprocessing_for
 from tfflows.models.flow import Flow
 
 
@@ -23,6 +23,8 @@ def realnvp(
     standardize: bool = False,
     logit_alpha: float = 0.05,
     evaluation_draws: int = 1,
+    context_dim: int | None = None,
+    context: Mapping[str, Any] | None = None,
     dtype: Any = None,
     name: str = "realnvp",
 ) -> Flow:
@@ -47,6 +49,9 @@ def realnvp(
       standardize: Whether to standardise the data, from `initialize`'s batch.
       logit_alpha: Alpha of the logit of integer data.
       evaluation_draws: Draws of dequantization noise that `evaluate` averages.
+      context_dim: Size of the context of a conditional model, or None.
+      context: `Flow`'s arguments `context_shape`, `context_dtype`, `context_network`,
+        where the context is no vector of that size but embedded as one.
       dtype: Keras dtype policy.
       name: Name of the model.
 
@@ -59,19 +64,23 @@ def realnvp(
     check_count("num_couplings", num_couplings)
     if actnorm is None:
         actnorm = levels is None
-    steps: list[Any] = [] if len(event_shape) == 1 else [Flatten(dtype=dtype)]
-    if levels is not None:
-        # Neighbouring pixels would all stand in one half.
-        steps.append(Permute("shuffle", dtype=dtype))
+    # Neighbouring pixels would all stand in one half.
+    steps: list[Any] = [] if levels is None else [Permute("shuffle", dtype=dtype)]
     for k in range(num_couplings):
         if actnorm:
             steps.append(ActNorm(dtype=dtype))
-        network_k = conditioner(network, hidden_units, dtype)
+        network_k = conditioner(network, hidden_units, context_dim, dtype)
         steps.append(
             AffineCoupling(
                 network_k, reverse=bool(k % 2), log_scale=log_scale, dtype=dtype
             )
         )
-    flow = Chain(steps, event_ndims=len(event_shape), dtype=dtype)
-    parts = preprocessing_for(levels, standardize, logit_alpha, evaluation_draws, dtype)
-    return Flow(flow, event_shape, None, parts, name=name, dtype=dtype)
+    return dense_flow(
+        steps,
+        event_shape,
+        preprocessing_for(levels, standardize, logit_alpha, evaluation_draws, dtype),
+        context_dim=context_dim,
+        context=context,
+        dtype=dtype,
+        name=name,
+    )

@@ -10,14 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from tfflows.zoo.config import (
-    DataConfig,
-    ExperimentConfig,
-    GlowConfig,
-    ModelConfig,
-    RealNVPMultiscaleConfig,
-    TrainerConfig,
-)
+from tfflows.zoo.config import DataConfig, ExperimentConfig, ModelConfig, TrainerConfig
+from tfflows.zoo.model_config import GlowConfig, RealNVPMultiscaleConfig
 from tfflows.zoo.registry import register
 
 _DIGITS = DataConfig(name="digits", event_shape=(8, 8, 1), levels=17)

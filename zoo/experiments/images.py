@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from tfflows.zoo.config import (
-    DataConfig,
-    ExperimentConfig,
-    NICEConfig,
-    RealNVPConfig,
-    TrainerConfig,
-)
+from tfflows.zoo.config import DataConfig, ExperimentConfig, TrainerConfig
+from tfflows.zoo.model_config import NICEConfig, RealNVPConfig
 from tfflows.zoo.registry import register
 
-_DIGITS = DataConfig(name="digits", event_shape=(8, 8, 1), levels=17)
-_MNIST = DataConfig(name="mnist", event_shape=(28, 28, 1), levels=256)
+DIGITS = DataConfig(name="digits", event_shape=(8, 8, 1), levels=17)
+MNIST = DataConfig(name="mnist", event_shape=(28, 28, 1), levels=256)
 # Bits/dim of the baselines that `tfflows.zoo.demo` computes.
-_DIGITS_BASELINES = {
+DIGITS_BASELINES = {
     "bits_per_dim of a full-covariance Gaussian": 2.97,
     "bits_per_dim of uniform levels": 4.087,
 }
@@ -32,12 +27,12 @@ def realnvp_digits() -> ExperimentConfig:
     return ExperimentConfig(
         name="realnvp_digits",
         model=RealNVPConfig(num_couplings=8, hidden_units=(64, 64), logit_alpha=0.01),
-        data=_DIGITS,
+        data=DIGITS,
         trainer=TrainerConfig(
             epochs=80, batch_size=64, learning_rate=2e-3, weight_decay=2.0
         ),
         description="dense RealNVP on scikit-learn's 8x8 digits, 17 grey levels",
-        reference=_DIGITS_BASELINES,
+        reference=DIGITS_BASELINES,
     )
 
 
@@ -52,12 +47,12 @@ def nice_digits() -> ExperimentConfig:
     return ExperimentConfig(
         name="nice_digits",
         model=NICEConfig(num_couplings=4, hidden_units=(128, 128)),
-        data=_DIGITS,
+        data=DIGITS,
         trainer=TrainerConfig(
             epochs=100, batch_size=64, learning_rate=1e-2, weight_decay=2.0
         ),
         description="NICE on scikit-learn's 8x8 digits, 17 grey levels",
-        reference=_DIGITS_BASELINES,
+        reference=DIGITS_BASELINES,
     )
 
 
@@ -71,7 +66,7 @@ def nice_mnist() -> ExperimentConfig:
     return ExperimentConfig(
         name="nice_mnist",
         model=NICEConfig(num_couplings=4, hidden_units=(1000,) * 5),
-        data=_MNIST,
+        data=MNIST,
         trainer=TrainerConfig(epochs=1500, batch_size=256, learning_rate=1e-3),
         description="NICE on MNIST: the paper's 4 couplings of 5x1000, logistic base",
         # Of the test data, in the paper's table; the others are the same in our units.
@@ -93,7 +88,7 @@ def realnvp_mnist_dense() -> ExperimentConfig:
     return ExperimentConfig(
         name="realnvp_mnist_dense",
         model=RealNVPConfig(num_couplings=8, hidden_units=(512, 512)),
-        data=_MNIST,
+        data=MNIST,
         trainer=TrainerConfig(
             epochs=100, batch_size=256, learning_rate=5e-4, weight_decay=0.1
         ),

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from tfflows.zoo.config import (
-    DataConfig,
-    ExperimentConfig,
-    NICEConfig,
-    RealNVPConfig,
-    TrainerConfig,
-)
+from tfflows.zoo.config import DataConfig, ExperimentConfig, TrainerConfig
+from tfflows.zoo.model_config import NICEConfig, RealNVPConfig
 from tfflows.zoo.registry import register
 
-_TRAINER = TrainerConfig(epochs=100, batch_size=256, learning_rate=1e-3, clip_norm=5.0)
+TABLE_TRAINER = TrainerConfig(
+    epochs=100, batch_size=256, learning_rate=1e-3, clip_norm=5.0
+)
 
 
 @register("realnvp_table")
@@ -27,7 +24,7 @@ def realnvp_table() -> ExperimentConfig:
             num_couplings=10, hidden_units=(128, 128), standardize=True
         ),
         data=DataConfig(),
-        trainer=_TRAINER,
+        trainer=TABLE_TRAINER,
         description="RealNVP on your own table: --dataset=csv:mine.csv",
     )
 
@@ -43,6 +40,6 @@ def nice_table() -> ExperimentConfig:
         name="nice_table",
         model=NICEConfig(num_couplings=8, hidden_units=(128, 128), standardize=True),
         data=DataConfig(),
-        trainer=_TRAINER,
+        trainer=TABLE_TRAINER,
         description="NICE on your own table: --dataset=csv:mine.csv",
     )

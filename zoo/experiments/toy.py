@@ -6,22 +6,18 @@ import functools
 import math
 
 from tfflows.data.toy import TOYS
-from tfflows.zoo.config import (
-    DataConfig,
-    ExperimentConfig,
-    ModelConfig,
-    NICEConfig,
-    RealNVPConfig,
-    TrainerConfig,
-)
+from tfflows.zoo.config import DataConfig, ExperimentConfig, ModelConfig, TrainerConfig
+from tfflows.zoo.model_config import NICEConfig, RealNVPConfig
 from tfflows.zoo.registry import register
 
 # With actnorms the same training ends at more than twice the KL.
 _REALNVP = RealNVPConfig(num_couplings=10, hidden_units=(64, 64), actnorm=False)
 _NICE = NICEConfig(num_couplings=8, hidden_units=(64, 64))
-_TRAINER = TrainerConfig(epochs=60, batch_size=512, learning_rate=5e-3, clip_norm=5.0)
+TOY_TRAINER = TrainerConfig(
+    epochs=60, batch_size=512, learning_rate=5e-3, clip_norm=5.0
+)
 # No model gets below the entropy; "kl" of tfflows-evaluate is the distance to it.
-_REFERENCE = {"checkerboard": {"entropy in nats": math.log(32)}}
+TOY_REFERENCE = {"checkerboard": {"entropy in nats": math.log(32)}}
 
 
 def _experiment(toy: str, model: ModelConfig) -> ExperimentConfig:
@@ -30,9 +26,9 @@ def _experiment(toy: str, model: ModelConfig) -> ExperimentConfig:
         name=f"{model.family}_{toy}",
         model=model,
         data=DataConfig(name=toy, event_shape=(2,)),
-        trainer=_TRAINER,
+        trainer=TOY_TRAINER,
         description=f"{title} on the 2-D density {toy}",
-        reference=_REFERENCE.get(toy, {}),
+        reference=TOY_REFERENCE.get(toy, {}),
     )
 
 
