@@ -9,6 +9,7 @@ if __name__ != "tfflows.export":
         "a second copy would have a registry of its own; use 'import tfflows.export'"
     )
 
+from tfflows.export.description import Provenance
 from tfflows.export.saved_model import export_saved_model
 
-__all__ = ["export_saved_model"]
+__all__ = ["Provenance", "export_saved_model"]

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfflows import checks
 
+IMAGE_RANK = 3  # of the events that `interpolate` is made for: [H, W, C]
 _UINT8_LEVELS = 256
 
 Outputs = dict[str, tf.Tensor]
@@ -62,6 +63,38 @@ def one_for_each(value: tf.Tensor, rows: tf.Tensor, what: str) -> tf.Tensor:
     fits = tf.equal(tf.shape(value)[0], tf.shape(rows)[0])
     with checks.require(fits, f"expected {what}"):
         return tf.identity(value)
+
+
+def interpolate_endpoint(
+    mix: Callable[..., tf.Tensor], x_spec: tf.TensorSpec, *more: tf.TensorSpec
+) -> Endpoint:
+    """The signature `interpolate` of mix(x_a, x_b, weight `[B, 1]`, ...).
+
+    Args:
+      mix: Takes also a tensor for each further spec; gives data `[B, ...]`.
+      x_spec: That of data, `x`.
+      *more: Specs of further inputs.
+    """
+
+    def interpolate(
+        x_a: tf.Tensor, x_b: tf.Tensor, weight: tf.Tensor, *others: tf.Tensor
+    ) -> Outputs:
+        x_b = one_for_each(x_b, x_a, "one x_b for each row of x_a")
+        weight = one_for_each(weight, x_a, "one weight for each row of x_a")
+        finite = tf.reduce_all(tf.math.is_finite(weight))
+        with checks.require(finite, "expected a finite weight"):
+            weight = tf.identity(weight[:, tf.newaxis])
+        return {"x": mix(x_a, x_b, weight, *others)}
+
+    ends = [tf.TensorSpec(x_spec.shape, x_spec.dtype, name) for name in ("x_a", "x_b")]
+    weight = tf.TensorSpec((None,), tf.float32, "weight")
+    return make_endpoint(interpolate, *ends, weight, *more)
+
+
+def mixed(z_a: tf.Tensor, z_b: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """(1 - weight) z_a + weight z_b."""
+    weight = tf.cast(weight, z_a.dtype)
+    return (1.0 - weight) * z_a + weight * z_b
 
 
 def sample_endpoint(draw: Callable[..., Outputs], *more: tf.TensorSpec) -> Endpoint:

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 import keras
 from absl import flags
 
+from tfflows.export.description import Provenance
 from tfflows.export.saved_model import export_saved_model
 from tfflows.zoo import ConfigError, cli, create, load
+from tfflows.zoo.provenance import of_registered, of_run
 
 FLAGS = flags.FlagValues()
 _STRINGS = {
@@ -58,12 +60,14 @@ def main(argv: Sequence[str]) -> None:
         raise ConfigError("expected --export_dir, the folder to export to")
     if FLAGS.split and FLAGS.default:
         raise ConfigError("expected --split or --default, got both")
+    model, provenance = _model()
     path = export_saved_model(
-        _model(),
+        model,
         FLAGS.export_dir,
         version=FLAGS.version,
         default=FLAGS.default,
         split=FLAGS.split,
+        provenance=provenance,
     )
     print(path)
 
@@ -73,14 +77,16 @@ def run() -> None:
     cli.run(main, FLAGS)
 
 
-def _model() -> keras.Model:
+def _model() -> tuple[keras.Model, Provenance]:
     if bool(FLAGS.model_dir) == bool(FLAGS.model):
         raise ConfigError("expected either --model_dir of a training run or --model")
     if FLAGS.model:
-        return create(FLAGS.model, weights=FLAGS.weights or "pretrained")
+        weights = FLAGS.weights or "pretrained"
+        model = create(FLAGS.model, weights=weights)
+        return model, of_registered(FLAGS.model, weights)
     if FLAGS.weights:
         raise ConfigError("expected --weights with --model, got it with --model_dir")
-    return load(FLAGS.model_dir)
+    return load(FLAGS.model_dir), of_run(FLAGS.model_dir)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import keras
 
+from tfflows.export.description import Provenance, describe, write_description
 from tfflows.export.endpoints import Endpoint
+from tfflows.export.info import info_endpoint
 from tfflows.export.signatures import flow_endpoints
 from tfflows.export.vae_signatures import vae_endpoints
 from tfflows.models.flow import Flow
@@ -21,13 +23,16 @@ def export_saved_model(
     version: int | None = None,
     default: str | None = None,
     split: bool = False,
+    *,
+    provenance: Provenance | None = None,
 ) -> Path:
     """Writes a model as a SavedModel that TensorFlow Serving can load.
 
     It goes to `<directory>/<version>/`, with the signatures of
-    `tfflows.export.signatures`, or of `tfflows.export.vae_signatures`, and one of them
-    again as `serving_default`. A server that polls the directory sees a version appear
-    as a whole or not at all.
+    `tfflows.export.signatures`, or of `tfflows.export.vae_signatures`, with `info`
+    (`tfflows.export.info`), and one of them again as `serving_default`. Beside it,
+    `assets.extra/flow.json` says what it is (`tfflows.export.description`). A server
+    that polls the directory sees a version appear as a whole or not at all.
 
     Args:
       model: An initialised `tfflows.Flow` or `tfflows.FlowVAE`.
@@ -38,6 +43,7 @@ def export_saved_model(
       split: Whether each signature becomes a SavedModel of its own, under
         `<directory>/<signature>/<version>/`, for servers that know one signature per
         model. Each is its own `serving_default`.
+      provenance: Where the model comes from, for `info` and `flow.json`.
 
     Returns:
       The folder of the new version; with `split`, `directory`.
@@ -48,29 +54,33 @@ def export_saved_model(
       FileExistsError: The version exists.
     """
     endpoints = _endpoints(model)
+    names = [*endpoints, "info"]
     if split and default is not None:
         raise ValueError(
             f"expected no default with split=True, where each signature is the default "
             f"of its own folder, got {default!r}"
         )
-    default = default or next(iter(endpoints))
-    if default not in endpoints:
-        raise ValueError(f"expected default in {list(endpoints)}, got {default!r}")
+    default = default or names[0]
+    if default not in names:
+        raise ValueError(f"expected default in {names}, got {default!r}")
 
     directory = Path(directory)
+    # The first of a folder's signatures is its default.
+    folders = {directory: sorted(names, key=lambda name: name != default)}
     if split:
-        exports = {directory / name: {name: endpoints[name]} for name in endpoints}
-    else:
-        # ExportArchive repeats the first endpoint as serving_default.
-        exports = {directory: {default: endpoints[default], **endpoints}}
-    version = _new_version(list(exports), version)
+        folders = {directory / name: [name] for name in names}
+    version = _new_version(list(folders), version)
+    description = describe(model, version, provenance or Provenance())
+    endpoints["info"] = info_endpoint(description)
+
     directory.mkdir(parents=True, exist_ok=True)
     # Beside the versions, so that the rename stays within one file system.
     with tempfile.TemporaryDirectory(dir=directory, prefix=".tmp_") as temporary:
         written: dict[Path, Path] = {}
-        for folder, chosen in exports.items():
+        for folder, chosen in folders.items():
             written[folder] = Path(temporary, str(len(written)))
-            _write(chosen, written[folder])
+            _write({name: endpoints[name] for name in chosen}, written[folder])
+            write_description(description, written[folder], default=chosen[0])
         for folder, path in written.items():
             folder.mkdir(exist_ok=True)
             path.rename(folder / str(version))
@@ -116,6 +126,7 @@ def _new_version(folders: list[Path], version: int | None) -> int:
 
 def _write(endpoints: dict[str, Endpoint], path: Path) -> None:
     archive = keras.export.ExportArchive()
+    # The archive repeats the first endpoint as serving_default.
     for name, endpoint in endpoints.items():
         archive.add_endpoint(name, endpoint.function, list(endpoint.inputs))
     archive.write_out(path, verbose=False)

@@ -5,6 +5,8 @@
 | `log_prob` | `x [B, ...]` | `log_prob [B]`, and `bits_per_dim [B]` of integer data |
 | `encode` | `x [B, ...]` | `z [B, D]`, `log_det_jacobian [B]` |
 | `decode` | `z [B, D]` | `x [B, ...]` |
+| `score` | `x [B, ...]` | `score [B, ...]`, `log_prob [B]` |
+| `interpolate` | `x_a [B, ...]`, `x_b [B, ...]`, `weight float32 [B]` | `x [B, ...]` |
 | `sample` | `seed int32 [B, 2]`, `temperature float32 [B]` | `x [B, ...]`, `log_prob [B]` |
 | `sample_n` | `num_samples int32 []`, `seed int32 [2]`, `temperature float32 []` | `x [N, ...]`, `log_prob [N]` |
 
@@ -14,7 +16,10 @@ batch axis.
 
 Log-densities and log-dets are in nats, in the units of the raw data. The input `x` of
 a model of integer data is uint8 (int32 above 256 levels); the output `x` is always
-continuous, for integer data y in [0, levels) whose floor is the pixel.
+continuous, for integer data y in [0, levels) whose floor is the pixel. `score` is the
+gradient of log p with respect to x, for integer data to the dequantised y. Image models
+have `interpolate`: at weight 0 the image x_a, at 1 x_b, between them images on the
+straight line between their latents.
 """  # noqa: E501 (a table row is one line)
 
 from __future__ import annotations
@@ -22,11 +27,15 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfflows import metrics
+from tfflows.export.description import float_dtype
 from tfflows.export.endpoints import (
+    IMAGE_RANK,
     Endpoint,
     Outputs,
     data_spec,
+    interpolate_endpoint,
     make_endpoint,
+    mixed,
     sample_endpoint,
     sample_n_endpoint,
 )
@@ -47,11 +56,18 @@ def flow_endpoints(flow: Flow) -> dict[str, Endpoint]:
       The endpoints by name, the default first; of a flow without an inverse, those
       that draw and decode.
     """
-    given = {"log_prob": _log_prob(flow), "encode": _encode(flow)}
     drawn = {"sample": _sample(flow), "sample_n": _sample_n(flow)}
     if not flow.has_inverse:
         return {**drawn, "decode": _decode(flow)}
-    return {**given, "decode": _decode(flow), **drawn}
+    given = {
+        "log_prob": _log_prob(flow),
+        "encode": _encode(flow),
+        "decode": _decode(flow),
+        "score": _score(flow),
+    }
+    if len(flow.event_shape) == IMAGE_RANK:
+        given["interpolate"] = _interpolate(flow)
+    return {**given, **drawn}
 
 
 def _log_prob(flow: Flow) -> Endpoint:
@@ -77,8 +93,30 @@ def _decode(flow: Flow) -> Endpoint:
     def decode(z: tf.Tensor, *context: tf.Tensor) -> Outputs:
         return {"x": flow.decode(z, *context)}
 
-    spec = tf.TensorSpec((None, flow.latent_dim), _float_dtype(flow), "z")
+    spec = tf.TensorSpec((None, flow.latent_dim), float_dtype(flow), "z")
     return make_endpoint(decode, spec, *_context_specs(flow))
+
+
+def _score(flow: Flow) -> Endpoint:
+    def score(x: tf.Tensor, *context: tf.Tensor) -> Outputs:
+        y = flow.dequantize(x)
+        named = {"context": context[0]} if context else {}
+        with tf.GradientTape() as tape:
+            tape.watch(y)
+            log_prob = flow.distribution.log_prob(y, **named)
+        return {"score": tape.gradient(log_prob, y), "log_prob": log_prob}
+
+    return make_endpoint(score, _data_spec(flow), *_context_specs(flow))
+
+
+def _interpolate(flow: Flow) -> Endpoint:
+    def mix(
+        x_a: tf.Tensor, x_b: tf.Tensor, weight: tf.Tensor, *context: tf.Tensor
+    ) -> tf.Tensor:
+        ends = [flow.encode(x, *context) for x in (x_a, x_b)]
+        return flow.decode(mixed(*ends, weight), *context)
+
+    return interpolate_endpoint(mix, _data_spec(flow), *_context_specs(flow))
 
 
 def _sample(flow: Flow) -> Endpoint:
@@ -98,7 +136,7 @@ def _sample_n(flow: Flow) -> Endpoint:
 
 
 def _data_spec(flow: Flow) -> tf.TensorSpec:
-    return data_spec(flow.event_shape, flow.levels, _float_dtype(flow))
+    return data_spec(flow.event_shape, flow.levels, float_dtype(flow))
 
 
 def _context_specs(
@@ -110,8 +148,3 @@ def _context_specs(
         return ()
     shape = (*batch, *conditioning.context_shape)
     return (tf.TensorSpec(shape, conditioning.context_dtype, "context"),)
-
-
-def _float_dtype(flow: Flow) -> tf.DType:
-    """The dtype of the flow path, float32 or float64 whatever the networks' policy."""
-    return flow.base.distribution.dtype

@@ -5,13 +5,16 @@
 | `elbo` | `x [B, ...]`, `seed int32 [B, 2]` | `elbo`, `reconstruction`, `kl`, each `[B]` |
 | `encode` | `x [B, ...]`, `seed int32 [B, 2]` | `z`, `mean`, `log_variance`, each `[B, D]` |
 | `decode` | `z [B, D]` | `x [B, ...]` |
+| `interpolate` | `x_a [B, ...]`, `x_b [B, ...]`, `weight float32 [B]` | `x [B, ...]` |
 | `sample` | `seed int32 [B, 2]`, `temperature float32 [B]` | `x [B, ...]`, `mean [B, ...]` |
 | `sample_n` | `num_samples int32 []`, `seed int32 [2]`, `temperature float32 []` | `x [N, ...]`, `mean [N, ...]` |
 
 The terms of the bound are in nats, of one draw for each seed row. `mean` of `encode`
-is that of the Gaussian which the posterior flow, where there is one, takes to z. The
-`x` of `decode` and the `mean` of the samples are means of p(x|z); the `x` of the
-samples is a draw of it, in the units of the raw data.
+is that of the Gaussian which the posterior flow, where there is one, takes to z. Image
+models have `interpolate`, between what z becomes of this mean for x_a (weight 0) and
+for x_b (weight 1). The `x` of `decode` and `interpolate` and the `mean` of the samples
+are means of p(x|z); the `x` of the samples is a draw of it, in the units of the raw
+data.
 """  # noqa: E501 (a table row is one line)
 
 from __future__ import annotations
@@ -22,10 +25,13 @@ import tensorflow as tf
 
 from tfflows import random
 from tfflows.export.endpoints import (
+    IMAGE_RANK,
     Endpoint,
     Outputs,
     data_spec,
+    interpolate_endpoint,
     make_endpoint,
+    mixed,
     one_for_each,
     sample_endpoint,
     sample_n_endpoint,
@@ -46,10 +52,15 @@ def vae_endpoints(vae: FlowVAE) -> dict[str, Endpoint]:
     Returns:
       The endpoints by name, the default first.
     """
-    return {
+    given = {
         "elbo": _of_data(vae, vae.elbo_rows),
         "encode": _of_data(vae, vae.encode_rows),
         "decode": _decode(vae),
+    }
+    if len(vae.event_shape or ()) == IMAGE_RANK:
+        given["interpolate"] = _interpolate(vae)
+    return {
+        **given,
         "sample": sample_endpoint(vae.sample_rows),
         "sample_n": _sample_n(vae),
     }
@@ -61,7 +72,7 @@ def _of_data(vae: FlowVAE, rows: Callable[[tf.Tensor, tf.Tensor], Outputs]) -> E
 
     return make_endpoint(
         of_data,
-        data_spec(vae.event_shape, vae.levels, vae.flow_dtype),
+        _data_spec(vae),
         tf.TensorSpec((None, 2), tf.int32, "seed"),
     )
 
@@ -72,6 +83,18 @@ def _decode(vae: FlowVAE) -> Endpoint:
 
     spec = tf.TensorSpec((None, vae.latent_dim), vae.flow_dtype, "z")
     return make_endpoint(decode, spec)
+
+
+def _interpolate(vae: FlowVAE) -> Endpoint:
+    def mix(x_a: tf.Tensor, x_b: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+        ends = [vae.encode_mean(x) for x in (x_a, x_b)]
+        return vae.decode(mixed(*ends, weight))
+
+    return interpolate_endpoint(mix, _data_spec(vae))
+
+
+def _data_spec(vae: FlowVAE) -> tf.TensorSpec:
+    return data_spec(vae.event_shape, vae.levels, vae.flow_dtype)
 
 
 def _sample_n(vae: FlowVAE) -> Endpoint:

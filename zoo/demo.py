@@ -58,8 +58,11 @@ def main(argv: Sequence[str]) -> None:
 
     # Here, because the zoo's other parts work without the exporter.
     from tfflows.export import export_saved_model
+    from tfflows.zoo import provenance
 
-    exported = export_saved_model(model, folder / "export")
+    exported = export_saved_model(
+        model, folder / "export", provenance=provenance.of_run(folder / "run")
+    )
     _say(f"Exported: {exported}\nA new process asks it, with TensorFlow alone:")
     ask_export(exported, source.arrays("test", limit=64), folder / "held_out.npy")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tfflows.export import main
+from tfflows.export import Provenance, main
 from tfflows.zoo import cli
 
 
@@ -10,6 +10,7 @@ from tfflows.zoo import cli
 def call(tmp_path, monkeypatch, scale_flow, capsys):
     """Runs the binary: its exit code, the lines of stdout and of stderr."""
     monkeypatch.setattr(main, "load", lambda model_dir: scale_flow)
+    monkeypatch.setattr(main, "of_run", lambda model_dir: Provenance(model="mine"))
 
     def call(*arguments):
         line = ["tfflows-export", *(a.format(tmp_path) for a in arguments)]

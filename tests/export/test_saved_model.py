@@ -13,7 +13,7 @@ from tfflows import Flow, bijectors, models
 from tfflows.export import export_saved_model
 from tfflows.export.signatures import flow_endpoints
 
-SIGNATURES = ["decode", "encode", "log_prob", "sample", "sample_n"]
+SIGNATURES = ["decode", "encode", "info", "log_prob", "sample", "sample_n", "score"]
 
 
 def names(folder):

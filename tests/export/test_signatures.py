@@ -1,5 +1,7 @@
 """Exports through the C API against the live model: what a server will answer."""
 
+import json
+
 import numpy as np
 import pytest
 from tensorflow.core.protobuf import saved_model_pb2
@@ -48,7 +50,24 @@ def table(flow):
         "decode": (z | context, y),
         "sample": (rows | context, y | log_prob),
         "sample_n": (draw | one, y | log_prob),
-    }
+        "score": (x | context, {"score": y["x"], **log_prob}),
+        "info": ({"dummy": (INT, (-1,))}, INFO | info_shape(len(event))),
+    } | (interpolation(x["x"], y, context) if len(event) == 3 else {})
+
+
+STRINGS = ("kind", "model", "tfflows_version", "training_data", "units")
+NUMBERS = ("latent_dim", "levels", "num_parameters", "version")
+INFO = dict.fromkeys(STRINGS, ("string", (-1,)))
+INFO |= dict.fromkeys(NUMBERS, ("int64", (-1,)))
+
+
+def info_shape(rank):
+    return {"event_shape": ("int64", (-1, rank))}
+
+
+def interpolation(x, y, context):
+    inputs = {"x_a": x, "x_b": x, "weight": (FLOAT, (-1,))}
+    return {"interpolate": (inputs | context, y)}
 
 
 def test_names_dtypes_and_shapes_are_those_of_the_table(worker, export):
@@ -81,6 +100,71 @@ def test_encode_and_decode(run, export):
     np.testing.assert_allclose(decoded, export.data, rtol=1e-4, atol=1e-4)
     live = export.flow.decode(outputs["z"], **context)
     np.testing.assert_allclose(decoded, live, rtol=RTOL, atol=1e-5)
+
+
+def test_score_is_the_gradient_of_log_prob(run, export):
+    """Along a direction: the difference quotient of the density in float32."""
+    flow, context = export.flow, export.context(5)
+    outputs = run("score", x=export.data, **context)
+    np.testing.assert_allclose(
+        outputs["log_prob"], flow.log_prob(export.data, **context), rtol=RTOL
+    )
+    y = flow.dequantize(export.data)
+    direction = np.random.default_rng(0).normal(size=y.shape).astype(np.float32)
+    step = 1e-2 / np.sqrt(y[0].shape.num_elements())
+    ends = [
+        flow.distribution.log_prob(y + sign * step * direction, **context)
+        for sign in (1, -1)
+    ]
+    slope = (ends[0] - ends[1]) / (2 * step)
+    found = np.sum(outputs["score"] * direction, axis=tuple(range(1, y.shape.rank)))
+    scale = np.sqrt(np.sum(np.square(outputs["score"])) / len(y))
+    np.testing.assert_allclose(found, slope, rtol=1e-2, atol=2e-2 * scale)
+
+
+def test_interpolate_goes_from_one_image_to_the_other(run, export):
+    if len(export.flow.event_shape) != 3:
+        pytest.skip("the events are no images")
+    x_a, x_b = export.data[:3], export.data[1:4]
+    ends = {"x_a": x_a, "x_b": x_b, **export.context(3)}
+    x = run("interpolate", weight=np.float32([0, 0.3, 1]), **ends)["x"]
+    np.testing.assert_allclose(x[0], x_a[0], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(x[2], x_b[2], rtol=1e-4, atol=1e-3)
+    context = export.context(slice(1, 2))
+    both = np.stack([x_a[1], x_b[1]])
+    z_a, z_b = export.flow.encode(both, **{k: v[[0, 0]] for k, v in context.items()})
+    live = export.flow.decode(0.7 * z_a[None] + 0.3 * z_b[None], **context)
+    np.testing.assert_allclose(x[1], live[0], rtol=1e-4, atol=1e-3)
+
+
+def test_info_describes_the_model_in_each_row(run, export):
+    outputs = run("info", dummy=np.int32([7, 8, 9]))
+    facts = json.loads((export.path / "assets.extra" / "flow.json").read_text())
+    for name in STRINGS:
+        assert outputs[name].tolist() == 3 * [(facts[name] or "").encode()]
+    for name in NUMBERS:
+        assert outputs[name].tolist() == 3 * [facts[name] or 0]
+    assert outputs["event_shape"].tolist() == 3 * [list(export.flow.event_shape)]
+    assert facts["model"] == export.flow.name
+    assert facts["num_parameters"] == export.flow.count_params() - sum(
+        w.value.shape.num_elements() for w in export.flow.non_trainable_weights
+    )
+
+
+def test_flow_json_describes_the_signatures(worker, export):
+    facts = json.loads((export.path / "assets.extra" / "flow.json").read_text())
+    found = worker.signatures(export.path)
+    assert set(facts["signatures"]) == set(found) - {"serving_default"}
+    assert facts["default"] == "log_prob"
+    for name, signature in facts["signatures"].items():
+        for side in ("inputs", "outputs"):
+            shapes = {
+                key: (info.dtype, [None if n < 0 else n for n in info.shape])
+                for key, info in getattr(found[name], side).items()
+            }
+            told = {k: (v["dtype"], v["shape"]) for k, v in signature[side].items()}
+            assert told == shapes
+        assert signature["batchable"] == (name != "sample_n")
 
 
 def test_sample(run, export):
@@ -184,6 +268,7 @@ def test_one_context_for_two_rows_is_refused(run, export):
     z = ones((2, export.flow.latent_dim))
     for signature, inputs in {
         "log_prob": {"x": export.data[:2]},
+        "score": {"x": export.data[:2]},
         "encode": {"x": export.data[:2]},
         "decode": {"z": z},
         "sample": {"seed": seeds(2), "temperature": ones(2)},
@@ -196,8 +281,13 @@ def test_one_context_for_two_rows_is_refused(run, export):
 def wrong_values(export):
     x, context = export.data.copy(), export.context(5)
     x[0] = np.nan if export.flow.levels is None else export.flow.levels
-    yield "log_prob", {"x": x, **context}
-    yield "encode", {"x": x, **context}
+    for signature in ("log_prob", "encode", "score"):
+        yield signature, {"x": x, **context}
+    if len(export.flow.event_shape) == 3:
+        ends = {"x_a": x, "x_b": export.data, **context}
+        yield "interpolate", {**ends, "weight": ones(5)}
+        ends["x_a"] = export.data
+        yield "interpolate", {**ends, "weight": np.float32([0, 1, np.inf, 0, 0])}
     rows = {"seed": seeds(2), "temperature": np.float32([1, -1])}
     yield "sample", rows | export.context(2)
     draw = {"num_samples": np.int32(2), "seed": seeds(1)[0], **export.one_context()}

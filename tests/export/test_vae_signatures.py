@@ -44,13 +44,17 @@ def test_every_signature_answers_as_the_model(worker, export, x):
         "serving_default": ({"x": x, "seed": SEEDS}, vae.elbo_rows(x, SEEDS)),
         "encode": ({"x": x, "seed": SEEDS}, vae.encode_rows(x, SEEDS)),
         "decode": ({"z": z}, {"x": vae.decode(z)}),
+        "interpolate": (
+            {"x_a": x, "x_b": x[::-1], "weight": np.zeros(5, np.float32)},
+            {"x": vae.reconstruct(x)},
+        ),
         "sample": (
             {"seed": SEEDS, "temperature": TEMPERATURES},
             vae.sample_rows(SEEDS, TEMPERATURES),
         ),
         "sample_n": (one, {"x": vae.sample(4, SEEDS[0], 0.7)}),
     }
-    assert set(worker.signatures(path)) == set(asked)
+    assert set(worker.signatures(path)) == {*asked, "info"}
     for signature, (inputs, wanted) in asked.items():
         outputs = worker.run(path, signature, inputs)
         assert set(outputs) >= set(wanted)
@@ -87,7 +91,7 @@ def test_a_flow_without_an_inverse_exports_what_it_can(worker, tmp_path):
     flow = Flow(bijectors.Chain([bijectors.TriangularSylvester()]), (3,))
     randomize(flow)
     path = export_saved_model(flow, tmp_path)
-    signatures = {"serving_default", "decode", "sample", "sample_n"}
+    signatures = {"serving_default", "decode", "info", "sample", "sample_n"}
     assert set(worker.signatures(path)) == signatures
     inputs = {"seed": SEEDS, "temperature": TEMPERATURES}
     x, log_prob = flow.sample_rows_and_log_prob(

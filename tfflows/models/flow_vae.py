@@ -223,12 +223,16 @@ class FlowVAE(LatentModel):
             )
         return self.likelihood.mean(self._params(z))
 
+    def encode_mean(self, x: Any) -> tf.Tensor:
+        """What the posterior flow makes of the mean of z_0, `[B, latent_dim]`."""
+        features, mean, _ = self._encoded(self._checked(x))
+        if self.posterior is None:
+            return mean
+        return self.posterior.forward(mean, features)
+
     def reconstruct(self, x: Any) -> tf.Tensor:
-        """`decode` at the posterior flow of the mean of z_0: deterministic."""
-        features, z, _ = self._encoded(self._checked(x))
-        if self.posterior is not None:
-            z = self.posterior.forward(z, features)
-        return self.decode(z)
+        """`decode` at `encode_mean`: deterministic."""
+        return self.decode(self.encode_mean(x))
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """`reconstruct`.

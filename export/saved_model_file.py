@@ -1,0 +1,76 @@
+"""The file `saved_model.pb`, read without loading the model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+
+INIT_OP = "__saved_model_init_op"
+
+
+def read_meta_graph(directory: str | os.PathLike) -> meta_graph_pb2.MetaGraphDef:
+    """Reads the graph that servers load: that of the tag "serve".
+
+    Args:
+      directory: The folder of `saved_model.pb`.
+
+    Raises:
+      FileNotFoundError: There is no such file.
+      ValueError: It is no SavedModel, or has no such graph.
+    """
+    path = Path(directory) / "saved_model.pb"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"expected the folder of a SavedModel, got {directory}: no saved_model.pb "
+            "there; of a served model, give one of its versions, as in models/mine/1"
+        )
+    message = saved_model_pb2.SavedModel()
+    try:
+        message.ParseFromString(path.read_bytes())
+    except DecodeError as error:
+        raise ValueError(f"expected a SavedModel in {path}: {error}") from error
+    for graph in message.meta_graphs:
+        if "serve" in graph.meta_info_def.tags:
+            return graph
+    raise ValueError(
+        f"expected a graph with the tag 'serve' in {path}, got none: save it with "
+        "tf.saved_model.save"
+    )
+
+
+def describe_signatures(graph: meta_graph_pb2.MetaGraphDef) -> dict[str, Any]:
+    """The signatures by name, as in `flow.json`, the default's repetition left out."""
+    return {
+        name: {
+            "inputs": _tensors(signature.inputs),
+            "outputs": _tensors(signature.outputs),
+            "batchable": all(
+                has_batch_axis(info)
+                for side in (signature.inputs, signature.outputs)
+                for info in side.values()
+            ),
+        }
+        for name, signature in sorted(graph.signature_def.items())
+        if name not in (INIT_OP, "serving_default")
+    }
+
+
+def has_batch_axis(info: meta_graph_pb2.TensorInfo) -> bool:
+    """Whether the first axis of an input or output has any size."""
+    dims = info.tensor_shape.dim
+    return not info.tensor_shape.unknown_rank and len(dims) > 0 and dims[0].size == -1
+
+
+def _tensors(infos: Any) -> dict[str, Any]:
+    return {
+        name: {
+            "dtype": tf.as_dtype(info.dtype).name,
+            "shape": tf.TensorShape(info.tensor_shape).as_list(),
+        }
+        for name, info in sorted(infos.items())
+    }
