@@ -134,3 +134,11 @@ def export(request, tmp_path_factory):
     flow, data, *contexts = MAKERS[request.param]()
     path = export_saved_model(flow, tmp_path_factory.mktemp(request.param))
     return Export(flow, data[:5], path, *contexts)
+
+
+@pytest.fixture(scope="session")
+def scale_export(scale_flow, tmp_path_factory):
+    """The folder of all versions of `scale_flow`."""
+    folder = tmp_path_factory.mktemp("scale")
+    export_saved_model(scale_flow, folder)
+    return folder

@@ -1,0 +1,191 @@
+"""The REST client, over requests."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tfflows.export.c_api import Signature, TensorInfo
+from tfflows.export.client.arrays import Arrays, is_batched
+from tfflows.export.client.base import Client
+from tfflows.export.client.errors import ServingError
+
+_RETRIED = (429, 502, 503, 504)
+_CODES = {
+    400: "INVALID_ARGUMENT",
+    404: "NOT_FOUND",
+    413: "RESOURCE_EXHAUSTED",
+    429: "RESOURCE_EXHAUSTED",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+_DTYPES = {
+    "DT_FLOAT": "float32",
+    "DT_DOUBLE": "float64",
+    "DT_BOOL": "bool",
+    "DT_STRING": "string",
+}
+
+
+class RestClient(Client):
+    """Asks a model over TensorFlow Serving's REST API.
+
+    An answer 429, 502, 503 or 504, and a connection that fails, are tried again, with
+    a pause that doubles (urllib3's `Retry`, which also obeys Retry-After).
+
+    Args:
+      url: "http://127.0.0.1:8501".
+      model: Name of the served model.
+      version: A version; None: the one the server has chosen.
+      form: "row" or "columnar" requests; signatures without a batch axis are always
+        asked in columns, for rows cannot carry their scalars.
+      chunk_size: Rows of one request.
+      timeout: Seconds that one try may take to connect, and between two bytes of its
+        answer.
+      retries: How often a request is tried again.
+      backoff: Seconds before the second retry; doubled for each further one.
+
+    Raises:
+      ImportError: requests is not installed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        version: int | None = None,
+        *,
+        form: str = "row",
+        chunk_size: int = 256,
+        timeout: float = 30.0,
+        retries: int = 5,
+        backoff: float = 0.1,
+    ) -> None:
+        super().__init__(model, version, chunk_size)
+        if form not in ("row", "columnar"):
+            raise ValueError(f"expected form 'row' or 'columnar', got {form!r}")
+        self._form, self._timeout = form, timeout
+        path = f"{url.rstrip('/')}/v1/models/{model}"
+        self._url = path if version is None else f"{path}/versions/{version}"
+        self._session = _session(retries, backoff)
+
+    def close(self) -> None:
+        """See `Client.close`."""
+        self._session.close()
+
+    def metadata(self) -> dict[str, Signature]:
+        """See `Client.metadata`."""
+        answer = self._request("GET", "/metadata")
+        signatures = answer["metadata"]["signature_def"]["signature_def"]
+        return {
+            name: Signature(_infos(item["inputs"]), _infos(item["outputs"]))
+            for name, item in signatures.items()
+            if name != "__saved_model_init_op"
+        }
+
+    def status(self) -> dict[int, str]:
+        """See `Client.status`."""
+        rows = self._request("GET", "")["model_version_status"]
+        return {int(row["version"]): row["state"] for row in rows}
+
+    def _call(self, name: str, signature: Signature, inputs: Arrays) -> Arrays:
+        lists = {key: array.tolist() for key, array in inputs.items()}
+        rows = self._form == "row" and is_batched(signature)
+        if rows:
+            columns = zip(*lists.values(), strict=True)
+            body: Any = [dict(zip(lists, row, strict=True)) for row in columns]
+        else:
+            body = lists
+        request = {"signature_name": name, "instances" if rows else "inputs": body}
+        answer = self._request("POST", ":predict", request)
+        outputs = answer["predictions" if rows else "outputs"]
+        return _arrays(outputs, signature.outputs, rows)
+
+    def _request(self, method: str, path: str, body: Any = None) -> Any:
+        import requests
+
+        data = None if body is None else json.dumps(body, default=_base64)
+        try:
+            response = self._session.request(
+                method, self._url + path, data=data, timeout=self._timeout
+            )
+            answer = response.json()
+        except requests.JSONDecodeError:
+            answer = {"error": response.text[:200]}
+        except requests.RequestException as error:
+            raise ServingError(_transport_code(error), str(error)) from error
+        if not response.ok or "error" in answer:
+            code = _CODES.get(response.status_code, "INTERNAL")
+            raise ServingError(code, answer.get("error", response.reason))
+        return answer
+
+
+def _session(retries: int, backoff: float) -> Any:
+    try:
+        import requests
+        from requests.adapters import HTTPAdapter
+        from urllib3 import Retry
+    except ImportError as error:
+        raise ImportError(
+            "expected requests for the REST client: pip install 'tfflows[serving]'"
+        ) from error
+    retry = Retry(
+        total=retries,
+        backoff_factor=backoff,
+        status_forcelist=_RETRIED,
+        allowed_methods=None,  # a prediction changes nothing: POST as well
+        raise_on_status=False,
+    )
+    session = requests.Session()
+    session.headers["Content-Type"] = "application/json"
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retry))
+    return session
+
+
+def _transport_code(error: Exception) -> str:
+    # A timeout of the last retry is the reason within a ConnectionError.
+    reason = getattr(error.args[0], "reason", error) if error.args else error
+    late = "Timeout" in type(reason).__name__
+    return "DEADLINE_EXCEEDED" if late else "UNAVAILABLE"
+
+
+def _infos(tensors: Mapping[str, Any]) -> dict[str, TensorInfo]:
+    """Reads the JSON form of protos TensorInfo."""
+    infos = {}
+    for name, info in tensors.items():
+        dtype, dims = info["dtype"], info["tensor_shape"].get("dim", [])
+        infos[name] = TensorInfo(
+            info["name"],
+            _DTYPES.get(dtype, dtype.removeprefix("DT_").lower()),
+            tuple(int(dim["size"]) for dim in dims),
+        )
+    return infos
+
+
+def _arrays(outputs: Any, infos: Mapping[str, TensorInfo], rows: bool) -> Arrays:
+    """Arrays of an answer, of which a single output comes without its name."""
+    if len(infos) == 1:
+        outputs = {next(iter(infos)): outputs}
+    elif rows:
+        outputs = {name: [row[name] for row in outputs] for name in infos}
+    return {
+        name: np.array(_texts(outputs[name]), np.bytes_)
+        if info.dtype == "string"
+        else np.array(outputs[name], info.dtype)
+        for name, info in infos.items()
+    }
+
+
+def _base64(text: bytes) -> dict[str, str]:
+    return {"b64": base64.b64encode(text).decode()}
+
+
+def _texts(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_texts(item) for item in value]
+    return base64.b64decode(value["b64"]) if isinstance(value, dict) else value.encode()

@@ -1,0 +1,53 @@
+"""The app of tfflows-serve in a thread; its models run in the C API's own process."""
+
+import contextlib
+import socket
+import threading
+import time
+
+import uvicorn
+
+from tfflows.export.serve_app import Limits, make_app
+from tfflows.export.served_model import ServedModel
+
+_LOCK = threading.Lock()  # the worker answers one request at a time
+
+
+class WorkerModel:
+    """What `ServedModel` loads, run by a `CApiWorker`: no XLA is disabled here."""
+
+    def __init__(self, worker, path):
+        self._worker, self._path = worker, path
+        with _LOCK:
+            self.signatures = worker.signatures(path)
+
+    def run(self, signature, inputs):
+        with _LOCK:
+            return self._worker.run(self._path, signature, inputs)
+
+    def close(self):
+        """The worker keeps it."""
+
+
+def served(worker, folder, name="mine"):
+    model = ServedModel(name, folder, lambda path: WorkerModel(worker, path))
+    model.poll()
+    model.poll()
+    return model
+
+
+@contextlib.contextmanager
+def rest_server(*models, limits=None):
+    """Yields the url of a server in a thread."""
+    app = make_app({model.name: model for model in models}, limits or Limits())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
