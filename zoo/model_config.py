@@ -62,6 +62,7 @@ class RealNVPMultiscaleConfig(ModelConfig):
     logit_alpha: float = 0.05
     base: Literal["normal", "logistic"] = "normal"
     evaluation_draws: int = 1
+    backprop: Literal["stored", "remat", "reversible"] = "stored"
     dtype: str | None = None
 
     def build(self, event_shape: tuple[int, ...], levels: int | None) -> keras.Model:
@@ -89,6 +90,7 @@ class GlowConfig(ModelConfig):
     logit_alpha: float | None = None
     n_bits: int | None = None
     evaluation_draws: int = 1
+    backprop: Literal["stored", "remat", "reversible"] = "stored"
     dtype: str | None = None
 
     def build(self, event_shape: tuple[int, ...], levels: int | None) -> keras.Model:

@@ -121,6 +121,9 @@ STEPS: dict[str, StepCase] = {
     ),
     "chain": StepCase(_chain, (4,)),
     "chain_changes_shape": StepCase(_image_chain, (2, 2, 2)),
+    "recomputed_chain": StepCase(
+        lambda d: fb.RecomputedChain(_chain(d).steps, dtype=d), (4,)
+    ),
     "invert": StepCase(
         lambda d: fb.Invert(fb.AffineCoupling(_mlp(d), dtype=d), dtype=d), (4,)
     ),

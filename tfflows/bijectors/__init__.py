@@ -23,6 +23,7 @@ from tfflows.bijectors.rational_quadratic import (
     RationalQuadraticCoupling,
     RationalQuadraticLaw,
 )
+from tfflows.bijectors.recomputed_chain import RecomputedChain
 from tfflows.bijectors.repeated import Repeated
 from tfflows.bijectors.rescale import Rescale
 from tfflows.bijectors.scale import Scale
@@ -60,6 +61,7 @@ __all__ = [
     "Radial",
     "RationalQuadraticCoupling",
     "RationalQuadraticLaw",
+    "RecomputedChain",
     "Repeated",
     "Rescale",
     "Scale",

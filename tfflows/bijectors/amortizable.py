@@ -34,6 +34,8 @@ class AmortizableStep(FlowStep):
       **kwargs: Those of `FlowStep`.
     """
 
+    recomputed_from = "input"  # inverses are numeric, or none
+
     def __init__(self, *, context_dim: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if context_dim is not None and context_dim < 1:

@@ -70,6 +70,10 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
 
     shape_preserving = True
     has_inverse = True
+    # What `RecomputedChain` keeps of a pass: its "output", where the other pass undoes
+    # it to rounding and at its cost; else its "input"; None, for all of its values,
+    # where it assigns variables, or reads some that Keras does not track.
+    recomputed_from: str | None = "output"
 
     def __init__(
         self,

@@ -40,6 +40,8 @@ class MaskedAutoregressive(FlowStep):
       ValueError: For a network of another kind, or one made for another law.
     """
 
+    recomputed_from = "input"  # forward takes D steps
+
     def __init__(
         self, network: Any, law: CouplingLaw | str = "affine", **kwargs: Any
     ) -> None:

@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.nesting import as_step, build_step
+from tfflows.bijectors.pure_step import PureStep, Weights
+from tfflows.bijectors.recompute import Pass, RecomputableStep, TracedStep
 from tfflows.bijectors.shapes import event_shape
 
 
@@ -47,7 +49,7 @@ class Repeated(FlowStep):
         if not step.shape_preserving:
             raise ValueError(f"expected a step that keeps shapes, got {step.name}")
         self.num_repeats = int(num_repeats)
-        self._step = _PureStep(step)
+        self._step = PureStep(step)
         self.has_inverse = step.has_inverse
         self.supports_jit = step.supports_jit
 
@@ -82,21 +84,28 @@ class Repeated(FlowStep):
             name=first.path.replace("/", "_"),
         )
 
-    def _weights_of(self) -> list[tuple[tf.Tensor, ...]]:
+    def _weights_of(self) -> list[Weights]:
         """The weights of each step, data side first."""
         return list(zip(*(tf.unstack(stack) for stack in self._stacks), strict=True))
 
     def _pass(
         self, direction: str, value: tf.Tensor, context: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        run = self._step.run
-        if not tf.executing_eagerly():
-            run = tf.function(run, autograph=False)
         log_det = tf.zeros(tf.shape(value)[:1], self.flow_dtype)
-        for weights in self._in_order(direction, self._weights_of()):
-            value, step_log_det = run(weights, value, context, direction)
+        for one in self.passes(direction):
+            value, step_log_det = one.run(value, context)
             log_det += step_log_det
         return value, log_det
+
+    def passes(self, direction: str) -> list[Pass]:
+        """The steps' passes in that direction, in the order in which they take place.
+
+        In a graph they share one function.
+        """
+        kind = RecomputableStep if tf.executing_eagerly() else TracedStep
+        step = kind(self._step.step)
+        ordered = self._in_order(direction, self._weights_of())
+        return [Pass(step, weights, direction) for weights in ordered]
 
     def _in_order(self, direction: str, items: list[Any]) -> list[Any]:
         return items if direction == "inverse" else items[::-1]
@@ -131,46 +140,3 @@ class Repeated(FlowStep):
         """A fresh step of equal config."""
         step = keras.saving.deserialize_keras_object(config["step"])
         return cls(**{**config, "step": step})
-
-
-class _PureStep:
-    """A step as functions of its weights; its own variables hold nothing of interest.
-
-    No Keras object, so that no one takes the step's variables for weights of a model.
-    """
-
-    def __init__(self, step: FlowStep) -> None:
-        self.step = step
-
-    def _with(self, weights: tuple[tf.Tensor, ...]) -> keras.StatelessScope:
-        # Inside this scope the step's variables have these values.
-        pairs = zip(self.step.variables, weights, strict=True)
-        return keras.StatelessScope(state_mapping=list(pairs))
-
-    def run(
-        self,
-        weights: tuple[tf.Tensor, ...],
-        value: tf.Tensor,
-        context: Any,
-        direction: str,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The fused pass of that direction: value and log-det."""
-        with self._with(weights):
-            return self.step._fused_pass(direction)(value, context)
-
-    def initialize(
-        self,
-        weights: tuple[tf.Tensor, ...],
-        value: tf.Tensor,
-        context: Any,
-        direction: str,
-    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """The value passed on, and the weights after their start from data."""
-        with self._with(weights) as scope:
-            value = self.step._initialize(value, context, direction)
-        return value, tuple(map(scope.get_current_value, self.step.variables))
-
-    def is_initialized(self, weights: tuple[tf.Tensor, ...]) -> bool:
-        """Whether the start has taken place in these weights."""
-        with self._with(weights):
-            return self.step.is_initialized

@@ -33,6 +33,8 @@ class TFPStep(FlowStep):
       ValueError: If it is no `tfb.Bijector` of one tensor.
     """
 
+    recomputed_from = None
+
     def __init__(
         self,
         bijector: tfp.bijectors.Bijector,

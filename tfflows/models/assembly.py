@@ -6,8 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfflows.bijectors import Chain, Flatten, FlowStep
+from tfflows.bijectors import Chain, Flatten, FlowStep, RecomputedChain
 from tfflows.bijectors.nesting import as_step
+from tfflows.bijectors.recomputed_chain import BACKPROPS
 from tfflows.distributions import Base, StandardNormal
 from tfflows.preprocessing import Dequantization
 
@@ -42,6 +43,12 @@ def check_event_shape(event_shape: Any) -> tuple[int, ...]:
     return tuple(int(size) for size in sizes)
 
 
+def check_backprop(backprop: str) -> None:
+    """Raises ValueError unless this is "stored", "remat" or "reversible"."""
+    if backprop not in BACKPROPS:
+        raise ValueError(f"expected backprop of {BACKPROPS}, got {backprop!r}")
+
+
 def check_dtype(part: Any, dtype: tf.DType) -> None:
     """Raises ValueError unless the part computes in the flow dtype `dtype`."""
     if part.flow_dtype != dtype:
@@ -52,7 +59,11 @@ def check_dtype(part: Any, dtype: tf.DType) -> None:
 
 
 def assemble_transform(
-    steps: list[FlowStep], event_shape: tuple[int, ...], base: Any, dtype: Any
+    steps: list[FlowStep],
+    event_shape: tuple[int, ...],
+    base: Any,
+    dtype: Any,
+    backprop: str = "stored",
 ) -> Chain:
     """The built chain from (dequantized) data to the base's events.
 
@@ -63,16 +74,28 @@ def assemble_transform(
       event_shape: Shape of one raw event.
       base: None, a `tfd.Distribution` or a `Base`.
       dtype: Keras dtype policy of the chain.
+      backprop: "stored", "remat" or "reversible", see `RecomputedChain`.
+
+    Raises:
+      ValueError: For another backprop, or steps that do not fit each other.
     """
-    data_shape, ndims = (None, *event_shape), len(event_shape)
-    chain = Chain(steps, event_ndims=ndims, dtype=dtype)
-    chain.build(data_shape)
+
+    def built_chain(steps: list[FlowStep]) -> Chain:
+        ndims = len(event_shape)
+        if backprop == "stored":
+            chain = Chain(steps, event_ndims=ndims, dtype=dtype)
+        else:
+            chain = RecomputedChain(
+                steps, backprop=backprop, event_ndims=ndims, dtype=dtype
+            )
+        chain.build((None, *event_shape))
+        return chain
+
+    chain = built_chain(steps)
     latent = chain.latent_event_shape
     if len(latent) == 1 or (base is not None and tuple(base.event_shape) == latent):
         return chain
-    chain = Chain([*steps, Flatten(dtype=dtype)], event_ndims=ndims, dtype=dtype)
-    chain.build(data_shape)
-    return chain
+    return built_chain([*steps, Flatten(dtype=dtype)])
 
 
 def make_base(base: Any, transform: Chain) -> Base:

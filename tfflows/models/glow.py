@@ -43,6 +43,7 @@ def glow(
     levels: int | None = None,
     n_bits: int | None = None,
     evaluation_draws: int = 1,
+    backprop: str = "stored",
     dtype: Any = None,
     name: str = "glow",
 ) -> Flow:
@@ -75,6 +76,7 @@ def glow(
       levels: Number of levels of integer data; None for continuous data.
       n_bits: None, or the bits to keep of integer data.
       evaluation_draws: Draws of dequantization noise that `evaluate` averages.
+      backprop: "stored", "remat" or "reversible", see `Flow`.
       dtype: Keras dtype policy.
       name: Name of the model.
 
@@ -118,6 +120,7 @@ def glow(
         event_shape,
         image_base(base, event_shape, flow.flow_dtype),
         image_preprocessing(levels, n_bits, logit_alpha, evaluation_draws, dtype),
+        backprop,
         context_shape=None if num_classes is None else (),
         name=name,
         dtype=dtype,

@@ -30,6 +30,7 @@ def realnvp_multiscale(
     base: str = "normal",
     levels: int | None = None,
     evaluation_draws: int = 1,
+    backprop: str = "stored",
     dtype: Any = None,
     name: str = "realnvp_multiscale",
 ) -> Flow:
@@ -56,6 +57,7 @@ def realnvp_multiscale(
       base: "normal", or "logistic" for tails that forgive a single pixel.
       levels: Number of levels of integer data; None for continuous data.
       evaluation_draws: Draws of dequantization noise that `evaluate` averages.
+      backprop: "stored", "remat" or "reversible", see `Flow`.
       dtype: Keras dtype policy.
       name: Name of the model.
 
@@ -103,6 +105,7 @@ def realnvp_multiscale(
         event_shape,
         image_base(base, event_shape, flow.flow_dtype),
         image_preprocessing(levels, None, logit_alpha, evaluation_draws, dtype),
+        backprop,
         name=name,
         dtype=dtype,
     )

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfflows.bijectors.nesting import as_step
 from tfflows.models.assembly import (
     assemble_transform,
+    check_backprop,
     check_dtype,
     check_event_shape,
     make_base,
@@ -50,8 +51,7 @@ class TransformModel(LikelihoodModel):
         bijector = as_step(bijector, dtype)
         dtype = bijector.dtype_policy if dtype is None else dtype
         super().__init__(name=name, dtype=dtype, **kwargs)
-        if backprop != "stored":
-            raise ValueError(f"expected backprop 'stored', got {backprop!r}")
+        check_backprop(backprop)
         self.backprop = backprop
         self.event_shape = check_event_shape(event_shape)
         self.bijector = bijector
@@ -61,7 +61,11 @@ class TransformModel(LikelihoodModel):
         if self.dequantization is not None:
             check_dtype(self.dequantization, bijector.flow_dtype)
         self._transform = assemble_transform(
-            [*self.preprocessing, bijector], self.event_shape, base, self.dtype_policy
+            [*self.preprocessing, bijector],
+            self.event_shape,
+            base,
+            self.dtype_policy,
+            backprop,
         )
         self.base = make_base(base, self._transform)
         self.conditioning = Conditioning(

@@ -1,0 +1,130 @@
+"""Recomputing gives the gradients of storing, for every step and in every mode."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_probability import bijectors as tfb
+
+import tfflows
+from tests.bijectors.step_table import STEPS
+from tests.testing_utils import randomize
+from tfflows import bijectors as fb
+from tfflows import networks
+from tfflows.bijectors import recomputed_chain
+
+
+def gradients(step, value, direction, context=None):
+    """Of a loss of value and log-det: by weights, input and real context."""
+    weights = step.trainable_variables
+    sources = [value, *([] if context is None else [context])]
+    real = [source for source in sources if source.dtype.is_floating]
+    with tf.GradientTape() as tape:
+        tape.watch(real)
+        output, log_det = getattr(step, f"{direction}_and_log_det")(value, context)
+        loss = tf.reduce_sum(tf.sin(output)) + tf.reduce_sum(tf.cos(log_det))
+    return tape.gradient(loss, [*(weight.value for weight in weights), *real])
+
+
+def relative_error(got, wanted):
+    got, wanted = (np.concatenate([np.ravel(g) for g in one]) for one in (got, wanted))
+    return np.linalg.norm(got - wanted) / np.linalg.norm(wanted)
+
+
+def recomputed(steps, **kwargs):
+    chain = fb.RecomputedChain(steps, dtype=steps[0].dtype_policy, **kwargs)
+    chain.build((None, *steps[0].data_event_shape))
+    return chain
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [("float32", 1e-4), pytest.param("float64", 1e-8, marks=pytest.mark.large)],
+)
+@pytest.mark.parametrize("name", STEPS)
+def test_gradients_are_those_of_storing(name, dtype, tolerance):
+    case = STEPS[name]
+    step, value = case.step(dtype), tf.constant(case.values(4), dtype)
+    direction = "inverse" if step.has_inverse else "forward"
+    wanted = gradients(step, value, direction)
+    got = gradients(recomputed([step]), value, direction)
+    assert relative_error(got, wanted) < tolerance
+
+
+def mixed_chain(dtype="float64"):
+    """Steps that are undone, kept by input, or kept altogether, in each other."""
+    coupling = fb.AffineCoupling(
+        networks.MLP((8,), activation="tanh", context_dim=2, dtype=dtype), dtype=dtype
+    )
+    additive = fb.AdditiveCoupling(
+        networks.MLP((8,), activation="tanh", dtype=dtype), dtype=dtype
+    )
+    steps = [
+        fb.Chain([fb.ActNorm(dtype=dtype), fb.Invert(coupling)]),
+        fb.Planar(dtype=dtype),
+        tfb.Shift(tf.Variable(np.array([0.5] * 4), dtype=dtype)),
+        fb.Invert(fb.Repeated(fb.Chain([additive, fb.Permute(dtype=dtype)]), 3)),
+        fb.Scale(dtype=dtype),
+    ]
+    chain = fb.Chain(steps)
+    chain.build((None, 4))
+    randomize(chain)
+    return chain
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+@pytest.mark.parametrize("backprop", ["remat", "reversible"])
+def test_a_chain_of_all_kinds_in_both_directions(backprop, in_graph):
+    chain = mixed_chain()
+    other = recomputed(chain.steps, backprop=backprop)
+    rng = np.random.default_rng(0)
+    value, context = tf.constant(rng.normal(size=(5, 4))), rng.normal(size=(5, 2))
+    context = tf.constant(context)
+
+    for direction in ("forward", "inverse"):
+
+        def run(step, value, context, direction=direction):
+            return gradients(step, value, direction, context)
+
+        function = tf.function(run, autograph=False) if in_graph else run
+        wanted = run(chain, value, context)
+        for got, one in zip(function(other, value, context), wanted, strict=True):
+            np.testing.assert_allclose(got, one, rtol=1e-9, atol=1e-12)
+
+
+def test_what_is_kept_of_each_step():
+    kept = {"Planar": "input", "TFPStep": None}
+    chain = recomputed(mixed_chain().steps)
+    for direction in ("forward", "inverse"):
+        passes = recomputed_chain._passes(chain, direction)
+        kinds = [type(one.step.step).__name__ for one in passes]
+        assert len(kinds) == 8
+        assert [chain._source(one) for one in passes] == [
+            kept.get(kind, "output") for kind in kinds
+        ]
+
+
+@pytest.mark.parametrize("layer", ["dropout", "batch", "regularizer"])
+def test_a_pass_with_effects_is_refused_by_name(layer):
+    layer = {
+        "dropout": lambda: keras.layers.Dropout(0.5),
+        "batch": keras.layers.BatchNormalization,
+        "regularizer": lambda: keras.layers.ActivityRegularization(l2=0.1),
+    }[layer]()
+    network = keras.Sequential([keras.layers.Dense(4), layer])
+    coupling = fb.AffineCoupling(network, name="unruly")
+    flow = tfflows.Flow(coupling, (4,), backprop="reversible")
+    x = np.ones((3, 4), "float32")
+    with pytest.raises(ValueError, match="unruly: expected a step that neither"):
+        flow(x, training=True)
+    coupling.recomputed_from = None
+    assert np.isfinite(flow(x, training=True)).all()
+
+
+def test_config_round_trip_and_bad_words():
+    chain = fb.RecomputedChain([fb.Scale()], backprop="remat")
+    assert fb.RecomputedChain.from_config(chain.get_config()).backprop == "remat"
+    with pytest.raises(ValueError, match=r"backprop of .*got 'stored'; a Chain is"):
+        fb.RecomputedChain([fb.Scale()], backprop="stored")

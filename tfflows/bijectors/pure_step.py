@@ -1,0 +1,77 @@
+"""A step as functions of its weights."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfflows.bijectors.flow_step import FlowStep
+
+Weights = tuple[tf.Tensor, ...]
+
+
+class PureStep:
+    """A step as functions of its weights; what its own variables hold is not read.
+
+    No Keras object, so that no one takes the step's variables for weights of a model.
+
+    Args:
+      step: A built step.
+    """
+
+    def __init__(self, step: FlowStep) -> None:
+        self.step = step
+
+    def weights(self) -> Weights:
+        """What the step's own variables hold now."""
+        return tuple(tf.convert_to_tensor(v) for v in self.step.variables)
+
+    def run(
+        self, weights: Weights, value: tf.Tensor, context: Any, direction: str
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The fused pass of that direction: value and log-det.
+
+        Raises:
+          ValueError: If the pass has effects, which would be lost.
+        """
+        with self._with(weights) as scope:
+            given = self._values_in(scope)
+            outputs = self.step._fused_pass(direction)(value, context)
+            now = self._values_in(scope)
+        unchanged = all(old is new for old, new in zip(given, now, strict=True))
+        if not unchanged or scope.losses:
+            raise ValueError(
+                f"{self.step.name}: expected a step that neither assigns variables nor "
+                "adds losses in its passes, as a conditioner's Dropout, activity "
+                "regularizers and BatchNormalization do, got one that does; it has to "
+                "stand outside of Repeated and, with backprop='remat' or 'reversible', "
+                "to have recomputed_from = None"
+            )
+        return outputs
+
+    def initialize(
+        self, weights: Weights, value: tf.Tensor, context: Any, direction: str
+    ) -> tuple[tf.Tensor, Weights]:
+        """The value passed on, and the weights after their start from data."""
+        with self._with(weights) as scope:
+            value = self.step._initialize(value, context, direction)
+            return value, self._values_in(scope)
+
+    def is_initialized(self, weights: Weights) -> bool:
+        """Whether the start has taken place in these weights."""
+        with self._with(weights):
+            return self.step.is_initialized
+
+    @contextlib.contextmanager
+    def _with(self, weights: Weights) -> Iterator[keras.StatelessScope]:
+        # Inside this scope the step's variables have these values.
+        pairs = list(zip(self.step.variables, weights, strict=True))
+        with keras.StatelessScope(state_mapping=pairs, collect_losses=True) as scope:
+            yield scope
+
+    def _values_in(self, scope: keras.StatelessScope) -> Weights:
+        return tuple(map(scope.get_current_value, self.step.variables))

@@ -1,0 +1,148 @@
+"""Passes whose intermediate values are computed anew in the backward pass."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tfflows.bijectors.flow_step import FlowStep
+from tfflows.bijectors.pure_step import PureStep, Weights
+
+OPPOSITE = {"forward": "inverse", "inverse": "forward"}
+_ZERO = tf.UnconnectedGradients.ZERO
+
+
+class RecomputableStep(PureStep):
+    """A step as functions of its weights, one of which is its own derivative."""
+
+    def pull_back(
+        self,
+        weights: Weights,
+        known: tf.Tensor,
+        context: Any,
+        gradients: tuple[tf.Tensor, tf.Tensor],
+        direction: str,
+        source: str,
+    ) -> tuple[tf.Tensor, list[tf.Tensor | None]]:
+        """A loss' gradients by what went into a pass from those by what came out.
+
+        Args:
+          weights: As the pass had them.
+          known: Input or output of the pass.
+          context: As the pass had it.
+          gradients: Those by the value and the log-det that the pass gave.
+          direction: That of the pass.
+          source: "output" if that is known, and has to be undone, or "input".
+
+        Returns:
+          The input; the gradients by it, by the context and by each weight, None for
+          what is not real.
+        """
+        # Without this wait TensorFlow's executor would recompute all steps at once, as
+        # soon as `known` is there, and hold the activations of all of them.
+        with tf.control_dependencies(gradients):
+            value = tf.identity(known)
+        if source == "output":
+            value = self.run(weights, value, context, OPPOSITE[direction])[0]
+        sources = [value, context, *weights]
+        real = [source for source in sources if _is_real(source)]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(real)
+            outputs = self.run(weights, value, context, direction)
+        found = tape.gradient(outputs, real, gradients, _ZERO)
+        # Nor go on before this step is done with, and its activations are freed.
+        with tf.control_dependencies(found):
+            value, found[0] = tf.identity(value), tf.identity(found[0])
+        left = iter(found)
+        return value, [next(left) if _is_real(source) else None for source in sources]
+
+
+def _is_real(value: tf.Tensor | None) -> bool:
+    return value is not None and value.dtype.is_floating
+
+
+class TracedStep(RecomputableStep):
+    """A step whose functions stand in a graph once, however often they are called."""
+
+    def __init__(self, step: FlowStep) -> None:
+        super().__init__(step)
+        self._run = tf.function(super().run, autograph=False)
+        self._pull_back = tf.function(super().pull_back, autograph=False)
+
+    def run(self, *args: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """As of `PureStep`."""
+        return self._run(*args)
+
+    def pull_back(self, *args: Any) -> tuple[tf.Tensor, list[tf.Tensor | None]]:
+        """As of `RecomputableStep`."""
+        return self._pull_back(*args)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pass:
+    """A step's pass in one direction with given values of all its variables."""
+
+    step: RecomputableStep
+    weights: Weights
+    direction: str
+
+    def run(self, value: tf.Tensor, context: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Value and log-det."""
+        return self.step.run(self.weights, value, context, self.direction)
+
+
+def recomputed(
+    passes: Sequence[Pass], value: tf.Tensor, context: Any, source: str
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Passes in turn, of which one value is kept for the backward pass.
+
+    Args:
+      passes: In the order in which they take place.
+      value: Input of the first.
+      context: None or a tensor.
+      source: "output": the last output is kept, and each input is recomputed from what
+        came out of its pass; "input": the input of the only pass is kept.
+
+    Returns:
+      Output of the last pass, and the sum of the log-dets.
+    """
+    contexts = [] if context is None else [context]
+
+    @tf.custom_gradient
+    def run(value: tf.Tensor, contexts: list[tf.Tensor], weights: list[Weights]) -> Any:
+        context = contexts[0] if contexts else None
+        output, log_dets = value, []
+        for one, own in zip(passes, weights, strict=True):
+            output, log_det = one.step.run(own, output, context, one.direction)
+            log_dets.append(log_det)
+
+        def pull_back(*gradients: tf.Tensor) -> Any:
+            by_value, by_log_det = gradients
+            known = output if source == "output" else value
+            by_contexts, by_weights = [], []
+            for one, own in zip(reversed(passes), reversed(weights), strict=True):
+                known, (by_value, by_context, *by_own) = one.step.pull_back(
+                    own,
+                    known,
+                    context,
+                    (by_value, by_log_det),
+                    one.direction,
+                    source,
+                )
+                by_contexts.append(by_context)
+                by_weights.append(by_own)
+            return by_value, _sums(by_contexts, contexts), by_weights[::-1]
+
+        return (output, tf.add_n(log_dets)), pull_back
+
+    return run(value, contexts, [one.weights for one in passes])
+
+
+def _sums(gradients: list[tf.Tensor | None], of: list[tf.Tensor]) -> list[Any]:
+    """The gradient by each of the one or no contexts, summed over the passes."""
+    if not of:
+        return []
+    return [tf.add_n(gradients) if _is_real(of[0]) else None]

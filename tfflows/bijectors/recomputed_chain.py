@@ -1,0 +1,140 @@
+"""A chain whose backward pass takes less memory than that of `Chain`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfflows.bijectors.chain import Chain
+from tfflows.bijectors.flow_step import FlowStep
+from tfflows.bijectors.invert import Invert
+from tfflows.bijectors.multiscale import Multiscale
+from tfflows.bijectors.recompute import OPPOSITE, Pass, RecomputableStep, recomputed
+from tfflows.bijectors.repeated import Repeated
+
+BACKPROPS = ("stored", "remat", "reversible")
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class RecomputedChain(Chain):
+    """A `Chain` that recomputes its intermediate values in the backward pass.
+
+    With f_k the k-th step from latent to data, g_k its inverse, it computes the same:
+
+      forward:          x = f_1(f_2(... f_K(z)))
+      forward log-det:  sum_k log|det df_k/dx_k|
+      inverse:          z = g_K(... g_2(g_1(x)))
+      inverse log-det:  sum_k log|det dg_k/dx_{k-1}|
+
+    The backward pass goes from step to step. "reversible" keeps no value but the last:
+    each step's input is the other pass of its output, so that memory does not grow with
+    the number of steps. "remat" keeps each step's input. Both then run the step again,
+    which costs one pass, and "reversible" one more, beyond "stored".
+
+    This holds for the steps inside of `Chain`, `Invert`, `Repeated` and the levels of
+    `Multiscale` (not for those in subclasses, which are one step each). By their
+    attribute `recomputed_from`, "reversible" keeps the input of steps whose other pass
+    is none, costs more, or is numeric, and both keep all values of a `TFPStep`.
+
+    Derivatives are of first order. Source: Gomez et al., "The Reversible Residual
+    Network", 2017, arXiv 1707.04585, section 3.
+
+    Args:
+      steps: As in `Chain`.
+      backprop: "reversible" or "remat".
+      **kwargs: Those of `Chain`.
+
+    Raises:
+      ValueError: For another backprop; in a pass, for a step that assigns variables.
+    """
+
+    def __init__(
+        self, steps: Iterable[Any], *, backprop: str = "reversible", **kwargs: Any
+    ) -> None:
+        if backprop not in BACKPROPS[1:]:
+            raise ValueError(
+                f"expected backprop of {BACKPROPS[1:]}, got {backprop!r}; a Chain is "
+                "'stored'"
+            )
+        super().__init__(steps, **kwargs)
+        self.backprop = backprop
+
+    def _forward_and_log_det(
+        self, z: tf.Tensor, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._pass(self, z, context, "forward")
+
+    def _inverse_and_log_det(
+        self, x: tf.Tensor, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._pass(self, x, context, "inverse")
+
+    def _pass(
+        self, step: FlowStep, value: tf.Tensor, context: Any, direction: str
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        log_dets = [tf.zeros(tf.shape(value)[:1], self.flow_dtype)]
+        for source, group in itertools.groupby(_passes(step, direction), self._source):
+            passes = list(group)
+            runs = [passes] if source == "output" else [[one] for one in passes]
+            for run in runs:
+                if source is None:
+                    value, log_det = self._stored(run[0], value, context)
+                else:
+                    value, log_det = recomputed(run, value, context, source)
+                log_dets.append(log_det)
+        return value, tf.add_n(log_dets)
+
+    def _source(self, one: Pass) -> str | None:
+        """What is kept of a pass for the backward pass; None for everything."""
+        step = one.step.step
+        if type(step) is Multiscale:
+            return None  # of its steps, `_multiscale` decides
+        parts = [part for part in step._flatten_layers() if isinstance(part, FlowStep)]
+        sources = {part.recomputed_from for part in parts}
+        if None in sources:
+            return None
+        undone = self.backprop == "reversible" and step.has_inverse
+        return "output" if undone and sources == {"output"} else "input"
+
+    def _stored(
+        self, one: Pass, value: tf.Tensor, context: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        step = one.step.step
+        if type(step) is Multiscale:
+            return self._multiscale(step, value, context, one.direction)
+        return step._fused_pass(one.direction)(value, context)
+
+    def _multiscale(
+        self, step: Multiscale, value: tf.Tensor, context: Any, direction: str
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        log_dets = []
+
+        def run(part: FlowStep, value: tf.Tensor) -> tf.Tensor:
+            value, log_det = self._pass(part, value, context, direction)
+            log_dets.append(log_det)
+            return value
+
+        walk = step._to_latent if direction == "inverse" else step._to_data
+        return walk(value, run), tf.add_n(log_dets)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "backprop": self.backprop}
+
+
+def _passes(step: FlowStep, direction: str) -> list[Pass]:
+    """The passes of the steps in a step, in the order in which they take place."""
+    # A subclass may do in its passes what it likes: it is one step.
+    if type(step) in (Chain, RecomputedChain):
+        steps = step.steps if direction == "inverse" else step.steps[::-1]
+        return [one for part in steps for one in _passes(part, direction)]
+    if type(step) is Invert:
+        return _passes(step.step, OPPOSITE[direction])
+    if type(step) is Repeated:
+        return step.passes(direction)
+    pure = RecomputableStep(step)
+    return [Pass(pure, pure.weights(), direction)]
