@@ -21,6 +21,7 @@ _DATA_FIELDS = ("event_shape", "levels")
 _NOT_OF_THE_MODEL = (
     "name",
     "trainer",
+    "model.backprop",
     "data.name",
     "data.seed",
     "data.data_dir",
