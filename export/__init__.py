@@ -9,7 +9,17 @@ if __name__ != "tfflows.export":
         "a second copy would have a registry of its own; use 'import tfflows.export'"
     )
 
+from tfflows.export.deployment import write_deployment
 from tfflows.export.description import Provenance
+from tfflows.export.errors import ExportError
+from tfflows.export.lint import Finding, lint
 from tfflows.export.saved_model import export_saved_model
 
-__all__ = ["Provenance", "export_saved_model"]
+__all__ = [
+    "ExportError",
+    "Finding",
+    "Provenance",
+    "export_saved_model",
+    "lint",
+    "write_deployment",
+]

@@ -5,7 +5,7 @@ so that it runs by its path. It loads the shared library of the tensorflow wheel
 ctypes: a process that runs it holds no TensorFlow Python, no Keras and no tfflows,
 and what it computes is what a server answers:
 
-    python c_api.py --worker
+    python c_api.py --worker [LIBRARY]
 
 reads one JSON request a line and answers one JSON line (see `_serve`). From Python,
 `tfflows.export.c_api_client.CApiWorker` starts that process and speaks to it.
@@ -338,20 +338,32 @@ class SavedModel:
         return np.frombuffer(content, dtype=_DTYPES[code]).reshape(shape)
 
 
-def _answer(request: Mapping[str, str], models: dict[str, SavedModel]) -> dict:
+def _answer(
+    request: Mapping[str, str], models: dict[str, SavedModel], library: str | None
+) -> dict:
     """Answers one request; `models` keeps the models loaded so far."""
-    path = os.path.abspath(request["model"])
-    if path not in models:
-        models[path] = SavedModel(path)
+    folder = os.path.abspath(request["model"])
+    key = _identity(folder)
+    if key not in models:
+        models[key] = SavedModel(folder, library)
     if "signature" not in request:
-        return {"ok": True, "signatures": models[path].signatures}
+        return {"ok": True, "signatures": models[key].signatures}
     with np.load(request["inputs"]) as arrays:
-        outputs = models[path].run(request["signature"], dict(arrays))
+        outputs = models[key].run(request["signature"], dict(arrays))
     np.savez(request["outputs"], **outputs)  # type: ignore[arg-type]
     return {"ok": True}
 
 
-def _serve() -> None:
+def _identity(folder: str) -> str:
+    """What stays the same when an export is renamed into its place: its file."""
+    try:
+        file = os.stat(os.path.join(folder, "saved_model.pb"))
+    except OSError:
+        return folder  # no SavedModel, as loading it will say
+    return f"{file.st_dev} {file.st_ino} {file.st_mtime_ns} {file.st_size}"
+
+
+def _serve(library: str | None = None) -> None:
     """Answers JSON lines until the end of the input.
 
     {"model": folder} asks for the signatures; with "signature", "inputs" and
@@ -362,7 +374,7 @@ def _serve() -> None:
     models: dict[str, SavedModel] = {}
     for line in sys.stdin:
         try:
-            answer = _answer(json.loads(line), models)
+            answer = _answer(json.loads(line), models, library)
         except CApiError as error:
             answer = {"ok": False, "code": error.code, "error": error.message}
         except (OSError, ValueError, KeyError) as error:
@@ -371,6 +383,6 @@ def _serve() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] != ["--worker"]:
-        sys.exit("usage: python c_api.py --worker")
-    _serve()
+    if sys.argv[1:2] != ["--worker"]:
+        sys.exit("usage: python c_api.py --worker [LIBRARY]")
+    _serve(*sys.argv[2:])

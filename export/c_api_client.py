@@ -30,6 +30,10 @@ class CApiWorker:
 
     A context manager; one worker serves any number of models, each loaded once.
 
+    Args:
+      library: Path of `libtensorflow_cc.so.2`, for example that of another version of
+        TensorFlow; by default that of the wheel.
+
     Attributes:
       pid: The process id of the worker.
 
@@ -37,13 +41,13 @@ class CApiWorker:
       OSError: On another system than Linux, whose wheel has no C API.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, library: str | None = None) -> None:
         if sys.platform != "linux":
             raise OSError(f"expected Linux for TensorFlow's C API, got {sys.platform}")
         self._folder = tempfile.TemporaryDirectory(prefix="tfflows_c_api_")
         self._process = subprocess.Popen(
             # -P: the folder of c_api.py must not shadow other modules.
-            [sys.executable, "-P", str(_WORKER), "--worker"],
+            [sys.executable, "-P", str(_WORKER), "--worker", *filter(None, [library])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

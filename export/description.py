@@ -36,11 +36,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.export.flow_json import FLOW_JSON
 from tfflows.export.saved_model_file import describe_signatures, read_meta_graph
 from tfflows.models.flow import Flow
 from tfflows.models.flow_vae import FlowVAE
 
-FLOW_JSON = Path("assets.extra", "flow.json")
 _PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 _FLOW_UNITS = "log_prob: nats, density in the units of the raw data"
 _INTEGER_FLOW_UNITS = (
@@ -103,13 +103,16 @@ def describe(
 
 def write_description(
     description: Mapping[str, Any], saved_model: Path, default: str
-) -> None:
+) -> dict[str, Any]:
     """Writes `assets.extra/flow.json` into the folder of a SavedModel.
 
     Args:
       description: `describe` of the model.
       saved_model: The folder; its signatures are described too.
       default: The signature that its `serving_default` repeats.
+
+    Returns:
+      What it wrote.
     """
     signatures = describe_signatures(read_meta_graph(saved_model))
     values = {**description, "default": default, "signatures": signatures}
@@ -117,6 +120,7 @@ def write_description(
     path.parent.mkdir(exist_ok=True)
     text = json.dumps(values, indent=2, sort_keys=True) + "\n"
     path.write_text(text, encoding="utf-8")
+    return values
 
 
 def float_dtype(model: keras.Model) -> tf.DType:

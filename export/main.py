@@ -1,6 +1,8 @@
 """Exports a trained model: `tfflows-export --model_dir=DIR --export_dir=DIR`.
 
-Prints the folder of the new SavedModel as its last line.
+Prints the folder of the new SavedModel as its last line. `tfflows-export --check=DIR`
+reads any SavedModel for what TensorFlow Serving would stumble over instead, a finding a
+line, and exits with 1 if there are any.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from collections.abc import Sequence
 import keras
 from absl import flags
 
+from tfflows.export.deployment import write_deployment
 from tfflows.export.description import Provenance
+from tfflows.export.lint import lint
 from tfflows.export.saved_model import export_saved_model
 from tfflows.zoo import ConfigError, cli, create, load
 from tfflows.zoo.provenance import of_registered, of_run
@@ -25,15 +29,21 @@ _STRINGS = {
     ),
     "export_dir": "Folder of all versions of the exported model.",
     "default": "Signature that serving_default repeats. Default: log_prob.",
+    "check": (
+        "Folder of any SavedModel, to be read for what TensorFlow Serving stumbles "
+        "over instead of an export."
+    ),
 }
 _BOOLEANS = {
     "split": "Writes each signature as a model of its own, EXPORT_DIR/SIGNATURE.",
+    "deploy": "Writes files that deploy the model, EXPORT_DIR/deploy, too.",
+    "verify": "Compares the export with the model before it is kept.",
     "help": "Shows this help.",
 }
 for _name, _text in _STRINGS.items():
     flags.DEFINE_string(_name, None, _text, flag_values=FLAGS)
 for _name, _text in _BOOLEANS.items():
-    flags.DEFINE_boolean(_name, False, _text, flag_values=FLAGS)
+    flags.DEFINE_boolean(_name, _name == "verify", _text, flag_values=FLAGS)
 flags.DEFINE_integer(
     "version", None, "A new version. Default: the next.", 1, flag_values=FLAGS
 )
@@ -45,17 +55,22 @@ flags.DEFINE_integer(
 )
 
 
-def main(argv: Sequence[str]) -> None:
-    """Exports.
+def main(argv: Sequence[str]) -> int:
+    """Exports, or checks what has been exported.
 
     Args:
       argv: Not used; the flags say all.
+
+    Returns:
+      The exit code: 1 if --check has findings.
 
     Raises:
       ConfigError: Flags are missing or contradict each other.
       OSError, ValueError: The model cannot be read, or not be exported.
     """
     del argv
+    if FLAGS.check:
+        return _check(FLAGS.check)
     if not FLAGS.export_dir:
         raise ConfigError("expected --export_dir, the folder to export to")
     if FLAGS.split and FLAGS.default:
@@ -68,13 +83,27 @@ def main(argv: Sequence[str]) -> None:
         default=FLAGS.default,
         split=FLAGS.split,
         provenance=provenance,
+        verify=FLAGS.verify,
     )
+    if FLAGS.deploy:
+        print(write_deployment(FLAGS.export_dir))
     print(path)
+    return 0
 
 
 def run() -> None:
     """Runs the binary."""
     cli.run(main, FLAGS)
+
+
+def _check(directory: str) -> int:
+    if FLAGS.export_dir or FLAGS.model or FLAGS.model_dir:
+        raise ConfigError("expected --check alone, got it with flags of an export")
+    findings = lint(directory)
+    for finding in findings:
+        print(finding)
+    print(f"{directory}: {len(findings) or 'no'} findings")
+    return 1 if findings else 0
 
 
 def _model() -> tuple[keras.Model, Provenance]:

@@ -8,13 +8,20 @@ from pathlib import Path
 
 import keras
 
+from tfflows.export.deployment import served_name
 from tfflows.export.description import Provenance, describe, write_description
 from tfflows.export.endpoints import Endpoint
+from tfflows.export.errors import ExportError
 from tfflows.export.info import info_endpoint
+from tfflows.export.lint import Finding, lint
+from tfflows.export.model_card import model_card
 from tfflows.export.signatures import flow_endpoints
+from tfflows.export.trial import try_out
 from tfflows.export.vae_signatures import vae_endpoints
 from tfflows.models.flow import Flow
 from tfflows.models.flow_vae import FlowVAE
+
+_MODEL_CARD = "MODEL_CARD.md"
 
 
 def export_saved_model(
@@ -25,14 +32,20 @@ def export_saved_model(
     split: bool = False,
     *,
     provenance: Provenance | None = None,
+    verify: bool = True,
 ) -> Path:
     """Writes a model as a SavedModel that TensorFlow Serving can load.
 
     It goes to `<directory>/<version>/`, with the signatures of
     `tfflows.export.signatures`, or of `tfflows.export.vae_signatures`, with `info`
     (`tfflows.export.info`), and one of them again as `serving_default`. Beside it,
-    `assets.extra/flow.json` says what it is (`tfflows.export.description`). A server
-    that polls the directory sees a version appear as a whole or not at all.
+    `assets.extra/flow.json` and `MODEL_CARD.md` say what it is
+    (`tfflows.export.description`, `.model_card`), and there are warm-up requests.
+
+    It is read for what a server would stumble over (`tfflows.export.lint`), compared
+    with the model through the loader of TensorFlow Serving, in another process
+    (`tfflows.export.verification`), and only then renamed into place: a server that
+    polls the directory sees a version appear as a whole or not at all.
 
     Args:
       model: An initialised `tfflows.Flow` or `tfflows.FlowVAE`.
@@ -43,7 +56,9 @@ def export_saved_model(
       split: Whether each signature becomes a SavedModel of its own, under
         `<directory>/<signature>/<version>/`, for servers that know one signature per
         model. Each is its own `serving_default`.
-      provenance: Where the model comes from, for `info` and `flow.json`.
+      provenance: Where the model comes from, for `info`, `flow.json` and the card.
+      verify: Whether the export is run, which warm-up requests need too. Where
+        TensorFlow has no C API (not Linux), there is a warning instead.
 
     Returns:
       The folder of the new version; with `split`, `directory`.
@@ -51,6 +66,7 @@ def export_saved_model(
     Raises:
       ValueError: Neither of the two, one that is not initialised, a version below 1, an
         unknown `default`, or a `default` together with `split`.
+      ExportError: The export has a fault, or answers otherwise than the model.
       FileExistsError: The version exists.
     """
     endpoints = _endpoints(model)
@@ -78,9 +94,16 @@ def export_saved_model(
     with tempfile.TemporaryDirectory(dir=directory, prefix=".tmp_") as temporary:
         written: dict[Path, Path] = {}
         for folder, chosen in folders.items():
-            written[folder] = Path(temporary, str(len(written)))
-            _write({name: endpoints[name] for name in chosen}, written[folder])
-            write_description(description, written[folder], default=chosen[0])
+            written[folder] = path = Path(temporary, str(len(written)))
+            _write({name: endpoints[name] for name in chosen}, path)
+            _require_no_findings(lint(path, str(version)))
+            values = write_description(description, path, default=chosen[0])
+            served = served_name(directory) + (f"_{chosen[0]}" if split else "")
+            card = model_card(values, served)
+            (path / _MODEL_CARD).write_text(card, encoding="utf-8")
+        if verify:
+            exports = {written[folder]: folders[folder] for folder in written}
+            try_out(model, endpoints, description, exports)
         for folder, path in written.items():
             folder.mkdir(exist_ok=True)
             path.rename(folder / str(version))
@@ -130,3 +153,12 @@ def _write(endpoints: dict[str, Endpoint], path: Path) -> None:
     for name, endpoint in endpoints.items():
         archive.add_endpoint(name, endpoint.function, list(endpoint.inputs))
     archive.write_out(path, verbose=False)
+
+
+def _require_no_findings(findings: list[Finding]) -> None:
+    if findings:
+        texts = "\n".join(map(str, findings))
+        raise ExportError(
+            f"expected an export that TensorFlow Serving runs, got {len(findings)} "
+            f"findings: {texts}"
+        )

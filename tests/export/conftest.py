@@ -3,6 +3,7 @@
 That process has no TensorFlow Python: it answers as TF Serving would.
 """
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from tfflows import Flow, bijectors, models, networks
-from tfflows.export import export_saved_model
+from tfflows.export import export_saved_model, trial
 from tfflows.export.c_api_client import CApiWorker
 
 
@@ -23,6 +24,26 @@ def worker():
         pytest.skip("only the Linux wheels of tensorflow have the C API")
     with CApiWorker() as worker:
         yield worker
+
+
+REAL_OPEN_WORKER = trial.open_worker
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _exports_are_verified_by_the_same_worker(request):
+    if sys.platform != "linux":
+        yield
+        return
+    worker = request.getfixturevalue("worker")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trial, "open_worker", lambda: contextlib.nullcontext(worker))
+        yield
+
+
+@pytest.fixture
+def own_worker(monkeypatch):
+    """Exports start a worker of their own, as outside of these tests."""
+    monkeypatch.setattr(trial, "open_worker", REAL_OPEN_WORKER)
 
 
 class Export(NamedTuple):
@@ -111,6 +132,12 @@ def image_context_flow():
     return trained_like(flow, data, images(4, 4, 1)), data, images(4, 4, 1)
 
 
+def maf_flow():
+    data = np.random.default_rng(6).normal(size=[64, 3]).astype(np.float32)
+    flow = models.maf((3,), num_steps=2, hidden_units=(8,))
+    return trained_like(flow, data), data
+
+
 @pytest.fixture(scope="session")
 def scale_flow():
     """The smallest flow, for what does not depend on the flow."""
@@ -122,6 +149,7 @@ MAKERS = {
     "plane": plane_flow,
     "digits": digits_flow,
     "nice": nice_flow,
+    "maf": maf_flow,
     "glow": glow_flow,
     "realnvp_multiscale": realnvp_multiscale_flow,
     "class_glow": class_glow_flow,

@@ -29,16 +29,42 @@ def test_exports_and_prints_the_path_last(call, tmp_path):
     code, out, err = call(*arguments)
     assert (code, out[-1], err) == (0, str(tmp_path / "out" / "1"), [])
     assert (tmp_path / "out" / "1" / "saved_model.pb").is_file()
-    code, out, _ = call(*arguments, "--version=9", "--default=sample", "--seed=3")
+    more = ["--default=sample", "--seed=3", "--noverify"]
+    code, out, _ = call(*arguments, "--version=9", *more)
     assert (code, out[-1]) == (0, str(tmp_path / "out" / "9"))
-    code, out, _ = call(*arguments, "--split")
+    code, out, _ = call(*arguments, "--split", "--noverify")
     assert (code, out[-1]) == (0, str(tmp_path / "out"))
     assert (tmp_path / "out" / "encode" / "1" / "saved_model.pb").is_file()
+
+
+def test_deploy(call, tmp_path):
+    arguments = ["--model_dir=run", "--export_dir={}/out", "--deploy", "--noverify"]
+    code, out, _ = call(*arguments)
+    assert (code, out) == (0, [str(tmp_path / "out" / "deploy"), f"{tmp_path}/out/1"])
+    config = (tmp_path / "out" / "deploy" / "models.config").read_text()
+    assert 'name: "out"' in config
+
+
+def test_check(call, tmp_path):
+    call("--model_dir=run", "--export_dir={}", "--noverify")
+    code, out, err = call("--check={}/1")
+    assert (code, out, err) == (0, [f"{tmp_path}/1: no findings"], [])
+    (tmp_path / "1").rename(tmp_path / "new")
+    code, out, err = call("--check={}/new")
+    assert (code, len(out), err) == (1, 2, [])
+    assert out[0].startswith("version: folder new: expected an integer version")
+    assert out[0].endswith("rename the folder, for example to 1")
+    (tmp_path / "new" / "saved_model.pb").write_bytes(b"no")
+    for folder in ("new", "nothing"):
+        code, out, err = call(f"--check={{}}/{folder}")
+        assert (code, out, len(err)) == (1, [], 1)
+        assert err[0].startswith("error: expected ")
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
+        (["--check={}", "--model_dir=run"], 2, "expected --check alone"),
         (["--model_dir=run"], 2, "expected --export_dir"),
         (["--export_dir={}"], 2, "expected either --model_dir"),
         (["--export_dir={}", "--model_dir=run", "--model=m"], 2, "expected either"),

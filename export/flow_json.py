@@ -1,0 +1,35 @@
+"""Reads `assets.extra/flow.json`, which `tfflows.export.description` writes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+FLOW_JSON = Path("assets.extra", "flow.json")
+
+
+def read_description(saved_model: str | os.PathLike) -> dict[str, Any]:
+    """What an export says of itself; the keys: `tfflows.export.description`.
+
+    Args:
+      saved_model: The folder of `saved_model.pb`.
+
+    Raises:
+      FileNotFoundError: It has no description.
+      ValueError: That is no JSON object.
+    """
+    path = Path(saved_model) / FLOW_JSON
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"expected the folder of an export of tfflows, got {saved_model}: no "
+            f"{FLOW_JSON} there"
+        )
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"expected JSON in {path}: {error}") from error
+    if not isinstance(description, dict):
+        raise ValueError(f"expected a JSON object in {path}, got {description!r:.40}")
+    return description
