@@ -82,6 +82,10 @@ STEPS: dict[str, StepCase] = {
     ),
     "actnorm": StepCase(lambda d: fb.ActNorm(dtype=d), (3,)),
     "actnorm_image": StepCase(lambda d: fb.ActNorm(dtype=d), (2, 3, 2)),
+    "batch_norm": StepCase(lambda d: fb.BatchNormalization(dtype=d), (3,)),
+    "batch_norm_image": StepCase(
+        lambda d: fb.BatchNormalization(epsilon=0.1, dtype=d), (2, 3, 2)
+    ),
     "standardize": StepCase(lambda d: fb.Standardize(dtype=d), (3,)),
     "permute": StepCase(lambda d: fb.Permute(dtype=d), (5,)),
     "permute_shuffle": StepCase(

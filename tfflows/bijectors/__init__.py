@@ -1,6 +1,7 @@
 """Flow steps: Keras layers that are TFP bijectors, one per file."""
 
 from tfflows.bijectors.actnorm import ActNorm
+from tfflows.bijectors.batch_normalization import BatchNormalization
 from tfflows.bijectors.chain import Chain
 from tfflows.bijectors.class_affine import ClassAffine
 from tfflows.bijectors.coupling import AdditiveCoupling, AffineCoupling, Coupling
@@ -41,6 +42,7 @@ __all__ = [
     "AdditiveLaw",
     "AffineCoupling",
     "AffineLaw",
+    "BatchNormalization",
     "Chain",
     "ClassAffine",
     "Coupling",

@@ -84,7 +84,7 @@ class ActNorm(FlowStep):
 
     def _initialize(self, value: tf.Tensor, context: Any, direction: str) -> tf.Tensor:
         if not self.is_initialized:
-            mean, deviation = self._moments(value)
+            mean, deviation = channel_moments(value, self.name)
             if direction == "inverse":
                 shift, log_scale = mean, np.log(deviation)
             else:
@@ -94,15 +94,22 @@ class ActNorm(FlowStep):
             self.initialized.assign(True)
         return super()._initialize(value, context, direction)
 
-    def _moments(self, value: tf.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        rows = np.reshape(value.numpy().astype("float64"), (-1, value.shape[-1]))
-        mean, deviation = rows.mean(axis=0), rows.std(axis=0)
-        size = np.maximum(np.abs(rows).max(axis=0), np.finfo("float32").tiny)
-        constant = deviation <= _CONSTANT * size
-        if constant.any():
-            warnings.warn(
-                f"{self.name}: channels {np.flatnonzero(constant).tolist()} are "
-                f"constant on the {len(rows)} initial values: their scale stays 1",
-                stacklevel=2,
-            )
-        return mean, np.where(constant, 1.0, deviation)
+
+def channel_moments(value: tf.Tensor, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation `[C]` of each channel of a batch `[B, ..., C]`.
+
+    Args:
+      value: The batch, eager.
+      name: Who warns of channels that are constant, whose deviation is given as 1.
+    """
+    rows = np.reshape(value.numpy().astype("float64"), (-1, value.shape[-1]))
+    mean, deviation = rows.mean(axis=0), rows.std(axis=0)
+    size = np.maximum(np.abs(rows).max(axis=0), np.finfo("float32").tiny)
+    constant = deviation <= _CONSTANT * size
+    if constant.any():
+        warnings.warn(
+            f"{name}: channels {np.flatnonzero(constant).tolist()} are "
+            f"constant on the {len(rows)} initial values: their scale stays 1",
+            stacklevel=2,
+        )
+    return mean, np.where(constant, 1.0, deviation)

@@ -89,7 +89,8 @@ class MaskedAutoregressive(FlowStep):
             return i + 1, x, log_det + step[:, 0], *state
 
         _, x, log_det, *_ = tf.while_loop(
-            lambda i, *_: i < size,
+            # An empty batch has no step to take, and no element to scatter.
+            lambda i, *_: (i < size) & (batch > 0),
             body,
             (
                 tf.constant(0),
