@@ -59,6 +59,7 @@ class RealNVPMultiscaleConfig(ModelConfig):
     width: int = 64
     num_blocks: int = 8
     log_scale: Literal["tanh", "sigmoid", "exp"] = "tanh"
+    normalization: Literal["actnorm", "batch"] = "actnorm"
     logit_alpha: float = 0.05
     base: Literal["normal", "logistic"] = "normal"
     evaluation_draws: int = 1
@@ -109,7 +110,7 @@ class MAFConfig(ModelConfig):
     activation: str = "relu"
     residual: bool = False
     log_scale: Literal["tanh", "sigmoid", "exp"] = "tanh"
-    normalization: Literal["actnorm", "none"] = "none"
+    normalization: Literal["batch", "actnorm", "none"] = "none"
     standardize: bool = False
     logit_alpha: float = 0.05
     evaluation_draws: int = 1
@@ -152,3 +153,24 @@ class NSFConfig(ModelConfig):
         """See the base class."""
         arguments = dataclasses.asdict(self)
         return tfflows.models.nsf(event_shape, levels=levels, **arguments)
+
+
+@dataclasses.dataclass(frozen=True)
+class GlowDenseConfig(ModelConfig):
+    """Arguments of `tfflows.models.glow_dense`."""
+
+    family: ClassVar[str] = "glow_dense"
+    num_steps: int = 10
+    hidden_units: tuple[int, ...] = (128, 128)
+    network: Literal["mlp", "resnet"] = "mlp"
+    log_scale: Literal["tanh", "sigmoid", "exp"] = "tanh"
+    standardize: bool = False
+    logit_alpha: float = 0.05
+    evaluation_draws: int = 1
+    context_dim: int | None = None
+    dtype: str | None = None
+
+    def build(self, event_shape: tuple[int, ...], levels: int | None) -> keras.Model:
+        """See the base class."""
+        arguments = dataclasses.asdict(self)
+        return tfflows.models.glow_dense(event_shape, levels=levels, **arguments)

@@ -79,6 +79,18 @@ class RealNVPVAEConfig(VAEConfig):
 
 
 @dataclasses.dataclass(frozen=True)
+class IAFVAEConfig(VAEConfig):
+    """A VAE whose posterior is an inverse autoregressive flow."""
+
+    family: ClassVar[str] = "iaf_vae"
+    num_flows: int = 4
+    flow_units: tuple[int, ...] = (320,)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {**super()._arguments(), "posterior": "iaf"}
+
+
+@dataclasses.dataclass(frozen=True)
 class FlowPriorVAEConfig(VAEConfig):
     """A VAE with a Gaussian posterior and a prior of affine couplings."""
 

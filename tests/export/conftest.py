@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfflows import Flow, bijectors, models, networks
+from tfflows import Flow, bijectors, distributions, models, networks
 from tfflows.export import export_saved_model, trial
 from tfflows.export.c_api_client import CApiWorker
 
@@ -138,6 +138,22 @@ def maf_flow():
     return trained_like(flow, data), data
 
 
+def autoregressive_flow():
+    """Splines element by element, batch normalisation, and a base with a context."""
+    law = bijectors.RationalQuadraticLaw(4)
+    network = networks.MADE((8,), context_dim=2)
+    steps = [
+        bijectors.MaskedAutoregressive(network, law),
+        bijectors.BatchNormalization(),
+    ]
+    base = distributions.ConditionalNormal(3, 2)
+    flow = Flow(
+        bijectors.Chain(steps), (3,), base=base, context_shape=2, name="autoregressive"
+    )
+    data = np.random.default_rng(6).normal(size=[64, 5]).astype(np.float32)
+    return trained_like(flow, data[:, :3], data[:, 3:]), data[:, :3], data[:, 3:]
+
+
 @pytest.fixture(scope="session")
 def scale_flow():
     """The smallest flow, for what does not depend on the flow."""
@@ -154,6 +170,7 @@ MAKERS = {
     "realnvp_multiscale": realnvp_multiscale_flow,
     "class_glow": class_glow_flow,
     "image_context": image_context_flow,
+    "autoregressive": autoregressive_flow,
 }
 
 

@@ -13,7 +13,7 @@ from tfflows.models import iaf, maf, nsf
 
 TINY = {"num_steps": 2, "hidden_units": (8, 8)}
 FAMILIES = {
-    "maf": lambda *args, **kw: maf(*args, **TINY, **kw),
+    "maf": lambda *args, **kw: maf(*args, **TINY, normalization="batch", **kw),
     "iaf": lambda *args, **kw: iaf(*args, **TINY, residual=True, **kw),
     "nsf": lambda *args, **kw: nsf(*args, **TINY, num_bins=4, **kw),
     "nsf_ar": lambda *args, **kw: nsf(
@@ -34,6 +34,12 @@ def test_steps_stand_as_the_papers_have_them():
         "ActNorm",
         "InverseAutoregressive",
     ]
+    assert kinds(maf((3,), num_steps=1, normalization="batch")) == [
+        step,
+        "BatchNormalization",
+    ]
+    parts = kinds(tfflows.models.glow_dense((3,), num_steps=1))
+    assert parts == ["ActNorm", "Invertible1x1Conv", "AffineCoupling"]
     mixing, spline = "Invertible1x1Conv", "RationalQuadraticCoupling"
     assert kinds(nsf((3,), num_steps=2)) == [mixing, spline, mixing, spline, mixing]
     flow = nsf((3,), num_steps=1, structure="autoregressive", num_bins=5, bound=2.0)

@@ -116,6 +116,20 @@ def test_glows_permutations(permutation):
         assert len({step.seed for step in shuffles}) == 4
 
 
+def test_realnvp_normalises_by_the_batch_after_each_coupling():
+    flow = realnvp_multiscale((4, 4, 1), **{**TINY_NVP, "normalization": "batch"})
+    chain = flow.bijector.levels[0].steps
+    kinds = [type(step).__name__ for step in chain if not isinstance(step, fb.Squeeze)]
+    assert kinds == ["AffineCoupling", "BatchNormalization"] * 6
+    actnorms = realnvp_multiscale((4, 4, 1), **TINY_NVP)
+    assert num_parameters(flow) == num_parameters(actnorms)
+    x = pixels(flow, 16)
+    flow.initialize(x)
+    assert np.isfinite(flow(x, training=True)).all()
+    with pytest.raises(ValueError, match="normalization 'actnorm' or 'batch'"):
+        realnvp_multiscale((4, 4, 1), **TINY_NVP, normalization="layer")
+
+
 def test_realnvps_masks_alternate_as_in_the_paper():
     flow = realnvp_multiscale((8, 8, 3), **{**TINY_NVP, "num_levels": 3})
     couplings = [

@@ -8,6 +8,7 @@ import tfflows
 from tfflows.zoo import ConfigError, get_config, list_models, override
 from tfflows.zoo.config import TrainerConfig
 from tfflows.zoo.model_config import (
+    GlowDenseConfig,
     IAFConfig,
     MAFConfig,
     NICEConfig,
@@ -39,6 +40,7 @@ def test_json_round_trip(name):
         (MAFConfig, tfflows.models.maf),
         (IAFConfig, tfflows.models.iaf),
         (NSFConfig, tfflows.models.nsf),
+        (GlowDenseConfig, tfflows.models.glow_dense),
     ],
 )
 def test_fields_mirror_the_arguments_of_the_model(config, function):

@@ -20,6 +20,7 @@ CONFIGS = (
     vae_config.PlanarVAEConfig,
     vae_config.SylvesterVAEConfig,
     vae_config.RealNVPVAEConfig,
+    vae_config.IAFVAEConfig,
     vae_config.FlowPriorVAEConfig,
 )
 NAMES = zoo.list_models("*vae*")
@@ -41,6 +42,7 @@ def test_every_family_has_digits_and_both_kinds_of_mnist():
         "sylvester_vae_h",
         "sylvester_vae_t",
         "realnvp_vae",
+        "iaf_vae",
         "flowprior_vae",
     }
     for family in families:
@@ -57,6 +59,7 @@ def test_every_family_has_digits_and_both_kinds_of_mnist():
         ("sylvester_vae_h_digits", ["HouseholderSylvester"] * 2),
         ("sylvester_vae_t_digits", ["TriangularSylvester"] * 2),
         ("realnvp_vae_digits", ["AffineCoupling"] * 2),
+        ("iaf_vae_digits", ["Chain"] * 2),
     ],
 )
 def test_the_name_says_what_the_posterior_is(name, steps):

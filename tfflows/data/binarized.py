@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import tensorflow as tf
 
-from tfflows import random
-from tfflows.data.source import DataInfo, DataSource, Examples
-
-_CHUNK = 4096
+from tfflows.data.drawn import DrawnSource
+from tfflows.data.source import DataInfo, DataSource
 
 
-class BinarizedSource(DataSource):
+class BinarizedSource(DrawnSource):
     """Another source's images with P(x = 1) = level / (levels - 1): uint8, 2 levels.
 
     Validation and test are drawn once, keyed by the example's index, and so is the
@@ -45,44 +42,9 @@ class BinarizedSource(DataSource):
             num_examples=source.num_examples,
             num_classes=source.num_classes,
         )
-        super().__init__(info, label_as_context=source.label_as_context)
-        self._source, self._static, self._seed = source, static, seed
+        super().__init__(source, info, static=static, seed=seed)
         self._top_level = source.levels - 1
 
-    def _examples(self, split: str, limit: int) -> Examples:
-        grey = self._source.arrays(split, limit)
-        x = np.empty_like(grey, np.uint8)
-        for start in range(0, len(grey), _CHUNK):
-            stop = min(start + _CHUNK, len(grey))
-            index = tf.range(start, stop, dtype=tf.int64)
-            x[start:stop] = self._draw(split, grey[start:stop], index)
-        x.setflags(write=False)
-        return Examples(x, self._source.labels(split, limit))
-
-    def _batches(
-        self, split: str, batch_size: int, seed: int | None, drop_remainder: bool
-    ) -> tf.data.Dataset:
-        batches = self._source._batches(split, batch_size, seed, drop_remainder)
-        if self._static or split != "train":
-            return batches.map(lambda batch: self._binarized(split, batch))
-        keys = tf.data.Dataset.random(
-            seed=self._seed + 1, rerandomize_each_iteration=True
-        )
-        return tf.data.Dataset.zip(batches, keys).map(
-            lambda batch, key: self._binarized(split, batch, key)
-        )
-
-    def _binarized(
-        self, split: str, batch: dict[str, tf.Tensor], key: tf.Tensor | int = 0
-    ) -> dict[str, tf.Tensor]:
-        return {**batch, "x": self._draw(split, batch["x"], batch["index"], key)}
-
-    def _draw(
-        self, split: str, grey: tf.Tensor, index: tf.Tensor, key: tf.Tensor | int = 0
-    ) -> tf.Tensor:
-        stream = list(self.num_examples).index(split)
-        seeds = random.noise_seeds(self._seed, stream, key, index)
-        size = int(np.prod(self.event_shape))
-        uniform = tf.reshape(random.uniform_rows(seeds, size), (-1, *self.event_shape))
-        probability = tf.cast(grey, tf.float32) / self._top_level
+    def _made(self, x: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
+        probability = tf.cast(x, tf.float32) / self._top_level
         return tf.cast(uniform < probability, tf.uint8)

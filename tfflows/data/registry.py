@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from tfflows.data.binarized import BinarizedSource
+from tfflows.data.density_sets import DENSITY_SETS, load_density_set
 from tfflows.data.digits import load_digits
 from tfflows.data.images import load_images
+from tfflows.data.logits import LogitSource
 from tfflows.data.npz import load_npz
+from tfflows.data.patches import load_patches
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import DataSource, Examples, check_seed
 from tfflows.data.split import split_source
@@ -26,6 +29,8 @@ _TFDS_PREFIX = "tfds"
 _FACES = "celeba64"
 # Whether the training images are drawn only once.
 _BINARIZED = {"binarized": False, "static_binarized": True}
+_LOGIT = "logit"
+_PATCHES = "cifar10_patches"
 
 
 def load(
@@ -47,8 +52,13 @@ def load(
             - "csv:PATH", "parquet:PATH", "npz:PATH" or "npz:PATH#key",
               "images:FOLDER" or "images:GLOB": your own data;
             - "binarized:NAME" or "static_binarized:NAME": the integer data NAME in
-              black and white, see `BinarizedSource`.
-        data_dir: TFDS's folder; None: `TFDS_DATA_DIR`, else TFDS's default.
+              black and white, see `BinarizedSource`;
+            - "logit:NAME": the integer data NAME as flat logits, see `LogitSource`;
+            - "cifar10_patches": 63-D patches of CIFAR-10, see `load_patches`;
+            - "power", "gas", "hepmass", "miniboone", "bsds300": see
+              `load_density_set`.
+        data_dir: TFDS's folder, or that of the density sets' files; None:
+            `TFDS_DATA_DIR`, else TFDS's default.
         seed: draws the toys' points and fixes the splits, but for TFDS sets, whose
             splits are their own.
         label_as_context: whether batches carry the label as "context".
@@ -66,18 +76,20 @@ def load(
         raise ValueError(f"expected the name of a data set, got {name!r}")
     check_seed(seed)
     prefix, _, path = name.partition(":")
-    if prefix in _BINARIZED:
+    if prefix in _BINARIZED or prefix == _LOGIT:
         grey = load(
             path, data_dir=data_dir, seed=seed, label_as_context=label_as_context
         )
+        if prefix == _LOGIT:
+            return LogitSource(grey, seed=seed)
         return BinarizedSource(grey, static=_BINARIZED[prefix], seed=seed)
-    if prefix in _FILE_READERS:
+    if prefix in _FILE_READERS or name in (_PATCHES, *DENSITY_SETS):
         if label_as_context:
             raise ValueError(
                 f"data set {name!r} has no labels; expected label_as_context=False, "
                 "got True"
             )
-        return _FILE_READERS[prefix](path, seed=seed)
+        return _load_without_labels(name, data_dir, seed)
     if name == "digits":
         return load_digits(seed=seed, label_as_context=label_as_context)
     if name in TOYS:
@@ -103,6 +115,15 @@ def list_datasets(pattern: str = "*") -> list[str]:
     return sorted(fnmatch.filter(["digits", *TOYS], pattern))
 
 
+def _load_without_labels(name: str, data_dir: str | None, seed: int) -> ArraySource:
+    if name == _PATCHES:
+        return load_patches(data_dir=data_dir, seed=seed)
+    if name in DENSITY_SETS:
+        return load_density_set(name, data_dir)
+    prefix, _, path = name.partition(":")
+    return _FILE_READERS[prefix](path, seed=seed)
+
+
 def _load_toy(name: str, seed: int, label_as_context: bool) -> ArraySource:
     points = TOYS[name].sample(sum(_TOY_SIZES), seed)
     return split_source(
@@ -126,14 +147,16 @@ def _load_tfds(name: str, builder: str, **options: Any) -> DataSource:
 
 
 def _unknown(name: str, builder: str, builders: list[str]) -> str:
-    prefixes = [f"{prefix}:" for prefix in (_TFDS_PREFIX, *_BINARIZED, *_FILE_READERS)]
-    known = [*list_datasets(), *prefixes, *builders]
+    others = (_TFDS_PREFIX, *_BINARIZED, _LOGIT, *_FILE_READERS)
+    prefixes = [f"{prefix}:" for prefix in others]
+    names = [*list_datasets(), _PATCHES, *DENSITY_SETS]
+    known = [*names, *prefixes, *builders]
     # "cvs:table" resembles "csv:" by its prefix, "mnits:3.0.1" "mnist" by its name.
     wanted = [builder, builder.partition(":")[0], builder.partition(":")[0] + ":"]
     near = [n for w in wanted for n in difflib.get_close_matches(w, known, n=3)]
     hint = f"; near it: {', '.join(dict.fromkeys(near))}" if near else ""
     return (
         f"unknown data set {name!r}{hint}. Expected one of "
-        f"{', '.join(list_datasets())}, the name of a TFDS builder, or a path after "
+        f"{', '.join(names)}, the name of a TFDS builder, or a path after "
         f"{', '.join(prefixes)}"
     )

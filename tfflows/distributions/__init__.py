@@ -1,6 +1,14 @@
 """Base distributions over latents."""
 
 from tfflows.distributions.base import Base
+from tfflows.distributions.conditional_normal import ConditionalNormal
+from tfflows.distributions.gaussian_mixture import GaussianMixture
 from tfflows.distributions.standard import StandardLogistic, StandardNormal
 
-__all__ = ["Base", "StandardLogistic", "StandardNormal"]
+__all__ = [
+    "Base",
+    "ConditionalNormal",
+    "GaussianMixture",
+    "StandardLogistic",
+    "StandardNormal",
+]

@@ -19,7 +19,8 @@ class Base(keras.layers.Layer):
     Args:
       distribution: A `tfd.Distribution` of batch shape []. One with a method
         `sample_rows(seeds)`, as those of this package, draws all rows at once; another
-        one draws them one after the other.
+        one draws them one after the other. One with `location_rows(seeds)` tells each
+        row's location.
       **kwargs: Those of `keras.layers.Layer`.
 
     Raises:
@@ -50,21 +51,29 @@ class Base(keras.layers.Layer):
         """Shape of one draw."""
         return tuple(self.distribution.event_shape)
 
-    def log_prob(self, z: tf.Tensor) -> tf.Tensor:
-        """Log-density in nats `[B]` of flat latents `[B, D]`."""
+    def log_prob(self, z: tf.Tensor, context: Any = None) -> tf.Tensor:
+        """Log-density in nats `[B]` of flat latents `[B, D]`; the same in any context.
+
+        Args:
+          z: `[..., *latent]`; leading axes are flattened to one.
+          context: None, or what the steps are told: not used here.
+        """
         return self.distribution.log_prob(tf.reshape(z, (-1, *self.event_shape)))
 
-    def sample_rows(self, seeds: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
+    def sample_rows(
+        self, seeds: tf.Tensor, temperature: tf.Tensor, context: Any = None
+    ) -> tf.Tensor:
         """Flat latents `[N, D]`, row i from seed row i alone.
 
         Args:
           seeds: int32 `[N, 2]`.
-          temperature: `[N]`; multiplies a draw's deviation from the mode or, where
-            there is none, the mean.
+          temperature: `[N]`; multiplies a draw's deviation from its location: the mode
+            or, where there is none, the mean.
+          context: None, or what the steps are told: not used here.
         """
         draws = tf.reshape(self._draw(seeds), (tf.shape(seeds)[0], -1))
         temperature = tf.cast(temperature, draws.dtype)[:, tf.newaxis]
-        location = self._location()
+        location = self._location(seeds)
         if location is None:
             with require(
                 tf.reduce_all(temperature == 1.0),
@@ -72,7 +81,7 @@ class Base(keras.layers.Layer):
                 "nor mean around which to scale its draws",
             ):
                 return tf.identity(draws)
-        location = tf.reshape(location, [-1])
+        location = tf.reshape(location, (-1, tf.shape(draws)[1]))
         tempered = location + temperature * (draws - location)
         # At 1 a draw is itself, though a location may be undefined.
         return tf.where(temperature == 1.0, draws, tempered)
@@ -90,7 +99,10 @@ class Base(keras.layers.Layer):
             fn_output_signature=self.distribution.dtype,
         )
 
-    def _location(self) -> tf.Tensor | None:
+    def _location(self, seeds: tf.Tensor) -> tf.Tensor | None:
+        """Of each row, `[N, *event]`, or of all, `[*event]`."""
+        if hasattr(self.distribution, "location_rows"):
+            return self.distribution.location_rows(seeds)
         for statistic in (self.distribution.mode, self.distribution.mean):
             try:
                 return statistic()

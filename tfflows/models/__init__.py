@@ -3,6 +3,7 @@
 from tfflows.models.flow import Flow
 from tfflows.models.flow_vae import FlowVAE
 from tfflows.models.glow import glow
+from tfflows.models.glow_dense import glow_dense
 from tfflows.models.likelihoods import (
     BernoulliLikelihood,
     CategoricalLikelihood,
@@ -28,6 +29,7 @@ __all__ = [
     "Likelihood",
     "ReverseKL",
     "glow",
+    "glow_dense",
     "iaf",
     "maf",
     "nice",

@@ -85,14 +85,15 @@ class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
             "context_network": network,
         }
 
-    def check_steps(self, transform: Any) -> None:
+    def check_part(self, part: Any) -> None:
         """Raises ValueError unless each layer gets the size of context that it takes.
 
         Args:
-          transform: A built step. Of its layers, one with an attribute `context_dim`
-            speaks for all inside it: the size that it takes, or None for no context.
+          part: A built step, or a base. Of its layers, one with an attribute
+            `context_dim` speaks for all inside it: the size that it takes, or None for
+            no context.
         """
-        for layer in _with_context_dim(transform):
+        for layer in _with_context_dim(part):
             size = layer.context_dim
             if size is None or self.embedded_shape == (size,):
                 continue

@@ -39,13 +39,19 @@ class FlowDistribution(tfd.TransformedDistribution):
     def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> Any:
         return super()._parameter_properties(dtype, num_classes)
 
-    def _context(self, context: Any, x: tf.Tensor, shape: Any, share: bool) -> Any:
-        return self._conditioning.rows(context, x, len(shape), self.name, share)
+    def _context(self, context: Any, x: tf.Tensor, ndims: int, share: bool) -> Any:
+        return self._conditioning.rows(context, x, ndims, self.name, share)
+
+    def _base_arguments(self, context: Any) -> dict[str, Any]:
+        takes_context = getattr(self.distribution, "takes_context", False)
+        return {"context": context} if takes_context else {}
 
     def _log_prob(self, y: tf.Tensor, context: Any = None) -> tf.Tensor:
-        context = self._context(context, y, self.bijector.data_event_shape, False)
+        ndims = len(self.bijector.data_event_shape)
+        context = self._context(context, y, ndims, share=False)
         z, log_det = self.bijector.inverse_and_log_det(y, context)
-        return self.distribution.log_prob(z) + log_det
+        base = self._base_arguments(context)
+        return self.distribution.log_prob(z, **base) + log_det
 
     def _call_sample_n(
         self, sample_shape: Any, seed: Any, context: Any = None
@@ -55,7 +61,9 @@ class FlowDistribution(tfd.TransformedDistribution):
     def _sample_and_log_prob(
         self, sample_shape: Any, seed: Any, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        z = self.distribution.sample(sample_shape, seed)
-        context = self._context(context, z, self.bijector.latent_event_shape, True)
+        places = tf.zeros(tf.reshape(tf.cast(sample_shape, tf.int32), [-1]))
+        context = self._context(context, places, ndims=0, share=True)
+        base = self._base_arguments(context)
+        z = self.distribution.sample(sample_shape, seed, **base)
         x, log_det = self.bijector.forward_and_log_det(z, context)
-        return x, self.distribution.log_prob(z) - log_det
+        return x, self.distribution.log_prob(z, **base) - log_det

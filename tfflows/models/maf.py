@@ -8,6 +8,7 @@ from typing import Any
 from tfflows.bijectors import (
     ActNorm,
     AffineLaw,
+    BatchNormalization,
     FlowStep,
     InverseAutoregressive,
     MaskedAutoregressive,
@@ -18,7 +19,7 @@ from tfflows.models.dense import dense_flow, preprocessing_for
 from tfflows.models.flow import Flow
 from tfflows.networks import MADE
 
-NORMALIZATIONS = ("actnorm", "none")
+NORMALIZATIONS = ("batch", "actnorm", "none")
 
 
 def maf(
@@ -54,7 +55,8 @@ def maf(
       activation: Its activation.
       residual: Whether its hidden layers add to the one before; equal widths then.
       log_scale: "tanh", "sigmoid" or "exp", see `AffineLaw`.
-      normalization: "actnorm" before each step, or "none".
+      normalization: "batch" (a `BatchNormalization` after each step, as in the paper),
+        "actnorm" (before each step) or "none".
       levels: Number of levels of integer data; None for continuous data.
       standardize: Whether to standardise the data, from `initialize`'s batch.
       logit_alpha: Alpha of the logit of integer data.
@@ -121,7 +123,8 @@ def iaf(
       activation: Its activation.
       residual: Whether its hidden layers add to the one before; equal widths then.
       log_scale: "tanh", "sigmoid" or "exp", see `AffineLaw`.
-      normalization: "actnorm" before each step, or "none".
+      normalization: "batch" (a `BatchNormalization` after each step), "actnorm"
+        (before each step) or "none".
       levels: Number of levels of integer data; None for continuous data.
       standardize: Whether to standardise the data, from `initialize`'s batch.
       logit_alpha: Alpha of the logit of integer data.
@@ -177,4 +180,6 @@ def _steps(
             steps.append(ActNorm(dtype=dtype))
         network = MADE(**made, dtype=dtype)
         steps.append(step_class(network, AffineLaw(log_scale), dtype=dtype))
+        if normalization == "batch":
+            steps.append(BatchNormalization(dtype=dtype))
     return steps

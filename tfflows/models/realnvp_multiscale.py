@@ -8,6 +8,7 @@ from typing import Any
 from tfflows.bijectors import (
     ActNorm,
     AffineCoupling,
+    BatchNormalization,
     Chain,
     FlowStep,
     Multiscale,
@@ -26,6 +27,7 @@ def realnvp_multiscale(
     width: int = 64,
     num_blocks: int = 8,
     log_scale: str = "tanh",
+    normalization: str = "actnorm",
     logit_alpha: float = 0.05,
     base: str = "normal",
     levels: int | None = None,
@@ -39,8 +41,10 @@ def realnvp_multiscale(
     A level: three couplings with checkerboard masks, a squeeze, three couplings with
     channel masks, then half of the channels is factored out; the last level: four
     checkerboard couplings. Masks alternate. Integer data are dequantized and mapped to
-    the line by a logit. An ActNorm before each coupling stands in for the paper's
-    batch normalization, so that training, evaluation and export see one map.
+    the line by a logit. The paper normalises the output of each coupling by the batch
+    (and the activations inside its networks, which have weight normalization alone
+    here); an ActNorm before each coupling lets training, evaluation and export see one
+    map.
 
     Source: Dinh, Sohl-Dickstein and Bengio, "Density estimation using Real NVP", 2016,
     arXiv 1605.08803, sections 3.4 to 3.7 and 4.1; actnorm: arXiv 1807.03039. The
@@ -53,6 +57,8 @@ def realnvp_multiscale(
       width: Hidden channels of the first couplings' networks; each squeeze doubles it.
       num_blocks: Residual blocks of each network.
       log_scale: "tanh", "sigmoid" or "exp", see `AffineLaw`.
+      normalization: "actnorm" before each coupling, or "batch": a
+        `BatchNormalization` after it, as in the paper.
       logit_alpha: Alpha of the logit of integer data.
       base: "normal", or "logistic" for tails that forgive a single pixel.
       levels: Number of levels of integer data; None for continuous data.
@@ -69,6 +75,10 @@ def realnvp_multiscale(
     """
     check_count("num_levels", num_levels)
     check_images(event_shape, num_levels, num_squeezes=num_levels - 1)
+    if normalization not in ("actnorm", "batch"):
+        raise ValueError(
+            f"expected normalization 'actnorm' or 'batch', got {normalization!r}"
+        )
 
     def couplings(mask: str, number: int, level_width: int) -> list[FlowStep]:
         steps: list[FlowStep] = []
@@ -83,7 +93,11 @@ def realnvp_multiscale(
                 event_ndims=3,
                 dtype=dtype,
             )
-            steps += [ActNorm(event_ndims=3, dtype=dtype), coupling]
+            if normalization == "batch":
+                norm = BatchNormalization(event_ndims=3, dtype=dtype)
+                steps += [coupling, norm]
+            else:
+                steps += [ActNorm(event_ndims=3, dtype=dtype), coupling]
         return steps
 
     chains = [

@@ -71,7 +71,8 @@ class TransformModel(LikelihoodModel):
         self.conditioning = Conditioning(
             context_shape, context_dtype, context_network, self._transform.flow_dtype
         )
-        self.conditioning.check_steps(self._transform)
+        for part in (self._transform, self.base):
+            self.conditioning.check_part(part)
         if self.levels is not None:
             self.metric_names = ("loss", "bits_per_dim")
         self._create_trackers()
@@ -143,7 +144,8 @@ class TransformModel(LikelihoodModel):
 
     def _density(self, y: tf.Tensor, context: tf.Tensor | None) -> tf.Tensor:
         z, log_det = self._transform.inverse_and_log_det(y, context)
-        return tf.reshape(self.base.log_prob(z), tf.shape(log_det)) + log_det
+        log_prob = self.base.log_prob(z, context)
+        return tf.reshape(log_prob, tf.shape(log_det)) + log_det
 
     def _mean_over_noise(
         self, batch: Batch, dequantization: Dequantization
@@ -174,9 +176,9 @@ class TransformModel(LikelihoodModel):
         temperature = temperature_rows(
             temperature, tf.shape(seeds)[0], self._transform.flow_dtype
         )
-        z = self.base.sample_rows(seeds, temperature)
+        z = self.base.sample_rows(seeds, temperature, context)
         y, log_det = self._decode_continuous(z, context)
-        log_prob = self.base.log_prob(z) - log_det
+        log_prob = self.base.log_prob(z, context) - log_det
         if self.dequantization is not None:
             y = self.dequantization.to_raw_range(y)
         return y, log_prob

@@ -14,7 +14,7 @@ from tfflows.models.likelihoods import (
     Likelihood,
 )
 from tfflows.models.vae_networks import dense_pair, gated_conv_pair
-from tfflows.networks import MLP
+from tfflows.networks import MADE, MLP
 
 POSTERIORS = (
     "none",
@@ -24,6 +24,7 @@ POSTERIORS = (
     "sylvester_householder",
     "sylvester_triangular",
     "realnvp",
+    "iaf",
 )
 PRIORS = ("none", "realnvp")
 
@@ -52,7 +53,7 @@ def vae(
 
     Planar and radial flows: Rezende and Mohamed, 2015, arXiv 1505.05770; Sylvester
     flows: van den Berg et al., 2018, arXiv 1803.05649, whose network sizes
-    "gated_conv" has.
+    "gated_conv" has. IAF: Kingma et al., 2016, arXiv 1606.04934.
 
     Args:
       event_shape: Shape of one event.
@@ -66,7 +67,8 @@ def vae(
       num_reflections: Reflections H of each Householder Sylvester step.
       prior: One of `PRIORS`.
       num_prior_couplings: Number of its couplings.
-      flow_units: Widths of the couplings' networks, in posterior and prior.
+      flow_units: Widths of the networks of couplings and autoregressive steps, in
+        posterior and prior.
       levels: Number of levels of integer data, Bernoulli for 2, else a discretised
         logistic; None for continuous data, Gaussian with a learned scale.
       warmup_steps: As in `FlowVAE`.
@@ -104,6 +106,7 @@ def vae(
             reverse=bool(k % 2), context_dim=features, dtype=dtype
         ),
         "realnvp": lambda k: _coupling(k, flow_units, features, dtype),
+        "iaf": lambda _: _autoregressive(flow_units, features, dtype),
     }
     return FlowVAE(
         *pair,
@@ -155,3 +158,10 @@ def _coupling(
 ) -> fb.AffineCoupling:
     network = MLP(units, context_dim=context_dim, dtype=dtype)
     return fb.AffineCoupling(network, reverse=bool(k % 2), dtype=dtype)
+
+
+def _autoregressive(units: Sequence[int], context_dim: int, dtype: Any) -> fb.FlowStep:
+    """One pass from latent to data, and the order reversed for the next step."""
+    network = MADE(units, context_dim=context_dim, dtype=dtype)
+    step = fb.InverseAutoregressive(network, dtype=dtype)
+    return fb.Chain([step, fb.Permute("reverse", dtype=dtype)], dtype=dtype)

@@ -2,6 +2,7 @@
 
 from tfflows.zoo.experiments import (
     autoregressive,
+    density,
     image_flows,
     images,
     tables,
@@ -9,4 +10,4 @@ from tfflows.zoo.experiments import (
     vae,
 )
 
-__all__ = ["autoregressive", "image_flows", "images", "tables", "toy", "vae"]
+__all__ = ["autoregressive", "density", "image_flows", "images", "tables", "toy", "vae"]

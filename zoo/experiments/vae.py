@@ -9,6 +9,7 @@ from tfflows.zoo.config import DataConfig, ExperimentConfig, TrainerConfig
 from tfflows.zoo.registry import register
 from tfflows.zoo.vae_config import (
     FlowPriorVAEConfig,
+    IAFVAEConfig,
     PlanarVAEConfig,
     RealNVPVAEConfig,
     SylvesterVAEConfig,
@@ -20,6 +21,7 @@ _MODELS: dict[str, tuple[VAEConfig, str]] = {
     "vae": (VAEConfig(), "Gaussian posterior and prior"),
     "planar_vae": (PlanarVAEConfig(), "16 amortised planar steps as posterior"),
     "realnvp_vae": (RealNVPVAEConfig(), "4 conditional couplings as posterior"),
+    "iaf_vae": (IAFVAEConfig(), "4 inverse autoregressive steps as posterior"),
     "flowprior_vae": (FlowPriorVAEConfig(), "6 couplings as prior"),
     **{
         f"sylvester_vae_{letter}": (
@@ -40,6 +42,7 @@ _DATA = {
 _REFERENCE = {
     "vae": 86.55,
     "planar_vae": 86.06,
+    "iaf_vae": 84.20,
     "sylvester_vae_o": 83.32,
 }
 # Trainable parameters on digits and on MNIST.
@@ -47,6 +50,7 @@ _PARAMETERS = {
     "vae": (55_904, 681_248),
     "planar_vae": (124_016, 994_288),
     "realnvp_vae": (134_304, 860_064),
+    "iaf_vae": (282_592, 1_189_664),
     "flowprior_vae": (75_200, 719_072),
     "sylvester_vae_o": (344_864, 1_663_712),
     "sylvester_vae_h": (278_816, 2_337_952),

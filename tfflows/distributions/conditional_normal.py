@@ -1,0 +1,140 @@
+"""A normal base whose location and scale depend on a context."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfflows import random
+from tfflows.distributions.base import Base
+from tfflows.distributions.rows import RowDistribution
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class ConditionalNormal(Base):
+    """p(z | c) = N(z; loc(c), diag(exp(log_scale(c)))^2), in nats.
+
+    loc and log_scale are dense layers on the features that a network makes of the
+    context c. They start at zero: the base is a standard normal at first.
+
+    Args:
+      event_shape: Shape of one event, or its size.
+      context_dim: Size C of the context `[B, C]`.
+      network: A Keras layer from `[B, C]` to features `[B, F]`; None: c itself.
+      **kwargs: Those of `keras.layers.Layer`; `dtype` is that of the flow.
+
+    Raises:
+      ValueError: For a network of another kind, or a context_dim below 1.
+    """
+
+    def __init__(
+        self,
+        event_shape: int | Sequence[int],
+        context_dim: int,
+        network: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if context_dim < 1:
+            raise ValueError(f"expected context_dim >= 1, got {context_dim}")
+        if network is not None and not isinstance(network, keras.layers.Layer):
+            raise ValueError(f"expected a network that is a Keras layer, got {network}")
+        dtype = keras.dtype_policies.get(kwargs.get("dtype")).variable_dtype
+        super().__init__(_ConditionalRows(event_shape, dtype), **kwargs)
+        self.distribution.base = self
+        self.context_dim, self.network = int(context_dim), network
+        features = (None, self.context_dim)
+        if network is not None:
+            features = tuple(network(keras.Input(features[1:], dtype=dtype)).shape)
+        if len(features) != 2:
+            raise ValueError(
+                f"expected a network to features (batch, F), got {features}"
+            )
+        # In the variable dtype: scales and log-densities need its precision.
+        self.loc_head, self.log_scale_head = [
+            keras.layers.Dense(
+                math.prod(self.event_shape),
+                kernel_initializer="zeros",
+                dtype=dtype,
+                name=name,
+            )
+            for name in ("loc", "log_scale")
+        ]
+        for head in (self.loc_head, self.log_scale_head):
+            head.build(features)
+
+    def _parameters(self, context: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Loc and log_scale, `[B, D]` each, of contexts `[..., C]`."""
+        if context is None:
+            raise ValueError(
+                f"{self.name}: expected a context of size {self.context_dim}, got none"
+            )
+        context = tf.cast(context, self.distribution.dtype)
+        features = tf.reshape(context, (-1, self.context_dim))
+        if self.network is not None:
+            features = tf.cast(self.network(features), self.distribution.dtype)
+        return self.loc_head(features), self.log_scale_head(features)
+
+    def log_prob(self, z: tf.Tensor, context: Any = None) -> tf.Tensor:
+        """Log-density in nats `[B]` of flat latents `[B, D]` given `[B, C]`."""
+        loc, log_scale = self._parameters(context)
+        scaled = (tf.reshape(z, (-1, loc.shape[-1])) - loc) * tf.exp(-log_scale)
+        terms = tf.square(scaled) + 2.0 * log_scale + math.log(2.0 * math.pi)
+        return -0.5 * tf.reduce_sum(terms, axis=-1)
+
+    def sample_rows(
+        self, seeds: tf.Tensor, temperature: tf.Tensor, context: Any = None
+    ) -> tf.Tensor:
+        """Flat latents `[N, D]`, row i from row i of seeds and context alone.
+
+        Args:
+          seeds: int32 `[N, 2]`.
+          temperature: `[N]`; multiplies a draw's deviation from loc.
+          context: `[N, C]`.
+        """
+        loc, log_scale = self._parameters(context)
+        noise = random.normal_rows(seeds, loc.shape[-1], loc.dtype)
+        temperature = tf.cast(temperature, loc.dtype)[:, tf.newaxis]
+        return loc + temperature * tf.exp(log_scale) * noise
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        config = super().get_config()
+        del config["distribution"]
+        network = self.network
+        if network is not None:
+            network = keras.saving.serialize_keras_object(network)
+        return {
+            **config,
+            "event_shape": list(self.event_shape),
+            "context_dim": self.context_dim,
+            "network": network,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> ConditionalNormal:
+        """A fresh base of equal config."""
+        network = config["network"]
+        if network is not None:
+            network = keras.saving.deserialize_keras_object(network)
+        return cls(**{**config, "network": network})
+
+
+class _ConditionalRows(RowDistribution):
+    """The base as TFP sees it: `log_prob` and `sample` take `context=`."""
+
+    base: ConditionalNormal
+    takes_context = True
+
+    def _log_prob(self, value: tf.Tensor, context: Any = None) -> tf.Tensor:
+        log_prob = self.base.log_prob(value, context)
+        return tf.reshape(log_prob, tf.shape(value)[: -self._shape.rank])
+
+    def _sample_n(self, n: Any, seed: Any = None, context: Any = None) -> tf.Tensor:
+        seeds = random.fold_in(tfp.random.sanitize_seed(seed), tf.range(n))
+        rows = self.base.sample_rows(seeds, tf.ones([n], self.dtype), context)
+        return tf.reshape(rows, (-1, *self._shape))

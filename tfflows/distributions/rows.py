@@ -1,0 +1,97 @@
+"""The base of distributions that are drawn row by row from seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
+
+from tfflows import random
+
+
+class RowDistribution(tfd.Distribution):
+    """A distribution of batch shape [] of which each row is drawn from a seed alone.
+
+    A subclass implements `_rows(seeds, count)`, flat draws `[N, count]`, and
+    `_log_density(flat)`, the log-densities `[N]` in nats of flat events `[N, D]`.
+
+    Args:
+      event_shape: Shape of one event, or its size.
+      dtype: float32 or float64.
+      name: Name of the distribution.
+      reparameterization_type: TFP's.
+    """
+
+    def __init__(
+        self,
+        event_shape: int | Sequence[int],
+        dtype: Any = tf.float32,
+        name: str | None = None,
+        reparameterization_type: Any = tfd.FULLY_REPARAMETERIZED,
+    ) -> None:
+        shape = [event_shape] if isinstance(event_shape, int) else list(event_shape)
+        if not shape or min(shape) < 1:
+            raise ValueError(f"expected an event shape of sizes >= 1, got {shape}")
+        self._shape = tf.TensorShape(shape)
+        super().__init__(
+            dtype=tf.as_dtype(dtype),
+            reparameterization_type=reparameterization_type,
+            validate_args=False,
+            allow_nan_stats=False,
+            parameters={"event_shape": shape, "dtype": dtype},
+            name=name or type(self).__name__,
+        )
+
+    @classmethod
+    def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> dict:
+        return {}
+
+    def _event_shape(self) -> tf.TensorShape:
+        return self._shape
+
+    def _event_shape_tensor(self) -> tf.Tensor:
+        return tf.constant(self._shape)
+
+    def _batch_shape(self) -> tf.TensorShape:
+        return tf.TensorShape([])
+
+    def _batch_shape_tensor(self) -> tf.Tensor:
+        return tf.zeros([0], tf.int32)
+
+    def _rows(self, seeds: tf.Tensor, count: int) -> tf.Tensor:
+        raise NotImplementedError(f"{type(self).__name__} implements no _rows")
+
+    def _log_density(self, flat: tf.Tensor) -> tf.Tensor:
+        raise NotImplementedError(f"{type(self).__name__} implements no _log_density")
+
+    def _log_prob(self, value: tf.Tensor) -> tf.Tensor:
+        rank = self._shape.rank
+        if not value.shape[-rank:].is_compatible_with(self._shape):
+            raise ValueError(
+                f"{self.name}: expected shape (..., "
+                f"{', '.join(map(str, self._shape))}), got {tuple(value.shape)}"
+            )
+        flat = tf.reshape(value, (-1, self._shape.num_elements()))
+        log_prob = tf.reshape(self._log_density(flat), tf.shape(value)[:-rank])
+        return tf.ensure_shape(log_prob, value.shape[:-rank])
+
+    def _sample_n(self, n: Any, seed: Any = None) -> tf.Tensor:
+        seed = tfp.random.sanitize_seed(seed)
+        return self.sample_rows(random.fold_in(seed, tf.range(n)))
+
+    def sample_rows(self, seeds: tf.Tensor) -> tf.Tensor:
+        """One draw `[*event_shape]` for each of the int32 seeds `[N, 2]`."""
+        rows = self._rows(seeds, self._shape.num_elements())
+        return tf.reshape(rows, (-1, *self._shape))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"event_shape": list(self._shape), "dtype": self.dtype.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> RowDistribution:
+        """A distribution of equal config."""
+        return cls(**config)
