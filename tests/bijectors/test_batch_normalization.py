@@ -89,5 +89,6 @@ def test_training_without_a_start_and_bad_arguments_are_refused():
     for arguments in ({"momentum": 1.0}, {"epsilon": 0.0}):
         with pytest.raises(ValueError, match="expected 0 <= momentum < 1"):
             fb.BatchNormalization(**arguments)
-    with pytest.raises(ValueError, match=r"assigns no weights .* a Chain of 3"):
-        fb.Repeated(fb.Chain([fb.BatchNormalization()]), 3)
+    flow = flow_of(fb.Repeated(fb.BatchNormalization(), 3))
+    with pytest.raises(ValueError, match="neither assigns variables .*Repeated"):
+        flow(batch(), training=True)

@@ -43,7 +43,7 @@ class BatchNormalization(FlowStep):
       ValueError: For a momentum outside [0, 1), or an epsilon that is not positive.
     """
 
-    assigns_in_training = True
+    recomputed_from = None  # a second pass would assign again
 
     def __init__(
         self, momentum: float = 0.99, epsilon: float = 1e-5, **kwargs: Any

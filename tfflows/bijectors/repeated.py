@@ -36,8 +36,7 @@ class Repeated(FlowStep):
       **kwargs: `name`, `dtype` (None: that of the step), `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: For fewer than 1 repeat, or a step that changes shapes or assigns
-        weights while it trains.
+      ValueError: For fewer than 1 repeat, or a step that changes shapes.
     """
 
     def __init__(self, step: Any, num_repeats: int, **kwargs: Any) -> None:
@@ -49,12 +48,6 @@ class Repeated(FlowStep):
             raise ValueError(f"expected num_repeats >= 1, got {num_repeats}")
         if not step.shape_preserving:
             raise ValueError(f"expected a step that keeps shapes, got {step.name}")
-        for layer in step._flatten_layers():
-            if getattr(layer, "assigns_in_training", False):
-                raise ValueError(
-                    "expected a step that assigns no weights while it trains, got "
-                    f"{layer.name}; use a Chain of {num_repeats} steps"
-                )
         self.num_repeats = int(num_repeats)
         self._step = PureStep(step)
         self.has_inverse = step.has_inverse
