@@ -90,5 +90,5 @@ def test_training_without_a_start_and_bad_arguments_are_refused():
         with pytest.raises(ValueError, match="expected 0 <= momentum < 1"):
             fb.BatchNormalization(**arguments)
     flow = flow_of(fb.Repeated(fb.BatchNormalization(), 3))
-    with pytest.raises(ValueError, match="neither assigns variables .*Repeated"):
+    with pytest.raises(ValueError, match=r"neither assigns variables .*Repeated"):
         flow(batch(), training=True)

@@ -132,12 +132,6 @@ def image_context_flow():
     return trained_like(flow, data, images(4, 4, 1)), data, images(4, 4, 1)
 
 
-def maf_flow():
-    data = np.random.default_rng(6).normal(size=[64, 3]).astype(np.float32)
-    flow = models.maf((3,), num_steps=2, hidden_units=(8,))
-    return trained_like(flow, data), data
-
-
 def autoregressive_flow():
     """Splines element by element, batch normalisation, and a base with a context."""
     law = bijectors.RationalQuadraticLaw(4)
@@ -165,7 +159,6 @@ MAKERS = {
     "plane": plane_flow,
     "digits": digits_flow,
     "nice": nice_flow,
-    "maf": maf_flow,
     "glow": glow_flow,
     "realnvp_multiscale": realnvp_multiscale_flow,
     "class_glow": class_glow_flow,
