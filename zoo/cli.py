@@ -3,7 +3,7 @@
 Each binary has flags of its own (`flags.FlagValues`), so that several can be imported
 in one process. Exit codes: 0; 1 for an error while running; 2 for a wrong command
 line, which includes unknown models and fields and the model_dir of another
-configuration.
+configuration; 75 after SIGTERM, where the same command goes on.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import keras
 import tensorflow as tf
 from absl import app, flags, logging
 
+from tfflows import training
 from tfflows.zoo import pretrained, run_dir
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError
@@ -56,6 +57,48 @@ def new_flags(*, model_dir: str) -> flags.FlagValues:
         flags.DEFINE_string(name, None, help_text, flag_values=values)
     flags.DEFINE_boolean("help", False, "Shows this help.", flag_values=values)
     return values
+
+
+def add_strategy_flags(values: flags.FlagValues) -> None:
+    """Adds the flags that say where a binary computes.
+
+    Args:
+      values: The flags of the binary; they get --strategy, --tpu and --cpu_devices.
+    """
+    flags.DEFINE_enum(
+        "strategy",
+        "auto",
+        list(training.STRATEGIES),
+        "Where to compute: mirrored is all GPUs of this machine, multi_worker the "
+        "cluster of the environment variable TF_CONFIG; auto takes what is there.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "tpu", None, "Name or address of the TPU, or local.", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "cpu_devices",
+        None,
+        "Number of logical CPU devices, to try replicas without GPUs.",
+        flag_values=values,
+    )
+
+
+def strategy(values: flags.FlagValues) -> tf.distribute.Strategy:
+    """Makes the strategy that the flags name; before anything else of TensorFlow.
+
+    Args:
+      values: Parsed flags.
+
+    Returns:
+      The strategy.
+
+    Raises:
+      ValueError: The devices or the cluster are not there.
+    """
+    if values.cpu_devices is not None:
+        training.set_cpu_devices(values.cpu_devices)
+    return training.make_strategy(values.strategy, values.tpu)
 
 
 def run(

@@ -16,6 +16,15 @@ import keras
 from tfflows.zoo.errors import ConfigError, unknown_name
 
 _FAMILIES: dict[str, type[ModelConfig]] = {}
+_POSITIVE = (
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "init_examples",
+    "checkpoint_steps",
+    "keep",
+    "max_skipped",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,10 +87,17 @@ class TrainerConfig:
       optimizer: A Keras optimizer.
       weight_decay: Decoupled weight decay; 0 for none.
       clip_norm: Largest global norm of a gradient; None for no limit.
+      ema: Momentum of a moving average of the weights, for example 0.999, which is
+        validated, kept as the best and used after the training; None: no average.
       init_examples: Training examples for the data-dependent initialization.
       jit_compile: Whether XLA compiles the training step.
       precision: Keras dtype policy of the networks while training, for example
         "mixed_bfloat16"; None: the model's own. Weights are float32 all the same.
+      checkpoint_steps: Steps from one checkpoint to the next, besides the ends of
+        epochs.
+      keep: Number of checkpoints to keep, besides the best.
+      max_skipped: Steps in a row without a finite loss and gradient, each of which is
+        left out, that end the training.
       seed: Start of the weights, order of the data, noise of the training.
     """
 
@@ -93,18 +109,24 @@ class TrainerConfig:
     optimizer: Literal["adam", "adamax", "rmsprop", "sgd"] = "adam"
     weight_decay: float = 0.0
     clip_norm: float | None = None
+    ema: float | None = None
     init_examples: int = 4096
     jit_compile: bool = False
     precision: str | None = None
+    checkpoint_steps: int = 1000
+    keep: int = 3
+    max_skipped: int = 20
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for field in ("epochs", "batch_size", "learning_rate", "init_examples"):
+        for field in _POSITIVE:
             _check(field, getattr(self, field), getattr(self, field) > 0, "above 0")
         for field in ("warmup_steps", "weight_decay", "seed"):
             _check(field, getattr(self, field), getattr(self, field) >= 0, ">= 0")
         clips = self.clip_norm is None or self.clip_norm > 0
         _check("clip_norm", self.clip_norm, clips, "above 0 or none")
+        averages = self.ema is None or 0 < self.ema < 1
+        _check("ema", self.ema, averages, "between 0 and 1, or none")
 
 
 @dataclasses.dataclass(frozen=True)

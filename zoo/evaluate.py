@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from tfflows.training import is_chief
 from tfflows.zoo import cli, files, run_dir
 from tfflows.zoo.evaluation import evaluate
 
@@ -22,6 +23,7 @@ flags.DEFINE_enum(
     "Split to evaluate on.",
     flag_values=FLAGS,
 )
+cli.add_strategy_flags(FLAGS)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -31,8 +33,12 @@ def main(argv: Sequence[str]) -> None:
       argv: Not used; the flags say all.
     """
     del argv
-    model, config, progress = cli.trained_model(FLAGS)
+    strategy = cli.strategy(FLAGS)
+    with strategy.scope():
+        model, config, progress = cli.trained_model(FLAGS)
     result = evaluate(model, config, FLAGS.split, progress)
+    if not is_chief(strategy):
+        return
     if FLAGS.model_dir:
         files.write_json(pathlib.Path(FLAGS.model_dir) / run_dir.EVALUATION, result)
     print(json.dumps(result))

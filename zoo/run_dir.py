@@ -19,8 +19,14 @@ HISTORY = "history.csv"
 LOGS = "logs"
 CHECKPOINTS = "checkpoints"
 
-# A resumed run may find its data elsewhere, and texts change no result.
-MAY_DIFFER = ("data.data_dir", "description", "reference")
+# What changes no result: a resumed run may find its data elsewhere, or save more often.
+MAY_DIFFER = (
+    "data.data_dir",
+    "trainer.keep",
+    "trainer.checkpoint_steps",
+    "description",
+    "reference",
+)
 
 
 def read_config(model_dir: str | os.PathLike) -> ExperimentConfig:
@@ -76,6 +82,24 @@ def claim(model_dir: str | os.PathLike, config: ExperimentConfig) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     files.write_json(folder / CONFIG, overrides.to_dict(config))
+
+
+def keep_history(model_dir: str | os.PathLike, finished_epochs: int) -> None:
+    """Drops what a resumed run will write again from its history.csv.
+
+    Args:
+      model_dir: The folder.
+      finished_epochs: Number of epochs whose rows stay; half-written rows go.
+    """
+    path = pathlib.Path(model_dir) / HISTORY
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", newline="") as file:  # line ends stay as they are
+        header, *rows = list(file) or [""]
+    finished = {str(epoch) for epoch in range(finished_epochs)}
+    kept = [row for row in rows if row.split(",")[0] in finished and row[-1] == "\n"]
+    with files.replacing(path) as temporary:
+        temporary.write_bytes("".join([header, *kept]).encode("utf-8"))
 
 
 def restore(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import tfflows.data
 from tfflows.zoo.config import ExperimentConfig
@@ -62,3 +63,19 @@ def resolve_shape(
         )
     data = dataclasses.replace(config.data, event_shape=found[0], levels=found[1])
     return dataclasses.replace(config, data=data)
+
+
+def initial_batch(source: tfflows.data.DataSource, limit: int) -> Any:
+    """Returns the first training examples, for a model's data-dependent start.
+
+    Args:
+      source: The data.
+      limit: Number of examples.
+
+    Returns:
+      What `initialize` takes.
+    """
+    x = source.arrays("train", limit=limit)
+    if not source.label_as_context:
+        return x
+    return {"x": x, "context": source.labels("train", limit=limit)}

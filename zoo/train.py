@@ -1,6 +1,7 @@
 """Trains a registered model: `tfflows-train --model=NAME --model_dir=DIR`.
 
-Goes on where an interrupted training of the same configuration stopped.
+Goes on where an interrupted training of the same configuration stopped. After SIGTERM
+it saves its state and exits with 75.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+import tensorflow as tf
 from absl import flags
 
+from tfflows.training import Termination
 from tfflows.zoo import cli
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError
@@ -31,6 +34,32 @@ flags.DEFINE_multi_string(
 flags.DEFINE_integer(
     "seed", None, "Seed of the training (trainer.seed).", flag_values=FLAGS
 )
+flags.DEFINE_integer(
+    "keep",
+    None,
+    "Number of checkpoints to keep, besides the best (trainer.keep).",
+    flag_values=FLAGS,
+)
+flags.DEFINE_boolean(
+    "jit_compile",
+    None,
+    "Whether XLA compiles the training step (trainer.jit_compile).",
+    flag_values=FLAGS,
+)
+flags.DEFINE_boolean(
+    "deterministic",
+    False,
+    "Whether to use deterministic operations only: two runs are equal to the bit.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_boolean(
+    "debug_nonfinite",
+    False,
+    "Whether to stop at the first value or gradient that is not finite, and to name "
+    "its layer; slower.",
+    flag_values=FLAGS,
+)
+cli.add_strategy_flags(FLAGS)
 flags.DEFINE_boolean("list", False, "Lists the models and ends.", flag_values=FLAGS)
 
 
@@ -50,7 +79,18 @@ def main(argv: Sequence[str]) -> None:
             f"expected --model and --model_dir, got no {missing}; --list shows the "
             "models"
         )
-    train(_config(), FLAGS.model_dir)
+    config = _config()
+    if FLAGS.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    termination = Termination()
+    termination.install()
+    train(
+        config,
+        FLAGS.model_dir,
+        cli.strategy(FLAGS),
+        termination=termination,
+        debug_nonfinite=FLAGS.debug_nonfinite,
+    )
 
 
 def _config() -> ExperimentConfig:
@@ -60,8 +100,9 @@ def _config() -> ExperimentConfig:
         # Other data than the registered ones bring their own shape.
         data = dataclasses.replace(config.data, event_shape=None, levels=None)
         config = dataclasses.replace(config, data=data)
-    if FLAGS.seed is not None:
-        changes["trainer.seed"] = str(FLAGS.seed)
+    for name in ("seed", "keep", "jit_compile"):
+        if FLAGS[name].value is not None:
+            changes[f"trainer.{name}"] = str(FLAGS[name].value)
     return override(config, {**changes, **parse_assignments(FLAGS.set)})
 
 

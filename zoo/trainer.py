@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,79 +14,183 @@ import tensorflow as tf
 import tfflows.data
 from tfflows.training import (
     CheckpointCallback,
-    SampleGridCallback,
+    NotFiniteGuard,
+    Termination,
+    is_chief,
+    is_multi_worker,
     learning_rate_schedule,
+    naming_not_finite,
+    require_same_on_all_workers,
+    skip_batches,
 )
 from tfflows.zoo import run_dir
 from tfflows.zoo.config import ExperimentConfig, TrainerConfig
-from tfflows.zoo.contexts import classes_in_turn
-from tfflows.zoo.model_config import GlowConfig, RealNVPMultiscaleConfig
+from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.overrides import override
-from tfflows.zoo.pictures import is_image
-from tfflows.zoo.sources import load_source, resolve_shape
-
-_GRID = 16  # samples in each grid
+from tfflows.zoo.reports import make_reports
+from tfflows.zoo.sources import initial_batch, load_source, resolve_shape
 
 
-def train(config: ExperimentConfig, model_dir: str | os.PathLike) -> keras.Model:
+def train(
+    config: ExperimentConfig,
+    model_dir: str | os.PathLike,
+    strategy: tf.distribute.Strategy | None = None,
+    *,
+    termination: Termination | None = None,
+    debug_nonfinite: bool = False,
+) -> keras.Model:
     """Trains a model, or goes on with an interrupted training of the same one.
 
     The folder gets `config.json` (before the training), `checkpoints/`, `history.csv`
-    with a row an epoch, and TensorBoard's `logs/`. A resumed training sees the data
-    in the order in which an uninterrupted one would.
+    with a row an epoch, and TensorBoard's `logs/`. A resumed training goes on at the
+    step of its newest readable checkpoint, in mid-epoch, too, and sees what an
+    uninterrupted one would.
 
     Args:
       config: The experiment.
-      model_dir: A new or empty folder, or that of a run of the same configuration.
+      model_dir: A new or empty folder, or that of a run of the same configuration; of
+        many workers one and the same, on storage that they share.
+      strategy: Where to train (`tfflows.training.make_strategy`); None: the current
+        one.
+      termination: On SIGTERM the state is saved and the process ends with 75.
+      debug_nonfinite: Whether to stop at the first value that is not finite, with the
+        name of its layer.
 
     Returns:
-      The model with the weights of its last epoch; `tfflows.zoo.load(model_dir)` gives
-      the best.
+      The model with the weights of its last epoch (the averaged ones with
+      `trainer.ema`); `tfflows.zoo.load(model_dir)` gives the best.
 
     Raises:
       ConfigError: The configuration cannot be trained, or the folder is another's.
       ValueError: The data do not fit or cannot be read, or the training diverged.
       OSError: The data or the folder cannot be read or written.
     """
+    strategy = strategy or tf.distribute.get_strategy()
     source = load_source(config)
     config = resolve_shape(config, source)
-    trainer = config.trainer
-    steps = max(source.num_examples["train"] // trainer.batch_size, 1)
-    keras.utils.set_random_seed(trainer.seed)
-    model = _build(config)
-    optimizer = make_optimizer(trainer, steps * trainer.epochs, model.trainable_weights)
-    run_dir.claim(model_dir, config)
-
-    model.compile(optimizer, jit_compile=trainer.jit_compile)
+    _check_jit(config.trainer, strategy, debug_nonfinite)
+    model = _compiled(config, source, strategy, model_dir)
     checkpoints = CheckpointCallback(
-        model, pathlib.Path(model_dir) / run_dir.CHECKPOINTS
+        model,
+        pathlib.Path(model_dir) / run_dir.CHECKPOINTS,
+        keep=config.trainer.keep,
+        every_steps=config.trainer.checkpoint_steps,
+        termination=termination,
     )
-    finished = checkpoints.restore()
-    if finished == trainer.epochs:
-        print(f"{model_dir}: finished, all {trainer.epochs} epochs")
+    if _take_up(model, checkpoints, config, source, model_dir):
         return model
-    if finished:
-        print(f"{model_dir}: goes on after epoch {finished} of {trainer.epochs}")
-    else:
-        model.initialize(_initial_batch(source, trainer.init_examples))
-    model.fit(
-        _training_data(source, trainer).skip(finished * steps),
-        validation_data=source.dataset("validation", trainer.batch_size),
-        steps_per_epoch=steps,
-        epochs=trainer.epochs,
-        initial_epoch=finished,
-        shuffle=False,  # the dataset does, and Keras warns that it does not
-        callbacks=[*_reports(model_dir, config, finished > 0), checkpoints],
-        # A terminal redraws the bar; a log file gets one line an epoch.
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
-    if checkpoints.finished_epochs < trainer.epochs:
+    with contextlib.ExitStack() as stack:
+        if termination is not None:
+            stack.enter_context(termination.deferred())
+        if debug_nonfinite:
+            stack.enter_context(naming_not_finite(model))
+        _fit(model, checkpoints, config, source, model_dir)
+    if checkpoints.finished_epochs < config.trainer.epochs:
         raise ValueError(
             "expected finite losses, got NaN or infinity in epoch "
             f"{checkpoints.finished_epochs + 1}; lower trainer.learning_rate or set "
             "trainer.clip_norm"
         )
     return model
+
+
+def _compiled(
+    config: ExperimentConfig,
+    source: tfflows.data.DataSource,
+    strategy: tf.distribute.Strategy,
+    model_dir: str | os.PathLike,
+) -> keras.Model:
+    """Builds and compiles the model, and takes the folder once all is known to fit."""
+    trainer = config.trainer
+    keras.utils.set_random_seed(trainer.seed)
+    steps = source.steps_per_epoch(trainer.batch_size) * trainer.epochs
+    with strategy.scope():
+        model = _build(config)
+        optimizer = make_optimizer(trainer, steps, model.trainable_weights)
+        if is_chief(strategy):
+            run_dir.claim(model_dir, config)
+        model.compile(optimizer, jit_compile=trainer.jit_compile)
+    return model
+
+
+def _take_up(
+    model: keras.Model,
+    checkpoints: CheckpointCallback,
+    config: ExperimentConfig,
+    source: tfflows.data.DataSource,
+    model_dir: str | os.PathLike,
+) -> bool:
+    """Goes back to where an earlier run stopped, or to the start; whether all is done.
+
+    Without an earlier run the data-dependent start is from one batch on each worker,
+    the same on all.
+    """
+    trainer, strategy = config.trainer, model.distribute_strategy
+    finished = checkpoints.restore()
+    require_same_on_all_workers(strategy, checkpoints.steps, "checkpoint's step")
+    if finished == trainer.epochs:
+        print(f"{model_dir}: finished, all {trainer.epochs} epochs")
+        model.optimizer.finalize_variable_values(model.trainable_weights)
+        return True
+    if not checkpoints.steps:
+        with strategy.scope():
+            model.initialize(initial_batch(source, trainer.init_examples))
+    else:
+        steps = source.steps_per_epoch(trainer.batch_size)
+        done = checkpoints.steps - finished * steps
+        middle = f" and {done} of {steps} steps" if done else ""
+        print(
+            f"{model_dir}: goes on after epoch {finished} of {trainer.epochs}{middle}"
+        )
+        skip_batches(model, done)
+    if is_chief(strategy):
+        run_dir.keep_history(model_dir, finished)
+    return False
+
+
+def _fit(
+    model: keras.Model,
+    checkpoints: CheckpointCallback,
+    config: ExperimentConfig,
+    source: tfflows.data.DataSource,
+    model_dir: str | os.PathLike,
+) -> None:
+    trainer, finished = config.trainer, checkpoints.finished_epochs
+    chief = is_chief(model.distribute_strategy)
+    reports = make_reports(model_dir, config, append=finished > 0) if chief else []
+    # A terminal redraws the bar; a log file gets one line an epoch.
+    verbose = (1 if sys.stdout.isatty() else 2) if chief else 0
+    model.fit(
+        source.training_batches(
+            trainer.batch_size, seed=trainer.seed, first_step=checkpoints.steps
+        ),
+        validation_data=source.dataset("validation", trainer.batch_size),
+        steps_per_epoch=source.steps_per_epoch(trainer.batch_size),
+        epochs=trainer.epochs,
+        initial_epoch=finished,
+        shuffle=False,  # the dataset does, and Keras warns that it does not
+        callbacks=[NotFiniteGuard(trainer.max_skipped), *reports, checkpoints],
+        verbose=verbose,
+    )
+
+
+def _check_jit(
+    trainer: TrainerConfig, strategy: tf.distribute.Strategy, debug_nonfinite: bool
+) -> None:
+    if not trainer.jit_compile:
+        return
+    if debug_nonfinite:
+        raise ConfigError(
+            "expected --debug_nonfinite without trainer.jit_compile, got both: XLA "
+            "drops the checks"
+        )
+    several = is_multi_worker(strategy) or strategy.num_replicas_in_sync > 1
+    if several and any("CPU" in name for name in strategy.extended.worker_devices):
+        raise ConfigError(
+            "expected trainer.jit_compile with one replica, or on GPUs or TPUs, got "
+            f"{strategy.num_replicas_in_sync} replicas with CPUs: there XLA cannot "
+            "compile the sum over replicas"
+        )
 
 
 def make_optimizer(
@@ -115,6 +219,8 @@ def make_optimizer(
         "learning_rate": schedule,
         "weight_decay": trainer.weight_decay or None,
         "global_clipnorm": trainer.clip_norm,
+        "use_ema": trainer.ema is not None,
+        "ema_momentum": 0.99 if trainer.ema is None else trainer.ema,
     }
     optimizer = keras.optimizers.get(
         {"class_name": trainer.optimizer, "config": settings}
@@ -131,42 +237,3 @@ def _build(config: ExperimentConfig) -> keras.Model:
     if precision is None:
         return config.build()
     return override(config, {"model.dtype": precision}).build()
-
-
-def _initial_batch(source: tfflows.data.DataSource, limit: int) -> Any:
-    x = source.arrays("train", limit=limit)
-    if not source.label_as_context:
-        return x
-    return {"x": x, "context": source.labels("train", limit=limit)}
-
-
-def _training_data(
-    source: tfflows.data.DataSource, trainer: TrainerConfig
-) -> tf.data.Dataset:
-    """Returns all epochs as one endless dataset, so that `skip` finds any of them."""
-    return source.dataset(
-        "train",
-        trainer.batch_size,
-        shuffle=True,
-        seed=trainer.seed,
-        # A small last batch would weigh its examples more than others.
-        drop_remainder=source.num_examples["train"] >= trainer.batch_size,
-    ).repeat()
-
-
-def _reports(
-    model_dir: str | os.PathLike, config: ExperimentConfig, append: bool
-) -> list[keras.callbacks.Callback]:
-    folder = pathlib.Path(model_dir)
-    logs = os.fspath(folder / run_dir.LOGS)
-    reports = [
-        keras.callbacks.TerminateOnNaN(),
-        keras.callbacks.CSVLogger(folder / run_dir.HISTORY, append=append),
-        keras.callbacks.TensorBoard(logs, write_graph=False),
-    ]
-    if isinstance(config.model, GlowConfig | RealNVPMultiscaleConfig) and (
-        is_image(config.data.event_shape or ())
-    ):
-        grids, labels = os.path.join(logs, "samples"), classes_in_turn(config, _GRID)
-        reports.append(SampleGridCallback(grids, num_samples=_GRID, context=labels))
-    return reports

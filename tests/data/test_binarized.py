@@ -56,6 +56,18 @@ def test_training_images_are_fresh_in_each_epoch_and_repeatable():
     assert np.isfinite([batch["x"].mean() for batch in keys.as_numpy_iterator()]).all()
 
 
+def test_the_draws_of_a_training_go_on_at_any_step():
+    source = data.load("binarized:digits")
+    steps = source.steps_per_epoch(500)
+    batches = list(source.training_batches(500).take(steps + 1).as_numpy_iterator())
+    rest = source.training_batches(500, first_step=steps).take(1)
+    (later,) = rest.as_numpy_iterator()
+    np.testing.assert_array_equal(later["x"], batches[-1]["x"])
+    static = data.load("static_binarized:digits")
+    (batch,) = static.training_batches(500).take(1).as_numpy_iterator()
+    np.testing.assert_array_equal(batch["x"], static.arrays("train")[batch["index"]])
+
+
 def test_held_out_images_are_drawn_once_and_differ_from_the_training_ones():
     source = data.load("binarized:digits", label_as_context=True)
     x, index = epoch(source, "test")

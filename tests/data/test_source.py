@@ -70,6 +70,41 @@ def test_shuffling_is_fixed_by_the_seed_and_new_in_each_epoch(make):
     assert orders(seed=2)[0] != first
 
 
+def _steps(dataset, number):
+    return [batch["index"].tolist() for batch in dataset.take(number)]
+
+
+@each_source
+def test_training_batches_go_on_at_any_step(make):
+    source, size = make(), make().num_examples["train"]
+    batch_size = size // 3  # leaves a remainder out
+    steps = source.steps_per_epoch(batch_size)
+    all_steps = source.training_batches(batch_size, seed=1)
+    orders = _steps(all_steps, 3 * steps)
+    assert _steps(all_steps, 3 * steps) == orders  # each iteration is the same
+    for first_step in (1, steps, 2 * steps + 1):
+        rest = source.training_batches(batch_size, seed=1, first_step=first_step)
+        assert _steps(rest, 3 * steps - first_step) == orders[first_step:]
+    epochs = np.reshape(orders, (3, -1))
+    assert epochs.shape[1] == steps * batch_size
+    assert all(len(set(epoch)) == len(epoch) for epoch in epochs.tolist())
+    assert epochs.min() >= 0
+    assert epochs.max() < size
+    assert not np.array_equal(epochs[0], epochs[1])
+    assert _steps(source.training_batches(batch_size, seed=2), 1) != orders[:1]
+    (everything,) = _steps(source.training_batches(10**6), 1)
+    assert sorted(everything) == list(range(size))
+    with pytest.raises(ValueError, match="expected first_step >= 0"):
+        source.training_batches(1, first_step=-1)
+
+
+def test_shuffled_places_are_not_near_their_examples():
+    source = tfflows.data.load("digits")
+    (order,) = _steps(source.training_batches(10**6), 1)
+    correlation = np.corrcoef(order, np.arange(len(order)))[0, 1]
+    assert abs(correlation) < 4 / np.sqrt(len(order))  # four standard deviations
+
+
 @each_source
 def test_remainder_limit_and_static_shapes(make):
     source = make()

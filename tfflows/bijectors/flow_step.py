@@ -74,6 +74,8 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
     # it to rounding and at its cost; else its "input"; None, for all of its values,
     # where it assigns variables, or reads some that Keras does not track.
     recomputed_from: str | None = "output"
+    # Why XLA cannot compile a step that sets `supports_jit = False`.
+    jit_obstacle = "the step says so"
 
     def __init__(
         self,

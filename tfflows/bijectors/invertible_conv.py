@@ -52,6 +52,7 @@ class Invertible1x1Conv(FlowStep):
             )
         self.parameterization = parameterization
         self.supports_jit = parameterization == "plu"
+        self.jit_obstacle = "XLA has no log-determinant of a matrix on CPUs"
 
     def build(self, data_shape: Any) -> None:
         """Creates the matrix or its factors."""

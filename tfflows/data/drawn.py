@@ -60,6 +60,17 @@ class DrawnSource(DataSource):
             lambda batch, key: self._drawn(split, batch, key)
         )
 
+    def _batches_from(
+        self, first_step: int, steps: int, rows: int, seed: int
+    ) -> tf.data.Dataset:
+        batches = self._source._batches_from(first_step, steps, rows, seed)
+        if self._static:
+            return batches.map(lambda batch: self._drawn("train", batch))
+        keys = tf.data.Dataset.counter(first_step + 1)  # 0 is the fixed draw's
+        return tf.data.Dataset.zip(batches, keys).map(
+            lambda batch, key: self._drawn("train", batch, key)
+        )
+
     def _drawn(
         self, split: str, batch: dict[str, tf.Tensor], key: tf.Tensor | int = 0
     ) -> dict[str, tf.Tensor]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from tfflows import random
 from tfflows.data.source import DataInfo, DataSource, Examples
 
 # A streamed source shuffles through a buffer of at most this many bytes.
@@ -46,7 +47,29 @@ class ArraySource(DataSource):
         self, split: str, batch_size: int, seed: int | None, drop_remainder: bool
     ) -> tf.data.Dataset:
         size = self.num_examples[split]
-        examples = self._examples(split, size)
+        indices = tf.data.Dataset.range(size)
+        if seed is not None:
+            indices = indices.shuffle(size, seed=seed)
+        return self._gathered(split, indices.batch(batch_size, drop_remainder))
+
+    def _batches_from(
+        self, first_step: int, steps: int, rows: int, seed: int
+    ) -> tf.data.Dataset:
+        last = self.num_examples["train"] - 1
+
+        def indices(step: tf.Tensor) -> tf.Tensor:
+            places = step % steps * rows + tf.range(rows, dtype=tf.int64)
+            # A permutation that is computed place by place: any step costs the same.
+            return tf.random.experimental.index_shuffle(
+                places, _epoch_seed(seed, step // steps), max_index=last
+            )
+
+        counter = tf.data.Dataset.counter(first_step)
+        return self._gathered("train", counter.map(indices))
+
+    def _gathered(self, split: str, indices: tf.data.Dataset) -> tf.data.Dataset:
+        """Returns the batches of the examples at `indices`, a dataset of [B]."""
+        examples = self._examples(split, self.num_examples[split])
         with tf.device("CPU:0"):  # tf.data runs there; a GPU would copy back and forth
             x = tf.convert_to_tensor(examples.x)
             labels = (
@@ -57,12 +80,7 @@ class ArraySource(DataSource):
             context = None if labels is None else tf.gather(labels, index)
             return self._batch(index, tf.gather(x, index), context)
 
-        indices = tf.data.Dataset.range(size)
-        if seed is not None:
-            indices = indices.shuffle(size, seed=seed)
-        return indices.batch(batch_size, drop_remainder).map(
-            gather, num_parallel_calls=tf.data.AUTOTUNE
-        )
+        return indices.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 class StreamedSource(DataSource):
@@ -97,12 +115,42 @@ class StreamedSource(DataSource):
     ) -> tf.data.Dataset:
         dataset = self._stream(split).enumerate()
         if seed is not None:
-            buffer_size = max(1, _SHUFFLE_BUFFER_BYTES // self._info.example_bytes)
-            buffer_size = min(buffer_size, self.num_examples[split])
-            dataset = dataset.shuffle(buffer_size, seed=seed)
+            dataset = dataset.shuffle(self._buffer_size(split), seed=seed)
         return dataset.batch(batch_size, drop_remainder).map(
             lambda index, example: self._batch(index, *example)
         )
+
+    def _batches_from(
+        self, first_step: int, steps: int, rows: int, seed: int
+    ) -> tf.data.Dataset:
+        dataset = self._stream("train").enumerate()
+        buffer_size = self._buffer_size("train")
+
+        def epoch(number: tf.Tensor) -> tf.data.Dataset:
+            words = tf.cast(_epoch_seed(seed, number), tf.int64)
+            key = words[0] * 2**31 + words[1]
+            order = dataset.shuffle(
+                buffer_size, seed=key, reshuffle_each_iteration=False
+            )
+            return order.take(steps * rows)
+
+        # The first epoch is read from its beginning: a stream has no other way.
+        first_epoch, step = divmod(first_step, steps)
+        epochs = tf.data.Dataset.counter(first_epoch).flat_map(epoch)
+        examples = epochs.skip(step * rows)
+        return examples.batch(rows, drop_remainder=True).map(
+            lambda index, example: self._batch(index, *example)
+        )
+
+    def _buffer_size(self, split: str) -> int:
+        buffer_size = max(1, _SHUFFLE_BUFFER_BYTES // self._info.example_bytes)
+        return min(buffer_size, self.num_examples[split])
+
+
+def _epoch_seed(seed: int, epoch: tf.Tensor) -> tf.Tensor:
+    """The seed of an epoch's order: int32 [2], not negative."""
+    key = random.fold_in(random.as_seed(seed), tf.reshape(epoch, [1]))[0]
+    return tf.bitwise.bitwise_and(key, tf.int32.max)
 
 
 def collect(dataset: tf.data.Dataset, size: int, info: DataInfo) -> Examples:

@@ -112,6 +112,43 @@ class DataSource(abc.ABC):
         dataset = self._batches(
             split, batch_size, seed if shuffle else None, drop_remainder
         )
+        return self._ready(dataset)
+
+    def training_batches(
+        self, batch_size: int, *, seed: int = 0, first_step: int = 0
+    ) -> tf.data.Dataset:
+        """Returns the batches of all epochs, without end, from any step on.
+
+        Each epoch has its own order. The batch of a step depends on the seed and the
+        step alone, so that a training that goes on at a step sees the data that it
+        would have seen without a stop, and each iteration gives the same.
+
+        Args:
+            batch_size: number of examples of a batch; with fewer training examples
+                than that, a batch is all of them. A smaller last batch of an epoch,
+                whose examples would weigh more, is left out.
+            seed: non-negative; fixes the orders.
+            first_step: number of the first batch that is returned.
+
+        Returns:
+            Batches as `dataset` gives them.
+
+        Raises:
+            ValueError: a bad seed, step or batch size.
+        """
+        check_positive("batch_size", batch_size)
+        check_seed(seed)
+        if not _is_integer(first_step) or first_step < 0:
+            raise ValueError(f"expected first_step >= 0, got {first_step!r}")
+        steps = self.steps_per_epoch(batch_size)
+        rows = min(batch_size, self.num_examples["train"])
+        return self._ready(self._batches_from(first_step, steps, rows, seed))
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """The number of batches of `training_batches` in an epoch."""
+        return max(self.num_examples["train"] // batch_size, 1)
+
+    def _ready(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         options = tf.data.Options()
         # Under tf.distribute each worker reads every batch and takes its part; the
         # default would first try to share out files and warn that there are none.
@@ -174,6 +211,12 @@ class DataSource(abc.ABC):
         self, split: str, batch_size: int, seed: int | None, drop_remainder: bool
     ) -> tf.data.Dataset:
         """Returns the batches of a split; `seed` None: in the order of the index."""
+
+    @abc.abstractmethod
+    def _batches_from(
+        self, first_step: int, steps: int, rows: int, seed: int
+    ) -> tf.data.Dataset:
+        """Returns `training_batches`: epochs of `steps` batches of `rows` examples."""
 
     @abc.abstractmethod
     def _examples(self, split: str, limit: int) -> Examples:

@@ -12,6 +12,7 @@ from tfflows import random
 from tfflows.checkpointing import CheckpointsAllWeights
 from tfflows.checks import failed_requirements_as_value_errors, require
 from tfflows.models.batch import Batch, unpack, weighted
+from tfflows.models.updates import SkippedSteps, take_step
 
 
 class LikelihoodModel(CheckpointsAllWeights, keras.Model):
@@ -26,6 +27,7 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         self._trackers: dict[str, keras.metrics.Mean] = {}
+        self._skipped: SkippedSteps | None = None
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """The loss and the metrics, each `[B]`."""
@@ -70,10 +72,41 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
             )
         if jit_compile and not self.supports_jit:
             raise ValueError(
-                f"expected jit_compile=False: a step of {self.name} cannot be compiled "
-                "by XLA"
+                f"expected jit_compile=False: {self._what_hinders_jit()} of "
+                f"{self.name} cannot be compiled by XLA"
             )
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        with self.distribute_strategy.scope():
+            self._skipped = SkippedSteps()
+
+    def _what_hinders_jit(self) -> str:
+        steps = {
+            layer.name: getattr(layer, "jit_obstacle", "it says so")
+            for layer in self._flatten_layers(include_self=False)
+            if not layer.supports_jit
+            and all(part.supports_jit for part in _parts(layer))
+        }
+        return "; ".join(f"step {name} ({why})" for name, why in steps.items())
+
+    @property
+    def skipped_steps(self) -> SkippedSteps:
+        """Training steps left out because loss or gradients were not finite."""
+        if self._skipped is None:
+            raise ValueError(f"{self.name}: expected a compiled model")
+        return self._skipped
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """Keras' hook before training; variables of the optimizer cannot wait."""
+        if not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_weights)
+        return super().make_train_function(force)
+
+    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        # Keras would draw a batch to build the model; it is built, and data that are
+        # shuffled anew at each iteration would come in another order than without a
+        # strategy.
+        del args, kwargs
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model as the saved one was."""
@@ -171,17 +204,34 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
             raise
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """One step of the optimizer on one replica's share of the batch."""
+        """One step of the optimizer on one replica's share of the batch.
+
+        A step whose loss or gradients are not finite is left out on all replicas, and
+        counted in `skipped_steps`.
+        """
         batch = Batch.of(data)
+        moved = [w for w in self.non_trainable_weights if w.aggregation == "mean"]
+        before = [tf.identity(weight.value) for weight in moved]
         with tf.GradientTape() as tape:
             values = self.per_example(batch, training=True)
             loss = global_mean(values["loss"], batch.sample_weight)
             loss += self._weight_penalty(loss.dtype)
             scaled = self.optimizer.scale_loss(loss)
         weights = self.trainable_weights
-        gradients = tape.gradient(scaled, weights)
-        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
-        return self._track(values, batch.sample_weight)
+        gradients = self._gradients(tape, scaled, weights)
+        skipped = self.skipped_steps
+        taken, counts = take_step(self.optimizer, loss, gradients, weights, skipped)
+        for weight, value in zip(moved, before, strict=True):  # by BatchNormalization
+            weight.assign(tf.where(taken, weight, value))
+        weight = batch.sample_weight
+        if weight is None:
+            weight = tf.ones_like(values["loss"])
+        # A loss that is not finite does not count in the means of the epoch.
+        return self._track(values, tf.where(counts, weight, tf.zeros_like(weight)))
+
+    def _gradients(self, tape: tf.GradientTape, loss: Any, weights: Any) -> list[Any]:
+        # A method, so that debugging can look at what it returns.
+        return tape.gradient(loss, weights)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The metrics of one replica's share of the batch."""
@@ -197,14 +247,37 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         self, values: dict[str, tf.Tensor], weight: tf.Tensor | None
     ) -> dict[str, tf.Tensor]:
         for name, value in values.items():
-            if weight is not None and value.shape.rank == 1:  # as in the loss
-                value = tf.where(weight > 0, value, 0.0)
+            if weight is not None:  # as in the loss
+                counts = tf.reshape(weight > 0, [-1] + [1] * (value.shape.rank - 1))
+                value = tf.where(counts, value, tf.zeros_like(value))
             self._trackers[name].update_state(value, sample_weight=weight)
-        results = {name: self._trackers[name].result() for name in values}
+        results = self._means_over_replicas(list(values))
         if _is_multi_worker():
             # Keras 3's fit reduces the logs of all workers over an axis 0.
             results = {name: tf.reshape(value, [1]) for name, value in results.items()}
         return results
+
+    def _means_over_replicas(self, names: list[str]) -> dict[str, tf.Tensor]:
+        """The running figures; on replicas a metric's result is of its own share."""
+        results = {name: self._trackers[name].result() for name in names}
+        replica = tf.distribute.get_replica_context()
+        if replica is None or replica.num_replicas_in_sync == 1:
+            return results
+        means = {
+            name: [self._trackers[name].total, self._trackers[name].count]
+            for name in names
+            if isinstance(self._trackers[name], keras.metrics.Mean)
+        }
+        sums = replica.all_reduce(
+            tf.distribute.ReduceOp.SUM,
+            tf.nest.map_structure(tf.convert_to_tensor, means),
+        )
+        shares = {name: tf.math.divide_no_nan(*pair) for name, pair in sums.items()}
+        return {**results, **shares}
+
+
+def _parts(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    return layer._flatten_layers(include_self=False)
 
 
 def _is_multi_worker() -> bool:

@@ -1,7 +1,32 @@
-"""Parts of a training run that Keras does not bring: checkpoints and schedules."""
+"""Parts of a training run that Keras does not bring."""
 
 from tfflows.training.callbacks import CheckpointCallback
+from tfflows.training.not_finite import NotFiniteGuard, naming_not_finite
+from tfflows.training.preemption import Termination
+from tfflows.training.resuming import skip_batches
 from tfflows.training.sample_grid import SampleGridCallback
 from tfflows.training.schedules import learning_rate_schedule
+from tfflows.training.strategies import (
+    STRATEGIES,
+    is_chief,
+    is_multi_worker,
+    make_strategy,
+    require_same_on_all_workers,
+    set_cpu_devices,
+)
 
-__all__ = ["CheckpointCallback", "SampleGridCallback", "learning_rate_schedule"]
+__all__ = [
+    "STRATEGIES",
+    "CheckpointCallback",
+    "NotFiniteGuard",
+    "SampleGridCallback",
+    "Termination",
+    "is_chief",
+    "is_multi_worker",
+    "learning_rate_schedule",
+    "make_strategy",
+    "naming_not_finite",
+    "require_same_on_all_workers",
+    "set_cpu_devices",
+    "skip_batches",
+]

@@ -11,23 +11,35 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.training.averaging import WeightAverage
+from tfflows.training.checkpoints import CheckpointFolder
+from tfflows.training.preemption import Termination
+from tfflows.training.strategies import is_chief, is_multi_worker
+
 BEST = "best"
 LAST = "last"
 
 
 class CheckpointCallback(keras.callbacks.Callback):
-    """Saves the training state after each epoch, and the best weights.
+    """Saves the state of a training, also in mid-epoch, and the best weights.
 
-    `<directory>/last` holds model, optimizer, number of finished epochs and the best
-    value so far, for the last `keep` epochs; `<directory>/best` holds the weights with
-    the lowest monitored value, and the epoch and step that reached it. An epoch whose
-    loss or monitored value is not finite is not saved.
+    `<directory>/last` holds all that the training needs to go on as if it had not
+    stopped: weights, optimizer, steps and epochs done, the running means of the epoch,
+    the best value so far. `<directory>/best` holds the weights with the lowest
+    monitored value, and the epoch and step that reached it; of an optimizer with
+    `use_ema` these are the averaged weights, with which validation takes place, too.
+
+    An epoch whose loss or monitored value is not finite is not saved, nor a step that
+    was left out. Of many workers only the chief writes.
 
     Args:
-      model: The compiled model.
+      model: The compiled model, in the scope of its strategy.
       directory: Where the checkpoints go.
       monitor: The logged value that decides on the best.
       keep: Number of last checkpoints to keep.
+      every_steps: Steps from one saving to the next, besides the ends of epochs; None:
+        only these.
+      termination: If SIGTERM was caught, the state is saved after the running batch.
     """
 
     def __init__(
@@ -36,46 +48,104 @@ class CheckpointCallback(keras.callbacks.Callback):
         directory: str | os.PathLike,
         monitor: str = "val_loss",
         keep: int = 2,
+        every_steps: int | None = None,
+        termination: Termination | None = None,
     ) -> None:
         super().__init__()
-        self._monitor = monitor
-        self._epoch = tf.Variable(0, dtype=tf.int64)
-        self._best_value = tf.Variable(math.inf, dtype=tf.float64)
-        optimizer = model.optimizer
+        self._monitor, self._every_steps = monitor, every_steps
+        self._termination = termination
+        self._trained, self._epoch_now, self._evaluating = model, 0, False
         # Slots that do not exist yet would be restored at their first use, or never.
-        optimizer.build(model.trainable_variables)
-        last = tf.train.Checkpoint(
-            model=model,
-            optimizer=optimizer,
-            epoch=self._epoch,
-            best_value=self._best_value,
-        )
-        best = _weights_checkpoint(model, self._epoch, optimizer.iterations.value)
-        directory = os.fspath(directory)
-        self._last = tf.train.CheckpointManager(
-            last, os.path.join(directory, LAST), max_to_keep=keep
-        )
-        self._best = tf.train.CheckpointManager(
-            best, os.path.join(directory, BEST), max_to_keep=1
-        )
+        strategy = model.distribute_strategy
+        with strategy.scope():
+            model.optimizer.build(model.trainable_variables)
+        self._writes, self._shared = is_chief(strategy), is_multi_worker(strategy)
+        self._average = WeightAverage(model)
+        self._epoch = tf.Variable(0, dtype=tf.int64)
+        self._step = tf.Variable(0, dtype=tf.int64)
+        self._best_value = tf.Variable(math.inf, dtype=tf.float64)
+        self._means = [
+            tf.Variable(tf.zeros(variable.shape, variable.dtype))
+            for variable in self._metric_variables()
+        ]
+        directory = pathlib.Path(directory)
+        self._last = CheckpointFolder(self._state(), directory / LAST, keep)
+        best = _weights_state(model, self._epoch, self._step)
+        self._best = CheckpointFolder(best, directory / BEST, keep=1)
+
+    def _state(self) -> dict[str, Any]:
+        model = self._trained
+        skipped = getattr(model, "skipped_steps", None)
+        return {
+            **_weights_state(model, self._epoch, self._step),
+            "optimizer": [variable.value for variable in model.optimizer.variables],
+            "best_value": self._best_value,
+            "means": self._means,
+            "skipped": [] if skipped is None else [skipped.total, skipped.in_a_row],
+        }
 
     @property
     def finished_epochs(self) -> int:
         """Number of epochs behind the state of the model."""
         return int(self._epoch.numpy())
 
+    @property
+    def steps(self) -> int:
+        """Number of batches behind the state of the model."""
+        return int(self._step.numpy())
+
     def restore(self) -> int:
-        """Restores model, optimizer and the rest from the last checkpoint, if any.
+        """Restores all from the newest checkpoint that can be read, if any.
 
         Returns:
           The number of finished epochs; 0 without a checkpoint.
 
         Raises:
-          ValueError: The checkpoint does not fit the model, or cannot be read.
+          ValueError: The checkpoints do not fit the model, or cannot be read.
         """
-        if self._last.latest_checkpoint:
-            _restore(self._last.checkpoint, self._last.latest_checkpoint)
+        self._last.restore()
         return self.finished_epochs
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Takes up the means of an epoch that was interrupted; called by Keras."""
+        self._epoch_now = epoch
+        if self.steps > epoch * (self.params.get("steps") or math.inf):
+            variables = self._metric_variables()
+            for mean, variable in zip(self._means, variables, strict=False):
+                variable.assign(mean)
+
+    def on_train_batch_end(
+        self, batch: int, logs: Mapping[str, Any] | None = None
+    ) -> None:
+        """Counts, and saves where it is time to; called by Keras."""
+        steps = self.params.get("steps")
+        if not steps:
+            return
+        step = self._epoch_now * steps + batch + 1
+        if step <= self.steps:  # done before this process began
+            return
+        self._step.assign(step)
+        self._stop_if_asked()
+        due = self._every_steps and step % self._every_steps == 0
+        if due and batch + 1 < steps and not self._left_out():
+            self._save_last()
+
+    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Validation is with the averaged weights; called by Keras."""
+        self._keep_means()
+        self._evaluating = True
+        self._average.swap_in()
+
+    def on_test_batch_end(
+        self, batch: int, logs: Mapping[str, Any] | None = None
+    ) -> None:
+        """Stops if it has to; called by Keras."""
+        self._stop_if_asked()
+
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Back to the weights that are trained; called by Keras."""
+        self._average.swap_out()
+        self._evaluating = False
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Saves; called by Keras."""
@@ -86,14 +156,45 @@ class CheckpointCallback(keras.callbacks.Callback):
                 f"got {', '.join(logs)}; fit with validation_data"
             )
         value = float(logs[self._monitor])
-        if not math.isfinite(value) or not math.isfinite(logs.get("loss", value)):
+        finite = math.isfinite(value) and math.isfinite(logs.get("loss", value))
+        if not finite or self._left_out():
             return
         self._epoch.assign(epoch + 1)
+        updates = int(self._trained.optimizer.iterations.numpy())
+        self._step.assign(max(self.steps, updates))
         # The best first: a stop between the two saves repeats this epoch.
         if value < self._best_value.numpy():
             self._best_value.assign(value)
-            self._best.save(checkpoint_number=epoch + 1)
-        self._last.save(checkpoint_number=epoch + 1)
+            if self._writes:
+                with self._average.swapped_in():
+                    self._best.save(self.steps)
+        self._save_last()
+
+    def _stop_if_asked(self) -> None:
+        if self._termination is not None and self._termination.requested:
+            self._average.swap_out()
+            self._save_last()
+            self._termination.stop()
+
+    def _save_last(self) -> None:
+        if self._writes:
+            self._keep_means()
+            self._last.save(self.steps)
+
+    def _left_out(self) -> bool:
+        skipped = getattr(self._trained, "skipped_steps", None)
+        return skipped is not None and int(skipped.in_a_row.numpy()) > 0
+
+    def _metric_variables(self) -> list[keras.Variable]:
+        return [v for metric in self._trained.metrics for v in metric.variables]
+
+    def _keep_means(self) -> None:
+        # Validation uses the same variables. Those of many workers cannot be read
+        # without all of them: an epoch goes on with means of its rest.
+        if self._evaluating or self._shared:
+            return
+        for mean, variable in zip(self._means, self._metric_variables(), strict=False):
+            mean.assign(tf.convert_to_tensor(variable.value))
 
 
 def restore_best(model: keras.Model, directory: str | os.PathLike) -> dict[str, int]:
@@ -109,34 +210,22 @@ def restore_best(model: keras.Model, directory: str | os.PathLike) -> dict[str, 
     Raises:
       ValueError: There is no checkpoint, it cannot be read or does not fit the model.
     """
-    path = tf.train.latest_checkpoint(os.fspath(pathlib.Path(directory) / BEST))
-    if path is None:
+    epoch = tf.Variable(0, dtype=tf.int64)
+    step = tf.Variable(0, dtype=tf.int64)
+    state = _weights_state(model, epoch, step)
+    folder = pathlib.Path(directory) / BEST
+    if not CheckpointFolder(state, folder, keep=1).restore():
         raise ValueError(
             f"expected a checkpoint in {directory}, got none: the training has not "
             "finished an epoch"
         )
-    epoch = tf.Variable(0, dtype=tf.int64)
-    step = tf.Variable(0, dtype=tf.int64)
-    _restore(_weights_checkpoint(model, epoch, step), path)
     return {"epoch": int(epoch.numpy()), "step": int(step.numpy())}
 
 
-def _weights_checkpoint(
+def _weights_state(
     model: keras.Model, epoch: tf.Variable, step: tf.Variable
-) -> tf.train.Checkpoint:
+) -> dict[str, Any]:
     # Not `model=model`: a compiled model has its optimizer in the checkpoint, which
     # TensorFlow would restore into whatever optimizer the loaded model gets later.
     weights = [weight.value for weight in model.weights]
-    return tf.train.Checkpoint(weights=weights, epoch=epoch, step=step)
-
-
-def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:
-    """Restores a checkpoint, which has to fill everything that `checkpoint` names."""
-    try:
-        status = checkpoint.restore(path)
-        status.assert_existing_objects_matched()
-    except (ValueError, AssertionError, tf.errors.OpError, RuntimeError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ValueError(
-            f"expected a readable checkpoint of this model in {path}: {reason}"
-        ) from error
+    return {"weights": weights, "epoch": epoch, "step": step}

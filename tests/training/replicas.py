@@ -1,0 +1,106 @@
+"""Trains small models in one process and prints what should not depend on replicas.
+
+Called by test_replicas.py, once for each strategy:
+`python -m tests.training.replicas STRATEGY CPU_DEVICES FAMILY...`
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tfflows
+from tfflows import bijectors, networks, preprocessing, training
+
+# 32 + 32 + 1: the last batch leaves a second replica without an example.
+EXAMPLES, BATCH, EPOCHS = 65, 32, 7
+
+
+def nice():
+    return tfflows.models.nice((8, 8, 1), levels=17, hidden_units=(16,))
+
+
+def realnvp():
+    return tfflows.models.realnvp((8, 8, 1), levels=17, hidden_units=(16,))
+
+
+def glow():
+    return tfflows.models.glow(
+        (8, 8, 1), levels=17, num_steps=2, num_levels=2, width=8, dtype="float64"
+    )
+
+
+def flow_vae():
+    return tfflows.models.vae(
+        (8, 8, 1), levels=17, latent_dim=4, hidden_units=(16,), posterior="planar"
+    )
+
+
+def batch_normalization():
+    steps = [
+        bijectors.BatchNormalization(),
+        bijectors.AffineCoupling(networks.MLP((16,))),
+        bijectors.BatchNormalization(),
+    ]
+    flatten = bijectors.Flatten()
+    return tfflows.Flow(
+        bijectors.Chain([flatten, *steps], event_ndims=3),
+        (8, 8, 1),
+        preprocessing=preprocessing.Dequantization(17),
+    )
+
+
+FAMILIES = {
+    make.__name__: make for make in (nice, realnvp, glow, flow_vae, batch_normalization)
+}
+
+
+def data() -> dict[str, np.ndarray]:
+    x = tfflows.data.load("digits").arrays("train", limit=EXAMPLES)
+    weight = np.random.default_rng(0).uniform(0.5, 1.5, EXAMPLES).astype("float32")
+    return {"x": x, "index": np.arange(EXAMPLES), "sample_weight": weight}
+
+
+def figures(strategy: tf.distribute.Strategy, family: str) -> dict:
+    keras.utils.set_random_seed(0)
+    batches = tf.data.Dataset.from_tensor_slices(data()).shuffle(99, seed=1)
+    with strategy.scope():
+        model = FAMILIES[family]()
+        model.initialize(data()["x"])
+        # A clip that acts: the global gradient is clipped, not each replica's share.
+        model.compile(keras.optimizers.Adam(1e-3, global_clipnorm=1.0))
+    losses = []
+    record = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: losses.append(float(logs["loss"]))
+    )
+    model.fit(batches.batch(BATCH), epochs=EPOCHS, callbacks=[record], verbose=0)
+    held_out = tf.data.Dataset.from_tensor_slices(data()).batch(BATCH)
+    for weight in model.weights:
+        first, *others = strategy.experimental_local_results(weight.value)
+        for other in others:
+            np.testing.assert_array_equal(other.numpy(), first.numpy())
+    return {
+        "losses": losses,
+        "evaluation": model.evaluate(held_out, verbose=0, return_dict=True),
+        "weights": digest(model),
+    }
+
+
+def digest(model: keras.Model) -> str:
+    everything = b"".join(weight.numpy().tobytes() for weight in model.weights)
+    return hashlib.sha256(everything).hexdigest()
+
+
+def main(name: str, cpu_devices: str, *families: str) -> None:
+    training.set_cpu_devices(int(cpu_devices))
+    strategy = training.make_strategy(name)
+    print(json.dumps({family: figures(strategy, family) for family in families}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

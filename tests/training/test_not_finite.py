@@ -1,0 +1,111 @@
+"""Steps that are not finite: left out, counted, named, and the end after too many."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfflows
+from tfflows import bijectors as fb
+from tfflows.networks import MLP
+from tfflows.training import NotFiniteGuard, naming_not_finite
+
+X = np.random.default_rng(0).normal(size=(8, 2)).astype("float32")
+FAR = np.full((8, 2), 1e30, "float32")  # its density overflows
+
+
+@keras.saving.register_keras_serializable("tests")
+class Root(keras.layers.Layer):
+    """Zero, with an infinite slope."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(), name="kernel")
+
+    def call(self, x):
+        return tf.sqrt(self.kernel - self.kernel + tf.zeros_like(x))
+
+
+def make_flow(network=None):
+    step = fb.AffineCoupling(network or MLP((4,)), mask="half")
+    flow = tfflows.Flow(fb.Chain([fb.Scale(), step]), (2,))
+    if network is not None:  # the head's zero start would hide the slope
+        for weight in flow.trainable_weights:
+            weight.assign(tf.ones_like(weight))
+    flow.compile(keras.optimizers.Adam(0.1, weight_decay=0.1))
+    return flow
+
+
+def fit(flow, *batches, **kwargs):
+    data = tf.data.Dataset.from_tensor_slices(np.stack(batches))
+    return flow.fit(data, verbose=0, shuffle=False, **kwargs).history
+
+
+def test_a_step_that_is_not_finite_changes_nothing_and_is_counted():
+    flow, other = make_flow(), make_flow()
+    other.set_weights(flow.get_weights())
+    losses = fit(flow, X, FAR, X)["loss"]
+    assert losses == pytest.approx(fit(other, X, X)["loss"], rel=1e-6)
+    for one, two in zip(flow.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert (flow.skipped_steps.total, flow.skipped_steps.in_a_row) == (1, 0)
+    assert flow.optimizer.iterations == 2
+    fit(flow, FAR, FAR)
+    assert (flow.skipped_steps.total, flow.skipped_steps.in_a_row) == (3, 2)
+    assert all(np.isfinite(weight).all() for weight in flow.get_weights())
+
+
+def test_the_statistics_of_a_step_that_is_left_out_do_not_count():
+    flow = tfflows.Flow(fb.BatchNormalization(momentum=0.0), (2,))
+    flow.initialize(X)
+    flow.compile("adam")
+    before = flow.get_weights()
+    fit(flow, FAR * X)
+    assert flow.skipped_steps.total == 1
+    for one, two in zip(before, flow.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    fit(flow, 9 * X)
+    assert not np.array_equal(flow.get_weights()[-2], before[-2])
+
+
+def test_gradients_that_are_not_finite_are_a_reason_too():
+    flow = make_flow(network=Root())
+    before = flow.get_weights()
+    assert np.isfinite(fit(flow, X)["loss"])
+    assert flow.skipped_steps.total == 1
+    for one, two in zip(before, flow.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_the_training_ends_after_so_many_in_a_row():
+    flow = make_flow()
+    fit(flow, FAR, X, FAR, X, callbacks=[NotFiniteGuard(2)])
+    with pytest.raises(ValueError, match=r"2 steps in a row .* batch 3 in epoch 1"):
+        fit(flow, X, FAR, FAR, X, callbacks=[NotFiniteGuard(2)])
+    history = fit(make_flow(), FAR, callbacks=[NotFiniteGuard(9)])
+    assert history["skipped_steps"] == [1]
+    assert np.isnan(history["loss"])
+
+
+def dense_layer(flow):
+    layers = flow._flatten_layers()
+    return next(layer for layer in layers if isinstance(layer, keras.layers.Dense))
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (None, "finite values, got NaN: .* layer .*/dense.*, a Dense"),
+        (Root(), "finite gradients, got NaN: .* gradient of .*/root.*/kernel"),
+    ],
+)
+def test_the_layer_is_named(network, message):
+    flow = make_flow(network=network)
+    if network is None:
+        kernel = dense_layer(flow).kernel
+        kernel.assign(tf.fill(kernel.shape, np.nan))
+    with pytest.raises(ValueError, match=message), naming_not_finite(flow):
+        fit(flow, X)
+    names = ("call", "_inverse_and_log_det")
+    assert not any(n in vars(f) for f in flow._flatten_layers() for n in names)

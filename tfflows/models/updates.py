@@ -1,0 +1,124 @@
+"""One step of the optimizer from the gradients of all replicas, or none at all."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class SkippedSteps:
+    """Counts the training steps that were left out: loss or gradients not finite.
+
+    No Keras object, so that neither weights nor checkpoints of a model contain it.
+
+    Attributes:
+      total: int64 scalar, all steps left out.
+      in_a_row: int64 scalar, those since the last step that was taken.
+    """
+
+    def __init__(self) -> None:
+        def counter() -> tf.Variable:
+            mean = tf.VariableAggregation.ONLY_FIRST_REPLICA
+            return tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=mean)
+
+        self.total, self.in_a_row = counter(), counter()
+
+    def count(self, finite: tf.Tensor) -> None:
+        """Counts one step, in the context in which variables are assigned."""
+        skipped = tf.cast(tf.logical_not(finite), tf.int64)
+        self.total.assign_add(skipped)
+        self.in_a_row.assign((self.in_a_row + 1) * skipped)
+
+
+def take_step(
+    optimizer: keras.optimizers.Optimizer,
+    loss: tf.Tensor,
+    gradients: Sequence[Any],
+    weights: Sequence[keras.Variable],
+    skipped: SkippedSteps,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sums the gradients over replicas and applies them if all is finite.
+
+    Keras clips a replica's share, and looks for infinities in it, before it sums:
+    clipping would depend on the number of replicas, and one replica could skip a step
+    that another takes. Here the sum comes first; it is the same on all of them.
+
+    Args:
+      optimizer: The optimizer, built.
+      loss: This replica's share of the loss, a scalar.
+      gradients: Those of the (scaled) share; None where there is none.
+      weights: What they belong to.
+      skipped: Counts the step, too.
+
+    Returns:
+      Whether the step was taken, and whether its loss is finite: boolean scalars, the
+      same on all replicas.
+    """
+    present = [gradient for gradient in gradients if gradient is not None]
+    loss, *present = _sum_over_replicas([loss, *map(tf.convert_to_tensor, present)])
+    loss_is_finite = tf.math.is_finite(loss)
+    finite = tf.reduce_all([loss_is_finite, *map(_all_finite, present)])
+
+    def apply(*gradients_here: tf.Tensor) -> None:
+        rest = iter(gradients_here)
+        filled = [None if old is None else next(rest) for old in gradients]
+        with _summed_already(optimizer):
+            optimizer.apply_gradients(zip(filled, weights, strict=True))
+
+    if hasattr(optimizer, "dynamic_scale"):  # skips by itself, to find its scale
+        poison = tf.where(finite, 0.0, float("nan"))
+        apply(*(gradient + tf.cast(poison, gradient.dtype) for gradient in present))
+        _assigning(lambda run, flag: skipped.count(flag), finite)
+    else:
+
+        def update(run: Any, flag: tf.Tensor, *values: Any) -> None:
+            tf.cond(flag, lambda: run(apply, values), lambda: None)
+            skipped.count(flag)
+
+        _assigning(update, finite, *present)
+    return finite, loss_is_finite
+
+
+def _sum_over_replicas(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return tensors
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
+
+
+def _all_finite(tensor: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_all(tf.math.is_finite(tensor))
+
+
+def _assigning(update: Any, flag: tf.Tensor, *values: tf.Tensor) -> None:
+    """Calls `update(run, flag, *values)` where a tf.cond may hold assignments.
+
+    In a replica of a mirrored strategy it may not, for they wait for all replicas:
+    there `update` is called once for all, and `run(function, values)` calls a function
+    on each.
+    """
+    distribute = tf.__internal__.distribute
+    if distribute.strategy_supports_no_merge_call():
+        update(lambda function, values: function(*values), flag, *values)
+        return
+
+    def across(strategy: tf.distribute.Strategy, flags: Any, *values: Any) -> None:
+        flag = strategy.experimental_local_results(flags)[0]
+        update(strategy.extended.call_for_each_replica, flag, *values)
+
+    tf.distribute.get_replica_context().merge_call(across, args=(flag, *values))
+
+
+@contextlib.contextmanager
+def _summed_already(optimizer: Any) -> Iterator[None]:
+    """Keeps a Keras optimizer from summing its gradients over replicas once more."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    vars(inner)["_all_reduce_sum_gradients"] = list
+    try:
+        yield
+    finally:
+        vars(inner).pop("_all_reduce_sum_gradients", None)

@@ -1,0 +1,44 @@
+"""What a training run reports while it runs."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import keras
+
+from tfflows.training import SampleGridCallback
+from tfflows.zoo import run_dir
+from tfflows.zoo.config import ExperimentConfig
+from tfflows.zoo.contexts import classes_in_turn
+from tfflows.zoo.model_config import GlowConfig, RealNVPMultiscaleConfig
+from tfflows.zoo.pictures import is_image
+
+_GRID = 16  # samples in each grid
+
+
+def make_reports(
+    model_dir: str | os.PathLike, config: ExperimentConfig, *, append: bool
+) -> list[keras.callbacks.Callback]:
+    """Makes the callbacks that write history.csv and TensorBoard's logs.
+
+    Args:
+      model_dir: The folder of the run.
+      config: The experiment; image flows get grids of samples, too.
+      append: Whether history.csv goes on.
+
+    Returns:
+      Callbacks for `fit`.
+    """
+    folder = pathlib.Path(model_dir)
+    logs = os.fspath(folder / run_dir.LOGS)
+    reports = [
+        keras.callbacks.CSVLogger(folder / run_dir.HISTORY, append=append),
+        keras.callbacks.TensorBoard(logs, write_graph=False),
+    ]
+    if isinstance(config.model, GlowConfig | RealNVPMultiscaleConfig) and (
+        is_image(config.data.event_shape or ())
+    ):
+        grids, labels = os.path.join(logs, "samples"), classes_in_turn(config, _GRID)
+        reports.append(SampleGridCallback(grids, num_samples=_GRID, context=labels))
+    return reports
