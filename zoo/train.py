@@ -82,15 +82,14 @@ def main(argv: Sequence[str]) -> None:
     config = _config()
     if FLAGS.deterministic:
         tf.config.experimental.enable_op_determinism()
-    termination = Termination()
-    termination.install()
-    train(
-        config,
-        FLAGS.model_dir,
-        cli.strategy(FLAGS),
-        termination=termination,
-        debug_nonfinite=FLAGS.debug_nonfinite,
-    )
+    with Termination() as termination:
+        train(
+            config,
+            FLAGS.model_dir,
+            cli.strategy(FLAGS),
+            termination=termination,
+            debug_nonfinite=FLAGS.debug_nonfinite,
+        )
 
 
 def _config() -> ExperimentConfig:

@@ -71,7 +71,9 @@ def test_shuffling_is_fixed_by_the_seed_and_new_in_each_epoch(make):
 
 
 def _steps(dataset, number):
-    return [batch["index"].tolist() for batch in dataset.take(number)]
+    return [
+        batch["index"].tolist() for batch in dataset.take(number).as_numpy_iterator()
+    ]
 
 
 @each_source

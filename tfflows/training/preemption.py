@@ -11,19 +11,22 @@ EXIT_CODE = 75  # EX_TEMPFAIL: the same command again goes on
 
 
 class Termination:
-    """Ends the process with 75 on SIGTERM, after the training has saved itself.
+    """Inside, SIGTERM ends the process with 75, after the training has saved itself.
 
     While `deferred`, the signal only sets `requested`; elsewhere it ends the process
-    at once.
+    at once. To be entered in the main thread.
     """
 
     def __init__(self) -> None:
         self.requested = False
         self._deferred = False
 
-    def install(self) -> None:
-        """Takes SIGTERM; in the main thread."""
-        signal.signal(signal.SIGTERM, self._handle)
+    def __enter__(self) -> Termination:
+        self._before = signal.signal(signal.SIGTERM, self._handle)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        signal.signal(signal.SIGTERM, self._before)
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
