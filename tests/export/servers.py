@@ -8,6 +8,7 @@ import time
 import uvicorn
 
 from tfflows.export.serve_app import Limits, make_app
+from tfflows.export.serve_page import add_page
 from tfflows.export.served_model import ServedModel
 
 _LOCK = threading.Lock()  # the worker answers one request at a time
@@ -39,9 +40,13 @@ def served(worker, folder, name="mine"):
 @contextlib.contextmanager
 def rest_server(*models, limits=None):
     """Yields the url of a server in a thread."""
-    app = make_app({model.name: model for model in models}, limits or Limits())
+    by_name = {model.name: model for model in models}
+    app = make_app(by_name, limits or Limits())
+    add_page(app, by_name)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_config=None, log_level="warning")
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         while not server.started and thread.is_alive():

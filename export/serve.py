@@ -1,0 +1,163 @@
+"""Serves exported models on this machine: `tfflows-serve --export_dir=DIR`.
+
+A small server for development, with TensorFlow Serving's REST API and a page to draw
+samples, interpolate and score. In production, take TensorFlow Serving: it loads the
+same folders, and adds gRPC, batching, monitoring and GPUs.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from absl import app as absl_app
+from absl import flags
+
+from tfflows.export.c_api import SavedModel
+from tfflows.export.served_model import ServedModel
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_multi_string(
+    "export_dir",
+    [],
+    "Folder of all versions of a model, as tfflows-export writes it. Its name is the "
+    "model's; may be repeated.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string("host", "127.0.0.1", "Address to listen on.", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "port", 8501, "Port; 0: any free one.", 0, 65535, flag_values=FLAGS
+)
+flags.DEFINE_integer(
+    "max_request_mib", 32, "Largest request, in MiB.", 1, flag_values=FLAGS
+)
+flags.DEFINE_integer(
+    "max_batch", 1024, "Most rows or samples of a request.", 1, flag_values=FLAGS
+)
+flags.DEFINE_float(
+    "poll_seconds",
+    1.0,
+    "Seconds between two looks at the folders for new versions.",
+    0.01,
+    flag_values=FLAGS,
+)
+flags.DEFINE_boolean("help", False, "Shows this help.", flag_values=FLAGS)
+
+_USAGE_ERROR = 2
+_RUN_ERROR = 1
+
+
+class _UsageError(ValueError):
+    """A wrong command line."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serves until it is interrupted.
+
+    Args:
+      argv: Not used; the flags say all.
+
+    Returns:
+      The exit code.
+    """
+    del argv
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        _serve(_models(FLAGS.export_dir))
+    except (_UsageError, OSError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return _USAGE_ERROR if isinstance(error, _UsageError) else _RUN_ERROR
+    return 0
+
+
+def run() -> None:
+    """Runs the binary."""
+    absl_app.run(main, flags_parser=_parse)
+
+
+def _parse(argv: Sequence[str]) -> list[str]:
+    try:
+        rest = FLAGS(argv)
+        if rest[1:]:
+            raise flags.Error(f"expected only flags, got {' '.join(rest[1:])}")
+    except flags.Error as error:
+        print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
+        sys.exit(_USAGE_ERROR)
+    flags.FLAGS.mark_as_parsed()
+    if FLAGS.help:
+        print(f"{__doc__}\n{FLAGS.get_help()}")
+        sys.exit(0)
+    return rest
+
+
+def _models(folders: Sequence[str]) -> dict[str, ServedModel]:
+    if not folders:
+        raise _UsageError("expected --export_dir, a folder of tfflows-export")
+    models: dict[str, ServedModel] = {}
+    for folder in folders:
+        path = Path(folder).resolve()
+        if (path / "saved_model.pb").exists():
+            raise _UsageError(
+                f"expected the folder of all versions, got one version, {path}: "
+                f"take --export_dir={path.parent}"
+            )
+        if not path.is_dir():
+            raise _UsageError(f"expected a folder of tfflows-export, got {path}")
+        if path.name in models:
+            raise _UsageError(f"expected folders of other names, got {path.name} twice")
+        models[path.name] = ServedModel(path.name, path, SavedModel)
+    return models
+
+
+def _serve(models: dict[str, ServedModel]) -> None:
+    try:
+        import uvicorn
+
+        from tfflows.export.serve_app import Limits, make_app
+        from tfflows.export.serve_page import add_page
+    except ImportError as error:
+        raise ImportError(
+            f"{error}; expected FastAPI and uvicorn: pip install 'tfflows[serve]'"
+        ) from error
+    limits = Limits(FLAGS.max_request_mib * 2**20, FLAGS.max_batch)
+    app = make_app(models, limits)
+    add_page(app, models)
+    # Without its own log_config, which would close the handlers that exist.
+    config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False)
+    with socket.create_server((FLAGS.host, FLAGS.port)) as listener:
+        host, port = listener.getsockname()[:2]
+        with _polling(list(models.values()), FLAGS.poll_seconds):
+            print(f"serving {', '.join(models)} at http://{host}:{port}", flush=True)
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextmanager
+def _polling(models: Sequence[ServedModel], seconds: float) -> Iterator[None]:
+    """Looks at the folders in a thread of its own, so that no request waits for it."""
+    stop = threading.Event()
+
+    def poll() -> None:
+        while not stop.wait(seconds):
+            for model in models:
+                model.poll()
+
+    thread = threading.Thread(target=poll, name="versions")
+    for model in (*models, *models):  # a version is what two looks found unchanged
+        model.poll()
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        for model in models:
+            model.close()
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,191 @@
+"""The program tfflows-serve: its command line, and the process under load."""
+
+import contextlib
+import itertools
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from tests.export.conftest import plane_flow
+from tfflows.export import export_saved_model, serve
+from tfflows.export.client import RestClient
+
+ROWS = 64  # of the data that clients ask about, some at a time
+
+
+@contextlib.contextmanager
+def process(folder):
+    """Yields the url of `tfflows-serve --export_dir=folder`."""
+    command = [sys.executable, "-m", "tfflows.export.serve", f"--export_dir={folder}"]
+    server = subprocess.Popen(
+        [*command, "--port=0", "--poll_seconds=0.05"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield server.stdout.readline().split()[-1]
+    finally:
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) in (0, -signal.SIGTERM)
+
+
+class Model:
+    """A flow, its export, and what it answers about fixed data."""
+
+    def __init__(self, flow, data, folder):
+        self.path = export_saved_model(flow, folder)
+        seeds = np.stack([np.full(ROWS, 5), np.arange(ROWS)], axis=1).astype(np.int32)
+        samples, _ = flow.sample_rows_and_log_prob(seeds, np.ones(ROWS, np.float32))
+        self.log_prob = np.asarray(flow.log_prob(data))
+        self.samples, self.seeds = np.asarray(samples), seeds
+
+
+class Load:
+    """Clients that ask without a pause; answers are compared with the live models."""
+
+    def __init__(self, url, data, models):
+        self.url, self.data, self.models = url, data, models
+        self.count = itertools.count()
+        self.swapped = False  # whether the second model is known to be served
+        self.wrong, self.answers = [], [0, 0]
+
+    def client(self, number):
+        # No retries: a lost request would be an error.
+        with RestClient(self.url, "mine", retries=0) as client:
+            while next(self.count) < number:
+                self.ask(client)
+
+    def ask(self, client):
+        start = np.random.randint(ROWS - 8)
+        rows = slice(start, start + np.random.randint(1, 8))
+        allowed = [1] if self.swapped else [0, 1]
+        if start % 2:
+            found, kind = client.log_prob(self.data[rows]), "log_prob"
+        else:
+            seeds = self.models[0].seeds[rows]
+            found, kind = client.sample(len(seeds), seeds), "samples"
+        for model in allowed:
+            live = getattr(self.models[model], kind)[rows]
+            if np.allclose(found, live, rtol=1e-5, atol=1e-4):
+                self.answers[model] += 1
+                return
+        self.wrong.append((kind, rows, found))
+
+
+def wait(question):
+    deadline = time.monotonic() + 60
+    while not question():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    flow, data = plane_flow()
+    first = Model(flow, data, tmp_path_factory.mktemp("first"))
+    for weight in flow.trainable_variables:
+        weight.assign_add(0.1 * np.ones(weight.shape, np.float32))
+    return data, [first, Model(flow, data, tmp_path_factory.mktemp("second"))]
+
+
+@pytest.mark.parametrize(
+    ("number", "clients"),
+    [(600, 8), pytest.param(20_000, 32, marks=pytest.mark.large)],
+)
+def test_load_through_a_version_swap(models, tmp_path, number, clients):
+    data, models = models
+    folder = tmp_path / "mine"
+    shutil.copytree(models[0].path, folder / "1")
+    with process(folder) as url, ThreadPoolExecutor(clients) as pool:
+        load = Load(url, data, models)
+        futures = [pool.submit(load.client, number) for _ in range(clients)]
+        wait(lambda: sum(load.answers) > number // 4)
+        shutil.copytree(models[1].path, tmp_path / "new")
+        (tmp_path / "new").rename(folder / "2")
+        with RestClient(url, "mine") as watch:
+            wait(lambda: watch.status().get(2) == "AVAILABLE")
+            load.swapped = True
+            assert load.answers[0] > 0
+            (folder / "3").mkdir()  # as a copy that stopped leaves it
+            half = (models[0].path / "saved_model.pb").read_bytes()[:1000]
+            (folder / "3" / "saved_model.pb").write_bytes(half)
+            for version in "12":  # a served version that is deleted serves on
+                shutil.rmtree(folder / version)
+            wait(lambda: watch.status() == {3: "END", 2: "AVAILABLE", 1: "END"})
+            for future in futures:
+                future.result()
+    assert load.wrong == []
+    assert sum(load.answers) == number
+    assert load.answers[1] > number // 4
+
+
+@pytest.fixture
+def call(tmp_path, capsys):
+    """Runs the binary's main: its exit code, stdout and the lines of stderr."""
+
+    def call(*arguments):
+        line = ["tfflows-serve", *(a.format(tmp_path) for a in arguments)]
+        try:
+            code = serve.main(serve._parse(line))
+        except SystemExit as stop:
+            code = stop.code
+        finally:
+            serve.FLAGS.unparse_flags()
+            serve.FLAGS["export_dir"].unparse()
+            serve.FLAGS["help"].unparse()
+        out, err = capsys.readouterr()
+        return code, out, err.splitlines()
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "expected --export_dir"),
+        (["--export_dir={}/nothing"], "expected a folder of tfflows-export, got"),
+        (["--export_dir={}/mine/1"], "got one version, .*: take --export_dir=.*mine$"),
+        (["--export_dir={}/mine", "--export_dir={}/a/mine"], "got mine twice"),
+        (["--export_dir={}/mine", "more"], "expected only flags, got more"),
+        (["--export_dir={}/mine", "--port=70000"], "port"),
+        (["--export_dir={}/mine", "--max_batch=0"], "max_batch"),
+        (["--export_dir={}/mine", "--no_such_flag"], "no_such_flag"),
+    ],
+)
+def test_a_wrong_call_is_one_line(call, tmp_path, arguments, message):
+    (tmp_path / "mine" / "1").mkdir(parents=True)
+    (tmp_path / "mine" / "1" / "saved_model.pb").touch()
+    (tmp_path / "a" / "mine").mkdir(parents=True)
+    code, out, err = call(*arguments)
+    assert (code, out, len(err)) == (2, "", 1)
+    assert err[0].startswith("error: ")
+    assert re.search(message, err[0])
+
+
+def test_a_port_that_is_taken(call, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        code, out, err = call("--export_dir={}", f"--port={port}")
+    assert (code, out) == (1, "")
+    assert "Address already in use" in err[0]
+
+
+def test_help_names_what_production_takes(call):
+    code, out, _ = call("--help")
+    assert code == 0
+    assert "In production, take TensorFlow Serving" in out
+    assert "--[no]help" in out
+    assert "127.0.0.1" in out
+
+
+def test_a_package_that_is_missing(call, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    code, _, err = call("--export_dir={}")
+    assert code == 1
+    assert "pip install 'tfflows[serve]'" in err[0]
