@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.testing_utils import autodiff_log_det
+from tests.testing_utils import autodiff_log_det, randomize
 from tfflows import bijectors as fb
 from tfflows.bijectors.root_finding import increasing_root
 
@@ -105,25 +105,46 @@ def test_planar_at_w_zero_moves_everything_alike():
     assert all(np.isfinite(g).all() for g in gradients if g is not None)
 
 
-def test_implicit_gradients_are_the_inverses_own():
-    step = planar([0.7, -0.4], [1.5, 0.5], 0.2)
-    weight, h = step.weights[1], 1e-6
-    x = np.random.default_rng(0).normal(size=(5, 2))
+def test_gradients_stay_finite_where_w_is_tiny():
+    rng = np.random.default_rng(0)
+    u, direction, z = rng.normal(size=3), rng.normal(size=3), rng.normal(size=(4, 3))
+    for size in (1e-30, 1e-20, 1e-13, 1e-6):
+        step = planar(u, size * direction, dtype="float32")
+        with tf.GradientTape() as tape:
+            x, log_det = step.forward_and_log_det(z)
+            total = tf.reduce_sum(x) + tf.reduce_sum(log_det)
+        gradients = tape.gradient(total, [v.value for v in step.trainable_variables])
+        assert all(np.isfinite(gradient).all() for gradient in gradients), size
+
+
+@pytest.mark.parametrize("context_dim", [None, 2])
+@pytest.mark.parametrize("make", [fb.Planar, fb.Radial])
+def test_gradients_of_the_inverse_are_those_of_differences(make, context_dim):
+    """With respect to the weights, the data and the context."""
+    step = make(context_dim=context_dim, dtype="float64")
+    step.build((None, 3))
+    randomize(step, 0.7)
+    rng = np.random.default_rng(0)
+    x, context = [tf.Variable(rng.normal(size=(4, size))) for size in (3, 2)]
+    weights = [weight.value for weight in step.trainable_variables]
+    variables = [*weights, x, *([context] if context_dim else [])]
 
     def total():
-        z, log_det = step.inverse_and_log_det(x)
+        z, log_det = step.inverse_and_log_det(x, context if context_dim else None)
         return tf.reduce_sum(tf.sin(z)) + tf.reduce_sum(log_det)
 
     with tf.GradientTape() as tape:
         value = total()
-    gradient = tape.gradient(value, weight.value).numpy()
-    start = weight.numpy()
-    for i in range(2):
+    gradients = tape.gradient(value, variables)
+    for variable, gradient in zip(variables, gradients, strict=True):
+        start, way = variable.numpy(), rng.normal(size=variable.shape)
         ends = []
-        for sign in (1, -1):
-            weight.assign(start + sign * h * np.eye(2)[i])
+        for size in (1e-5, -1e-5):
+            variable.assign(start + size * way)
             ends.append(float(total()))
-        assert gradient[i] == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-6)
+        variable.assign(start)
+        slope = np.sum(gradient * way)
+        assert slope == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-6, abs=1e-8)
 
 
 def test_roots_where_newton_alone_would_leave_or_cycle():
@@ -137,10 +158,26 @@ def test_roots_where_newton_alone_would_leave_or_cycle():
     np.testing.assert_allclose(steep_and_flat(root)[0], target, atol=1e-12)
 
 
-@pytest.mark.parametrize("activation", ["gelu", "exponential", lambda a: -a])
+@pytest.mark.parametrize(
+    "activation",
+    ["gelu", "exponential", lambda a: -a, lambda a: tf.tanh(1.001 * a)],
+)
 def test_steeper_or_falling_activations_are_refused(activation):
     with pytest.raises(ValueError, match="expected an activation with slopes from 0"):
         fb.Planar(activation)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "glu", "threshold", np.tanh])
+def test_what_is_no_function_of_one_element_is_refused(activation):
+    with pytest.raises(ValueError, match="maps each element of a tensor"):
+        fb.Planar(activation)
+
+
+def test_a_constant_activation_shifts():
+    step = planar([1.0, 2.0], [0.5, -1.0], activation=tf.ones_like)
+    x, log_det = step.forward_and_log_det(np.zeros((2, 2)))
+    np.testing.assert_allclose(x, [step._constrained(None)[0][0]] * 2)
+    np.testing.assert_allclose(log_det, 0.0)
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])

@@ -45,6 +45,24 @@ def test_columns_do_not_depend_on_those_that_share_their_batch():
     np.testing.assert_allclose(together[0], alone[0], rtol=1e-13)
 
 
+@pytest.mark.large
+def test_rounding_of_a_thousand_columns_is_within_the_tolerance():
+    matrix = np.random.default_rng(0).normal(size=(1, 1024, 1024))
+    q, error = orthonormal_columns(tf.constant(matrix, tf.float32))
+    assert error < 1e-5
+    np.testing.assert_allclose(
+        tf.matmul(q, q, transpose_a=True)[0], np.eye(1024), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_heads_start_in_half_precision(dtype):
+    for make in MAKERS.values():
+        step = make(context_dim=2, dtype=dtype)
+        x, log_det = step.forward_and_log_det(np.ones((2, 3)), np.ones((2, 2)))
+        assert x.dtype == log_det.dtype == tf.float32
+
+
 def test_dependent_columns_are_named():
     step = fb.OrthogonalSylvester(2, dtype="float64")
     step.build((None, 3))
@@ -115,6 +133,10 @@ def test_the_inverse_names_the_way_out(kind):
     with pytest.raises(tfflows.InverseNotAvailable, match="reverse KL"):
         step.inverse(x)
     assert not fb.Chain([step]).has_inverse
+    flow = tfflows.Flow(MAKERS[kind](), (3,))
+    flow.compile("sgd")
+    with pytest.raises(tfflows.InverseNotAvailable, match="wrap it in Invert"):
+        flow.fit(x, verbose=0)  # traced: TensorFlow raises the error again
     density = tfflows.Flow(fb.Invert(MAKERS[kind]()), (3,))
     assert np.isfinite(density.log_prob(x)).all()
 
@@ -126,3 +148,5 @@ def test_more_columns_than_elements_are_refused():
         fb.OrthogonalSylvester(0)
     with pytest.raises(ValueError, match="num_reflections >= 1"):
         fb.HouseholderSylvester(0)
+    with pytest.raises(NotImplementedError, match="use OrthogonalSylvester, House"):
+        fb.Sylvester().forward(np.ones((2, 3)))

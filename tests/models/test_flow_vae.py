@@ -121,8 +121,24 @@ def test_iwae_does_not_depend_on_its_chunks_nor_on_the_batch(x):
     np.testing.assert_allclose(vae.iwae(x[:1], 10, seed=3), wanted[:1])
     run = tf.function(lambda x: vae.iwae(x, 10, seed=3, chunk_size=3))
     np.testing.assert_allclose(run(tf.constant(x)), wanted)
-    with pytest.raises(ValueError, match="chunk_size >= 1"):
+    with pytest.raises(ValueError, match="num_samples >= 1"):
         vae.iwae(x, 0)
+    with pytest.raises(ValueError, match="chunk_size >= 1"):
+        vae.iwae(x, 5, chunk_size=2.5)
+
+
+def test_iwae_holds_few_rows_at_a_time_unless_told(x, monkeypatch):
+    """However many examples are in a batch: 4 x 5,000 would be 20,000 rows."""
+    vae, sizes = linear_vae(), []
+    decode = vae._params
+    monkeypatch.setattr(vae, "_params", lambda z: sizes.append(len(z)) or decode(z))
+    wanted = vae.iwae(x, 5000, seed=3)
+    assert sizes == [5000] * 4
+    got = vae.iwae(np.repeat(x, 2000, axis=0), 2)
+    assert sizes[4:] == [8000] * 2  # more examples than that: one sample at a time
+    assert got.shape == (8000,)
+    again = vae.iwae(x, 5000, seed=3, chunk_size=1000)
+    np.testing.assert_allclose(again, wanted)
 
 
 def test_without_steps_it_is_the_plain_vae(x):
@@ -278,8 +294,9 @@ def test_warm_up_and_free_nats_weigh_the_training_loss_alone():
         assert logs["loss"][0] == pytest.approx(loss, rel=1e-5)
 
 
-def test_mixed_precision_keeps_the_bound_in_float32(digits):
-    vae = tiny("planar", dtype="mixed_bfloat16")
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "bfloat16"])
+def test_half_precision_keeps_the_bound_in_float32(dtype, digits):
+    vae = tiny("planar", dtype=dtype)
     x = digits.arrays("train")[:16]
     vae.compile("adam", run_eagerly=True)
     assert np.isfinite(vae.fit(x, verbose=0).history["loss"]).all()
@@ -312,6 +329,9 @@ def test_parts_that_do_not_fit_are_named():
         "features": {"encoder": keras.layers.Reshape((3, 1))},
         "expected a prior with an inverse": {"prior": fb.TriangularSylvester()},
         "latent_dim >= 1": {"latent_dim": 0},
+        "latent_dim >= 1, an integer, got 2.5": {"latent_dim": 2.5},
+        "that are Keras layers, got 'mlp'": {"encoder": "mlp"},
+        "free_nats and evaluation_samples >= 0": {"free_nats": np.nan},
         "expected a Likelihood or one of": {"likelihood": "poisson"},
         "got a step built for": {"posterior": _built(fb.Planar())},
         "evaluation_samples >= 0": {"evaluation_samples": -1},
@@ -323,6 +343,12 @@ def test_parts_that_do_not_fit_are_named():
             build().elbo(np.full((2, 3), value))
     with pytest.raises(ValueError, match=r"shape \(batch, 3\), got \(2, 4\)"):
         build()(np.ones((2, 4)))
+    with pytest.raises(ValueError, match="expected batches without a context"):
+        build().initialize({"x": np.ones((2, 3)), "context": np.ones(2)})
+    with pytest.raises(ValueError, match="expected data, got none"):
+        build().initialize(np.ones((0, 3)))
+    with pytest.raises(ValueError, match="expected a batch x"):
+        build()(None)
     with pytest.raises(ValueError, match=r"latents of shape \(batch, 2\)"):
         build().decode(np.ones((2, 1)))
     with pytest.raises(ValueError, match="expected a flow of"):

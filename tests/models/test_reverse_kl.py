@@ -156,8 +156,16 @@ def test_files_and_errors(tmp_path):
     model.compile("adam")
     with pytest.raises(ValueError, match="batch_size >= 1"):
         model.fit(batch_size=0)
-    with pytest.raises(ValueError, match="num_samples >= 1"):
-        model.free_energy(0)
+    for number in (0, 2.5):
+        with pytest.raises(ValueError, match="num_samples >= 1"):
+            model.free_energy(number)
+    with pytest.raises(ValueError, match="expected data, got none"):
+        model.evaluate()
+    undefined = tfflows.ReverseKL(started(affine()), lambda x: x[:, 0] * np.nan)
+    undefined.compile("sgd")
+    for use in (undefined.fit, lambda: undefined.free_energy(4)):
+        with pytest.raises(ValueError, match="return numbers, got NaN"):
+            use()
     with pytest.raises(ValueError, match=r"expected a tfflows\.Flow on continuous"):
         tfflows.ReverseKL(fb.Planar(), log_target)
     with pytest.raises(ValueError, match="to be a function"):

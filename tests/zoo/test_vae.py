@@ -33,8 +33,9 @@ def test_fields_are_arguments_of_the_model(config):
     assert fields <= arguments
 
 
-def test_every_family_has_digits_and_both_kinds_of_mnist():
-    families = {name.removesuffix("_digits") for name in NAMES if "digits" in name}
+def test_every_family_has_digits_and_mnist_of_both_kinds():
+    suffix = "_static_digits"
+    families = {name.removesuffix(suffix) for name in NAMES if suffix in name}
     assert families == {
         "vae",
         "planar_vae",
@@ -46,7 +47,8 @@ def test_every_family_has_digits_and_both_kinds_of_mnist():
         "flowprior_vae",
     }
     for family in families:
-        assert {f"{family}_mnist", f"{family}_static_mnist"} <= set(NAMES)
+        data = ("digits", "mnist", "static_mnist")
+        assert {f"{family}_{name}" for name in data} <= set(NAMES)
     reference = zoo.describe("sylvester_vae_o_static_mnist").reference
     assert reference == {"nll": 83.32}
 

@@ -27,6 +27,11 @@ class AmortizableStep(FlowStep):
     has a head that starts at zero; another one's depends on the context at once, for
     the product of two zeros (of u and w, say) would never learn.
 
+    Heads see the context divided by sqrt(context_dim). A step of Adam moves each of
+    their weights by about the learning rate, and an output by the sum of that over
+    the context, for each step of a chain; undivided, a chain of 16 sets back a VAE's
+    first epochs by some nats (docs/results/variational.md).
+
     Subclasses implement `_parameter_table` and the passes.
 
     Args:
@@ -41,6 +46,7 @@ class AmortizableStep(FlowStep):
         if context_dim is not None and context_dim < 1:
             raise ValueError(f"expected context_dim >= 1 or None, got {context_dim}")
         self.context_dim = context_dim
+        self._context_scale = 1.0 if context_dim is None else context_dim**-0.5
 
     def _parameter_table(self, size: int) -> dict[str, Parameter]:
         """The parameters by name, for events `[size]`."""
@@ -70,8 +76,9 @@ class AmortizableStep(FlowStep):
         head = keras.layers.Dense(
             math.prod(shape),
             kernel_initializer="zeros" if initializer == "zeros" else "glorot_uniform",
-            bias_initializer=lambda _, dtype=None: tf.reshape(
-                start(shape, dtype=dtype), [-1]
+            # Some starts have no half precision.
+            bias_initializer=lambda _, dtype=None: tf.cast(
+                tf.reshape(start(shape, dtype=self.flow_dtype.name), [-1]), dtype
             ),
             dtype=self.dtype_policy,
             name=f"{name}_head",
@@ -102,7 +109,7 @@ class AmortizableStep(FlowStep):
             raise ValueError(
                 f"{self.name}: expected a context of shape {expected}, got {got}"
             )
-        return tf.cast(context, self.flow_dtype)
+        return tf.cast(context, self.flow_dtype) * self._context_scale
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -164,7 +164,7 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
     def _inverse_and_log_det(
         self, x: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        raise InverseNotAvailable(self)
+        raise InverseNotAvailable.of(self)
 
     def _initialize(self, value: tf.Tensor, context: Any, direction: str) -> tf.Tensor:
         """Sets weights from a batch `[B, *event]`; returns it passed on."""

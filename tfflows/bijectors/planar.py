@@ -101,9 +101,10 @@ class Planar(AmortizableStep):
         u, w, b = params["u"], params["w"], params["b"]
         along = _dot(w, u)
         stretch = (1.0 - _MARGIN) * _shifted_softplus(along)
-        norm = _dot(w, w)
-        safe = tf.where(norm > 0.0, norm, 1.0)
-        push = tf.where(norm > 0.0, (stretch - along) / safe, 0.0)
+        squared = _dot(w, w)
+        norm = tf.sqrt(tf.where(squared > 0.0, squared, 1.0))
+        # Divided twice, for gradients that do not overflow where w is tiny.
+        push = tf.where(squared > 0.0, (stretch - along) / norm / norm, 0.0)
         return u + push[:, tf.newaxis] * w, w, b, stretch
 
     def get_config(self) -> dict[str, Any]:

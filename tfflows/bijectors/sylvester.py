@@ -74,7 +74,10 @@ class Sylvester(AmortizableStep):
 
     def _basis(self, params: dict[str, tf.Tensor]) -> Any:
         """What `_to_units` and `_from_units` need of Q."""
-        raise NotImplementedError(f"{type(self).__name__} has no _basis")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no _basis; use OrthogonalSylvester, "
+            "HouseholderSylvester or TriangularSylvester"
+        )
 
     def _to_units(self, basis: Any, z: tf.Tensor) -> tf.Tensor:
         """Q^T z: `[B, D]` -> `[B, M]`."""

@@ -23,7 +23,8 @@ class OrthogonalSylvester(Sylvester):
       inverse:          none: raises `InverseNotAvailable`
       inverse log-det:  likewise
 
-    Q <- Q (I + (I - Q^T Q) / 2) until ||Q^T Q - I||_F is within the tolerance.
+    Q <- Q (I + (I - Q^T Q) / 2) until ||Q^T Q - I||_F / sqrt(M), the error of a column,
+    is within the tolerance.
 
     Source: van den Berg et al., "Sylvester Normalizing Flows for Variational
     Inference", 2018, arXiv 1803.05649, section 3.1; Bjorck and Bowie, "An iterative
@@ -96,8 +97,8 @@ def orthonormal_columns(matrix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
       matrix: `[B, D, M]`, M <= D, of full rank.
 
     Returns:
-      Q `[B, D, M]`, and the largest ||Q^T Q - I||_F of the batch before the last
-      iteration.
+      Q `[B, D, M]`, and the largest ||Q^T Q - I||_F / sqrt(M) of the batch before the
+      last iteration.
     """
     identity = tf.eye(matrix.shape[-1], dtype=matrix.dtype)
     tolerance = _tolerance(matrix.dtype)
@@ -106,7 +107,9 @@ def orthonormal_columns(matrix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return identity - tf.matmul(q, q, transpose_a=True)
 
     def largest(gaps: tf.Tensor) -> tf.Tensor:
-        return tf.sqrt(tf.reduce_max(tf.reduce_sum(tf.square(gaps), axis=[-2, -1])))
+        # Of each column: rounding adds up over columns.
+        squares = tf.reduce_sum(tf.square(gaps), axis=[-2, -1]) / matrix.shape[-1]
+        return tf.sqrt(tf.reduce_max(squares))
 
     def iterate(q: tf.Tensor, gaps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         q = q + 0.5 * tf.matmul(q, gaps)

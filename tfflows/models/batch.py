@@ -44,7 +44,7 @@ class Batch:
         if not isinstance(data, dict):
             data = {"x": data}
         unknown = sorted(set(data) - set(_KEYS))
-        if unknown or "x" not in data:
+        if unknown or data.get("x") is None:
             raise ValueError(
                 f"expected a batch x, (x, sample_weight) or a dict with keys of "
                 f"{_KEYS}, got the keys {sorted(data)}"

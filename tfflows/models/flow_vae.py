@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfflows import random
 from tfflows.bijectors.shapes import as_float
+from tfflows.checks import check_count
 from tfflows.models.active_units import ActiveUnits
 from tfflows.models.batch import Batch
 from tfflows.models.latent_model import LatentModel
@@ -88,7 +89,7 @@ class FlowVAE(LatentModel):
     ) -> None:
         parts = (posterior, prior, likelihood, event_shape)
         super().__init__(encoder, decoder, latent_dim, *parts, name=name, **kwargs)
-        if min(warmup_steps, free_nats, evaluation_samples) < 0:
+        if not all(v >= 0 for v in (warmup_steps, free_nats, evaluation_samples)):
             raise ValueError(
                 "expected warmup_steps, free_nats and evaluation_samples >= 0, got "
                 f"{warmup_steps}, {free_nats} and {evaluation_samples}"
@@ -104,7 +105,7 @@ class FlowVAE(LatentModel):
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """The loss and the terms of the bound `[B]` in nats; posterior means."""
-        x, index = self._checked(batch.x), batch.index_or_position()
+        x, index = self._data(batch), batch.index_or_position()
         stream, step = _EVALUATION, 0
         if training:
             stream, step = _TRAINING, self.optimizer.iterations
@@ -163,7 +164,11 @@ class FlowVAE(LatentModel):
         return {"elbo": elbo, "reconstruction": reconstruction, "kl": kl}
 
     def iwae(
-        self, x: Any, num_samples: int, seed: Any = None, chunk_size: int = 50
+        self,
+        x: Any,
+        num_samples: int,
+        seed: Any = None,
+        chunk_size: int | None = None,
     ) -> tf.Tensor:
         """The importance-weighted bound: ln 1/S sum_s p(x, z_s) / q(z_s|x).
 
@@ -176,8 +181,8 @@ class FlowVAE(LatentModel):
           x: Data `[B, *event]`.
           num_samples: S.
           seed: None (fresh), an int, or int32 `[2]`.
-          chunk_size: Samples per example that are held in memory at a time; the
-            result does not depend on it.
+          chunk_size: Samples per example that are held in memory at a time; None: as
+            many as make 5,000 rows of the batch. The result does not depend on it.
 
         Returns:
           `[B]`, in nats.
@@ -185,11 +190,9 @@ class FlowVAE(LatentModel):
         Raises:
           ValueError: For a number below 1, or data as in `elbo`.
         """
-        if min(num_samples, chunk_size) < 1:
-            raise ValueError(
-                f"expected num_samples and chunk_size >= 1, got {num_samples} and "
-                f"{chunk_size}"
-            )
+        check_count("num_samples", num_samples)
+        if chunk_size is not None:
+            check_count("chunk_size", chunk_size)
         x = self._checked(x)
         return self._iwae(x, self._row_seeds(x, seed), num_samples, chunk_size)
 
@@ -241,7 +244,7 @@ class FlowVAE(LatentModel):
           inputs: x `[B, *event]`, or a batch as `fit` takes it.
           training: Not used.
         """
-        return self.reconstruct(Batch.of(inputs).x)
+        return self.reconstruct(self._data(Batch.of(inputs)))
 
     def sample(
         self, num_samples: int, seed: Any = None, temperature: Any = 1.0

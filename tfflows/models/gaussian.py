@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfflows import random
+from tfflows.bijectors.shapes import at_least_single
 
 
 def gaussian_log_prob(
@@ -41,9 +42,10 @@ class GaussianHeads(keras.layers.Layer):
 
     def build(self, features_shape: Any) -> None:
         """Creates the two dense layers."""
-        # In the variable dtype: variances and log-densities need its precision.
+        # Variances and log-densities need the precision.
+        dtype = at_least_single(self.variable_dtype).name
         self.mean_head, self.log_variance_head = [
-            keras.layers.Dense(self.latent_dim, dtype=self.variable_dtype, name=name)
+            keras.layers.Dense(self.latent_dim, dtype=dtype, name=name)
             for name in ("mean", "log_variance")
         ]
         for head in (self.mean_head, self.log_variance_head):

@@ -11,8 +11,9 @@ import tensorflow as tf
 from tfflows import random
 from tfflows.bijectors import FlowStep
 from tfflows.bijectors.nesting import as_step, build_step
-from tfflows.bijectors.shapes import as_float, sum_over_event
+from tfflows.bijectors.shapes import as_float, at_least_single, sum_over_event
 from tfflows.bijectors.shapes import event_shape as event_shape_of
+from tfflows.checks import check_count
 from tfflows.models.batch import Batch
 from tfflows.models.gaussian import (
     GaussianHeads,
@@ -23,6 +24,9 @@ from tfflows.models.gaussian import (
 from tfflows.models.importance import streamed_log_mean_exp
 from tfflows.models.likelihood_model import LikelihoodModel
 from tfflows.models.likelihoods import Likelihood, as_likelihood
+
+# Latents that the IWAE bound decodes at a time: what fits in memory for images.
+_IWAE_ROWS = 5000
 
 
 class LatentModel(LikelihoodModel):
@@ -43,8 +47,13 @@ class LatentModel(LikelihoodModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if latent_dim < 1:
-            raise ValueError(f"expected latent_dim >= 1, got {latent_dim}")
+        check_count("latent_dim", latent_dim)
+        for part in (encoder, decoder):
+            if not isinstance(part, keras.layers.Layer):
+                raise ValueError(
+                    "expected an encoder and a decoder that are Keras layers, got "
+                    f"{part!r}"
+                )
         self.encoder, self.decoder = encoder, decoder
         self.latent_dim = int(latent_dim)
         self.posterior = None if posterior is None else as_step(posterior)
@@ -119,13 +128,22 @@ class LatentModel(LikelihoodModel):
         Raises:
           ValueError: For data that break the model's rules.
         """
-        x = self._checked(Batch.of(batch).x)
+        x = self._data(Batch.of(batch))
+        if not x.shape[0]:
+            raise ValueError(f"{self.name}.initialize: expected data, got none")
         features, mean, log_variance = self._encoded(x)
         z = draw_gaussian(mean, log_variance, self._row_seeds(x, 0))
         if self.posterior is not None:
             z = self.posterior.initialize(z, features, direction="forward")
         if self.prior is not None:
             self.prior.initialize(z)
+
+    def _data(self, batch: Batch) -> tf.Tensor:
+        if batch.context is not None:
+            raise ValueError(
+                f"{self.name}: expected batches without a context: a VAE takes none"
+            )
+        return self._checked(batch.x)
 
     def _checked(self, x: Any) -> tf.Tensor:
         x = as_float(x, self.flow_dtype, self.name)
@@ -142,7 +160,7 @@ class LatentModel(LikelihoodModel):
     @property
     def flow_dtype(self) -> tf.DType:
         """The dtype of latents and densities, whatever the networks' policy."""
-        return tf.as_dtype(self.variable_dtype)
+        return at_least_single(self.variable_dtype)
 
     def _encoded(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Features `[B, F]`, and the mean and log_variance `[B, D]` of z_0."""
@@ -196,10 +214,16 @@ class LatentModel(LikelihoodModel):
         return {"reconstruction": self._log_likelihood(x, z), "kl": kl, "mean": mean}
 
     def _iwae(
-        self, x: tf.Tensor, seeds: tf.Tensor, num_samples: int, chunk_size: int = 50
+        self,
+        x: tf.Tensor,
+        seeds: tf.Tensor,
+        num_samples: int,
+        chunk_size: int | None = None,
     ) -> tf.Tensor:
-        encoded = self._encoded(x)
-        batch_size, chunk_size = tf.shape(x)[0], min(chunk_size, num_samples)
+        encoded, batch_size = self._encoded(x), tf.shape(x)[0]
+        if chunk_size is None:
+            chunk_size = tf.maximum(_IWAE_ROWS // tf.maximum(batch_size, 1), 1)
+        chunk_size = tf.minimum(chunk_size, num_samples)
 
         def log_weights(numbers: tf.Tensor) -> tf.Tensor:
             x_rows, seed_rows, features, mean, log_variance = [

@@ -177,7 +177,7 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
             if not np.all(weight >= 0):
                 raise ValueError(f"{self.name}: expected sample weights >= 0")
         sized = x.get("x") if isinstance(x, dict) else x
-        if getattr(sized, "shape", (1,))[:1] == (0,):
+        if x is None or getattr(sized, "shape", (1,))[:1] == (0,):
             raise ValueError(f"{self.name}: expected data, got none")
         if y is not None:
             raise ValueError(

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from tfflows import random
+from tfflows.checks import check_count, require
 from tfflows.models.batch import Batch
 from tfflows.models.flow import Flow
 from tfflows.models.likelihood_model import LikelihoodModel
@@ -88,7 +89,9 @@ class ReverseKL(LikelihoodModel):
                 f"expected target_log_prob to return shape {tuple(log_q.shape)} for x "
                 f"of shape {tuple(x.shape)}, got {tuple(log_target.shape)}"
             )
-        return log_q, tf.cast(log_target, log_q.dtype)
+        is_number = tf.reduce_all(~tf.math.is_nan(log_target))
+        with require(is_number, "expected target_log_prob to return numbers, got NaN"):
+            return log_q, tf.identity(tf.cast(log_target, log_q.dtype))
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """The free energy of one draw for each number of the batch, in nats."""
@@ -122,13 +125,12 @@ class ReverseKL(LikelihoodModel):
           there is annealing.
 
         Raises:
-          ValueError: For numbers below 1, or a flow that is not initialised.
+          ValueError: For numbers below 1, a flow that is not initialised, or a target
+            that returns NaN.
         """
-        if min(steps_per_epoch, epochs, batch_size) < 1:
-            raise ValueError(
-                "expected steps_per_epoch, epochs and batch_size >= 1, got "
-                f"{steps_per_epoch}, {epochs} and {batch_size}"
-            )
+        check_count("steps_per_epoch", steps_per_epoch)
+        check_count("epochs", epochs)
+        check_count("batch_size", batch_size)
         numbers = tf.data.Dataset.range(batch_size).batch(batch_size).repeat()
         return super().fit(
             numbers.map(lambda index: {"x": index, "index": index}),
@@ -167,8 +169,7 @@ class ReverseKL(LikelihoodModel):
         )
 
     def _log_weights(self, num_samples: int, seed: Any) -> tf.Tensor:
-        if num_samples < 1:
-            raise ValueError(f"expected num_samples >= 1, got {num_samples}")
+        check_count("num_samples", num_samples)
         return -self(random.fold_in(random.as_seed(seed), tf.range(num_samples)))
 
     def get_config(self) -> dict[str, Any]:

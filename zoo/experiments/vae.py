@@ -34,6 +34,7 @@ _MODELS: dict[str, tuple[VAEConfig, str]] = {
 # Name of the data, what is loaded, event shape, epochs, what is said of it.
 _DATA = {
     "digits": ("binarized:digits", (8, 8, 1), 200, "digits, drawn in each epoch"),
+    "static_digits": ("static_binarized:digits", (8, 8, 1), 200, "digits, drawn once"),
     "mnist": ("binarized:mnist", (28, 28, 1), 100, "MNIST, drawn in each epoch"),
     "static_mnist": ("static_binarized:mnist", (28, 28, 1), 100, "MNIST, drawn once"),
 }
@@ -61,7 +62,7 @@ _PARAMETERS = {
 def _experiment(model: str, data: str) -> ExperimentConfig:
     config, flows = _MODELS[model]
     source, event_shape, epochs, images = _DATA[data]
-    if data == "digits":
+    if event_shape == (8, 8, 1):
         config = dataclasses.replace(config, latent_dim=16, hidden_units=(128, 128))
     reference = {"nll": _REFERENCE[model]} if model in _REFERENCE else {}
     return ExperimentConfig(
@@ -78,6 +79,6 @@ def _experiment(model: str, data: str) -> ExperimentConfig:
 
 for _model, _sizes in _PARAMETERS.items():
     for _data in _DATA:
-        register(f"{_model}_{_data}", parameters=_sizes[_data != "digits"])(
+        register(f"{_model}_{_data}", parameters=_sizes["mnist" in _data])(
             functools.partial(_experiment, _model, _data)
         )
