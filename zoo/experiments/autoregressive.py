@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 from tfflows.data.toy import TOYS
@@ -42,6 +43,8 @@ _MODELS: dict[str, dict[str, tuple[ModelConfig, int | None]]] = {
     "toy": {
         "maf": (MAFConfig(**_TOY_MAF), 46_120),
         "iaf": (IAFConfig(**_TOY_MAF), 46_120),
+    },
+    "toy_spline": {
         "nsf": (NSFConfig(**_TOY_NSF), 69_046),
         "nsf_ar": (NSFConfig(structure="autoregressive", **_TOY_NSF), 37_840),
     },
@@ -52,13 +55,13 @@ _MODELS: dict[str, dict[str, tuple[ModelConfig, int | None]]] = {
         "nsf_ar": (NSFConfig(structure="autoregressive", **_DIGITS_NSF), 399_360),
     },
     "mnist": {
-        "maf": (MAFConfig(**_MNIST_MAF), 17_303_200),
+        "maf": (MAFConfig(**_MNIST_MAF, normalization="batch"), 17_311_040),
         "iaf": (IAFConfig(**_MNIST_MAF), 17_303_200),
         "nsf": (NSFConfig(**_MNIST_NSF), 21_447_104),
         "nsf_ar": (NSFConfig(structure="autoregressive", **_MNIST_NSF), 39_207_808),
     },
     "table": {
-        "maf": (MAFConfig(standardize=True, normalization="actnorm"), None),
+        "maf": (MAFConfig(standardize=True, normalization="batch"), None),
         "iaf": (IAFConfig(standardize=True, normalization="actnorm"), None),
         "nsf": (NSFConfig(standardize=True), None),
         "nsf_ar": (
@@ -69,6 +72,7 @@ _MODELS: dict[str, dict[str, tuple[ModelConfig, int | None]]] = {
 }
 _TRAINERS = {
     "toy": TOY_TRAINER,
+    "toy_spline": dataclasses.replace(TOY_TRAINER, epochs=30),
     "digits": TrainerConfig(
         epochs=80, batch_size=64, learning_rate=2e-3, weight_decay=2.0, clip_norm=50.0
     ),
@@ -103,7 +107,7 @@ def _experiment(
 
 for _kind, _models in _MODELS.items():
     for _title, (_model, _parameters) in _models.items():
-        for _name in TOYS if _kind == "toy" else [_kind]:
+        for _name in TOYS if _kind.startswith("toy") else [_kind]:
             register(f"{_title}_{_name}", parameters=_parameters)(
                 functools.partial(_experiment, _title, _model, _kind, _name)
             )
