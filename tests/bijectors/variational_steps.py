@@ -88,5 +88,8 @@ VARIATIONAL_STEPS: dict[str, StepCase] = {
     "sylvester_householder_amortized": _one_way(
         _amortized(fb.HouseholderSylvester, 2), (5,)
     ),
+    "sylvester_triangular_amortized": _one_way(
+        _amortized(fb.TriangularSylvester, reverse=True), (5,)
+    ),
     "sylvester_chain": _one_way(_sylvester_chain, (4,)),
 }

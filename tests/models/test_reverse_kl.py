@@ -136,6 +136,14 @@ def test_noise_is_keyed_by_the_step_and_training_repeats():
     assert losses[0][0] != losses[0][1]
 
 
+def test_steps_that_share_an_update_draw_different_noise():
+    model = tfflows.ReverseKL(started(affine()), log_target)
+    optimizer = keras.optimizers.SGD(0.0, gradient_accumulation_steps=2)
+    model.compile(optimizer, run_eagerly=True)
+    history = model.fit(steps_per_epoch=1, epochs=2, batch_size=8, verbose=0)
+    assert len(set(history.history["loss"])) == 2
+
+
 def test_annealing_weighs_the_target_in_training_only():
     model = tfflows.ReverseKL(started(affine()), log_target, annealing_steps=1000)
     model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)

@@ -108,7 +108,7 @@ class FlowVAE(LatentModel):
         x, index = self._data(batch), batch.index_or_position()
         stream, step = _EVALUATION, 0
         if training:
-            stream, step = _TRAINING, self.optimizer.iterations
+            stream, step = _TRAINING, self.noise_step()
         terms = self._terms(x, random.noise_seeds(self.seed, stream, step, index))
         reconstruction, kl = terms["reconstruction"], terms["kl"]
         values = {
@@ -119,7 +119,7 @@ class FlowVAE(LatentModel):
             "active_units": terms["mean"],
         }
         if training:
-            charged = self._beta(step, kl.dtype) * tf.maximum(kl, self.free_nats)
+            charged = self._beta(kl.dtype) * tf.maximum(kl, self.free_nats)
             values["loss"] = charged - reconstruction
         elif self.evaluation_samples:
             seeds = random.noise_seeds(self.seed, _IWAE, 0, index)
@@ -127,10 +127,10 @@ class FlowVAE(LatentModel):
             values["gap"] = values["iwae"] - values["elbo"]
         return values
 
-    def _beta(self, step: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    def _beta(self, dtype: tf.DType) -> tf.Tensor:
         if not self.warmup_steps:
             return tf.ones([], dtype)
-        share = tf.cast(step + 1, dtype) / self.warmup_steps
+        share = tf.cast(self.optimizer.iterations + 1, dtype) / self.warmup_steps
         return tf.minimum(share, 1.0)
 
     def elbo(self, x: Any, beta: float = 1.0, seed: Any = None) -> tf.Tensor:

@@ -95,12 +95,13 @@ class ReverseKL(LikelihoodModel):
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """The free energy of one draw for each number of the batch, in nats."""
-        step = self.optimizer.iterations if training else 0
+        step = self.noise_step() if training else 0
         index = batch.index_or_position()
         seeds = random.noise_seeds(self.seed, _TRAINING, step, index)
         log_q, log_target = self._log_densities(seeds)
         if training and self.annealing_steps:
-            share = tf.cast(step, log_q.dtype) / self.annealing_steps
+            step = tf.cast(self.optimizer.iterations, log_q.dtype)
+            share = step / self.annealing_steps
             log_target *= tf.minimum(0.01 + share, 1.0)
         return {"loss": log_q - log_target}
 
