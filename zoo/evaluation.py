@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 import tfflows.data
+from tfflows.data.simulators import SIMULATORS
 from tfflows.data.toy import TOYS
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.sources import load_source, resolve_shape
@@ -40,8 +41,9 @@ def evaluate(
       pixels scaled to [0, 1], as in the NICE paper;
       a VAE's terms of the bound, of which "nll" is the negative: "elbo",
       "reconstruction", "kl", "active_units" and, where it computes it, "iwae";
-      "kl": for a density known in closed form, mean of log p(x) - log_prob(x), an
-      estimate of KL(data || model) in nats.
+      "kl": for a density known in closed form (a simulator's posterior, given the
+      observation), mean of log p(x) - log_prob(x), an estimate of KL(data || model)
+      in nats.
 
     Raises:
       ConfigError: The data have another shape.
@@ -75,8 +77,11 @@ def evaluate(
 
 
 def _true_log_prob(source: tfflows.data.DataSource, split: str) -> float | None:
-    """Returns the mean log-density of a toy split under the toy itself, if known."""
-    toy = TOYS.get(source.name)
-    if toy is None or not toy.has_log_prob:
-        return None
-    return float(np.mean(toy.log_prob(source.arrays(split))))
+    """Returns the mean log-density of a split under its own density, if known."""
+    if source.label_as_context and source.name in SIMULATORS:
+        theta, observation = source.arrays(split), source.labels(split)
+        log_prob = SIMULATORS[source.name].posterior_log_prob(theta, observation)
+        return float(np.mean(log_prob))
+    if source.name in TOYS and TOYS[source.name].has_log_prob:
+        return float(np.mean(TOYS[source.name].log_prob(source.arrays(split))))
+    return None

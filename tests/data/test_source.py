@@ -4,6 +4,7 @@ import tensorflow as tf
 
 import tfflows.data
 from tfflows.data.pipelines import StreamedSource
+from tfflows.data.simulators import SIMULATORS
 from tfflows.data.source import DataInfo
 from tfflows.data.toy import TOYS
 
@@ -183,7 +184,8 @@ def test_toys(name):
 
 
 def test_list_datasets():
-    assert tfflows.data.list_datasets() == sorted(["digits", *TOYS])
+    names = sorted(["digits", *TOYS, *SIMULATORS])
+    assert tfflows.data.list_datasets() == names
     assert tfflows.data.list_datasets("*gaussians") == [
         "eight_gaussians",
         "three_gaussians",

@@ -13,12 +13,13 @@ from tfflows.data.logits import LogitSource
 from tfflows.data.npz import load_npz
 from tfflows.data.patches import load_patches
 from tfflows.data.pipelines import ArraySource
+from tfflows.data.simulators import SIMULATORS
 from tfflows.data.source import DataSource, Examples, check_seed
 from tfflows.data.split import split_source
 from tfflows.data.tables import load_csv, load_parquet
 from tfflows.data.toy import TOYS
 
-_TOY_SIZES = (50_000, 10_000, 10_000)
+_DRAWN_SIZES = (50_000, 10_000, 10_000)
 _FILE_READERS: dict[str, Callable[..., ArraySource]] = {
     "csv": load_csv,
     "npz": load_npz,
@@ -46,6 +47,8 @@ def load(
         name: one of
             - "two_moons", "rings", "eight_gaussians", "three_gaussians",
               "checkerboard": float32 [2], 50,000 + 10,000 + 10,000 points;
+            - "linear_gaussian", "sbi_two_moons": parameters of a simulator, as many;
+              the observation is their label;
             - "digits": scikit-learn's, uint8 [8, 8, 1], 17 levels;
             - "celeba64" or "celeba64:ATTRIBUTE": CelebA's faces, see `load_faces`;
             - a TFDS builder, bare or as "tfds:NAME": see `load_tfds`;
@@ -61,7 +64,8 @@ def load(
             `TFDS_DATA_DIR`, else TFDS's default.
         seed: draws the toys' points and fixes the splits, but for TFDS sets, whose
             splits are their own.
-        label_as_context: whether batches carry the label as "context".
+        label_as_context: whether batches carry the label (of a simulator's
+            parameters, the observation) as "context".
 
     Returns:
         The source: shapes and counts, `dataset`, `arrays`, `labels`.
@@ -92,8 +96,8 @@ def load(
         return _load_without_labels(name, data_dir, seed)
     if name == "digits":
         return load_digits(seed=seed, label_as_context=label_as_context)
-    if name in TOYS:
-        return _load_toy(name, seed, label_as_context)
+    if name in TOYS or name in SIMULATORS:
+        return _draw(name, seed, label_as_context)
     if prefix == _FACES:
         from tfflows.data.faces import load_faces  # imports TFDS, as below
 
@@ -112,7 +116,7 @@ def list_datasets(pattern: str = "*") -> list[str]:
     Args:
         pattern: shell pattern that the names have to match.
     """
-    return sorted(fnmatch.filter(["digits", *TOYS], pattern))
+    return sorted(fnmatch.filter(["digits", *TOYS, *SIMULATORS], pattern))
 
 
 def _load_without_labels(name: str, data_dir: str | None, seed: int) -> ArraySource:
@@ -124,13 +128,20 @@ def _load_without_labels(name: str, data_dir: str | None, seed: int) -> ArraySou
     return _FILE_READERS[prefix](path, seed=seed)
 
 
-def _load_toy(name: str, seed: int, label_as_context: bool) -> ArraySource:
-    points = TOYS[name].sample(sum(_TOY_SIZES), seed)
+def _draw(name: str, seed: int, label_as_context: bool) -> ArraySource:
+    size, observation_shape = sum(_DRAWN_SIZES), None
+    if name in TOYS:
+        examples = Examples(TOYS[name].sample(size, seed))
+    else:
+        simulator = SIMULATORS[name]
+        examples = Examples(*simulator.sample(size, seed))
+        observation_shape = (simulator.observation_dim,)
     return split_source(
         name,
-        Examples(points),
+        examples,
         seed=seed,
-        sizes=_TOY_SIZES,
+        observation_shape=observation_shape,
+        sizes=_DRAWN_SIZES,
         label_as_context=label_as_context,
     )
 

@@ -13,7 +13,10 @@ SPLITS = ("train", "validation", "test")
 
 
 class Examples(NamedTuple):
-    """The examples of one split: `x` [N, *event_shape], `labels` [N] or None."""
+    """The examples of one split: `x` [N, *event_shape] and what they depend on.
+
+    `labels` are class labels [N], observations [N, C] or None.
+    """
 
     x: np.ndarray
     labels: np.ndarray | None = None
@@ -31,6 +34,8 @@ class DataInfo:
             None for continuous data.
         num_examples: number of examples of each split.
         num_classes: number of classes of the labels; None where there are none.
+        observation_shape: shape of what was observed of each example, in the place of
+            a label; None where nothing was.
     """
 
     name: str
@@ -39,6 +44,7 @@ class DataInfo:
     levels: int | None
     num_examples: Mapping[str, int]
     num_classes: int | None = None
+    observation_shape: tuple[int, ...] | None = None
 
     @property
     def example_bytes(self) -> int:
@@ -55,14 +61,16 @@ class DataSource(abc.ABC):
 
     Args:
         info: shapes, types and counts.
-        label_as_context: whether batches carry the label as "context".
+        label_as_context: whether batches carry the label, or the observation, as
+            "context".
 
     Raises:
         ValueError: labels are asked for and the data set has none.
     """
 
     def __init__(self, info: DataInfo, *, label_as_context: bool = False) -> None:
-        if label_as_context and info.num_classes is None:
+        has_labels = (info.num_classes, info.observation_shape) != (None, None)
+        if label_as_context and not has_labels:
             raise ValueError(
                 f"data set {info.name!r} has no labels; "
                 "expected label_as_context=False, got True"
@@ -95,7 +103,8 @@ class DataSource(abc.ABC):
 
         Returns:
             A `tf.data.Dataset` of dicts "x" [B, *event_shape], "index" int64 [B]
-            and, with `label_as_context`, "context" int64 [B].
+            and, with `label_as_context`, "context": labels int64 [B], or
+            observations float32 [B, *observation_shape].
 
         Raises:
             ValueError: an unknown split, a bad seed, or a batch size that is no
@@ -173,7 +182,7 @@ class DataSource(abc.ABC):
         return self._checked_examples(split, limit).x
 
     def labels(self, split: str, limit: int | None = None) -> np.ndarray | None:
-        """Returns the labels, in the order of the index: int64 [N], or None.
+        """Returns labels int64 [N] or observations, in the index's order, or None.
 
         Args:
             split: "train", "validation" or "test".

@@ -15,6 +15,7 @@ def split_source(
     seed: int,
     levels: int | None = None,
     num_classes: int | None = None,
+    observation_shape: tuple[int, ...] | None = None,
     sizes: tuple[int, int, int] | None = None,
     label_as_context: bool = False,
 ) -> ArraySource:
@@ -26,6 +27,7 @@ def split_source(
         seed: fixes the permutation.
         levels: number of levels of integer data, None for continuous data.
         num_classes: number of classes of the labels, None where there are none.
+        observation_shape: shape of an observation, None where there are none.
         sizes: rows of train, validation and test, N altogether; None: 80, 10 and
             10 per cent, but at least one row each.
         label_as_context: whether batches carry the label as "context".
@@ -51,6 +53,7 @@ def split_source(
         levels=levels,
         num_examples=dict(zip(SPLITS, sizes, strict=True)),
         num_classes=num_classes,
+        observation_shape=observation_shape,
     )
     return ArraySource(info, splits.__getitem__, label_as_context=label_as_context)
 
