@@ -107,6 +107,16 @@ def test_layers(package):
     assert not found
 
 
+@pytest.mark.parametrize(
+    ("module", "allowed"),
+    [("latent", {"models"}), ("sklearn", {"models", "training"})],
+)
+def test_layers_of_single_modules(module, allowed):
+    names = imports_of(ROOT / "tfflows" / f"{module}.py")
+    parts = [name.split(".") for name in names if name.startswith("tfflows.")]
+    assert {part[1] for part in parts} <= allowed | LEAVES
+
+
 def test_flags_are_defined_in_binaries_only():
     offenders = [
         path

@@ -10,14 +10,16 @@ import tfflows
 
 NAMES = {
     "": "Flow FlowStep InverseNotAvailable bijectors data distributions metrics models "
-    "networks preprocessing training zoo export",
+    "networks preprocessing training zoo export sklearn",
     "bijectors": "FlowStep Chain Invert TFPStep Permute ActNorm Coupling "
     "AdditiveCoupling AffineCoupling Scale Logit Standardize",
     "networks": "MLP ResNet",
     "distributions": "StandardNormal StandardLogistic",
     "zoo": "list_models describe get_config create load register",
     "export": "export_saved_model",
-    "data": "load toy",
+    "data": "load toy simulators",
+    "sklearn": "FlowDensity",
+    "metrics": "nll bits_per_dim calibration_ranks uniformity_p_values",
 }
 
 

@@ -21,7 +21,7 @@ from tfflows.models import Flow, FlowVAE, ReverseKL
 __version__ = "0.1.0"
 
 # Imported on first use: they stand above the library, or need more than it does.
-_LAZY = ("export", "latent", "zoo")
+_LAZY = ("export", "latent", "sklearn", "zoo")
 
 __all__ = [
     "Flow",
@@ -38,6 +38,7 @@ __all__ = [
     "models",
     "networks",
     "preprocessing",
+    "sklearn",
     "training",
     "zoo",
 ]

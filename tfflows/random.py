@@ -11,6 +11,9 @@ with 20 rounds; the constants are those of the authors' Random123 library.
 
 from __future__ import annotations
 
+import contextlib
+import random
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -154,3 +157,21 @@ def logistic_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.T
     """
     uniform = uniform_rows(seeds, count, dtype)
     return tf.math.log(uniform) - tf.math.log1p(-uniform)
+
+
+@contextlib.contextmanager
+def seeded_initializers(seed: int) -> Iterator[None]:
+    """Keras initializers made inside the block draw by this seed.
+
+    Keras takes the seeds that it is not given from Python's generator, whose state is
+    put back: `keras.utils.set_random_seed` would seed NumPy and TensorFlow too.
+
+    Args:
+      seed: Any integer.
+    """
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)

@@ -79,7 +79,7 @@ def evaluate(
 def _true_log_prob(source: tfflows.data.DataSource, split: str) -> float | None:
     """Returns the mean log-density of a split under its own density, if known."""
     if source.label_as_context and source.name in SIMULATORS:
-        theta, observation = source.arrays(split), source.labels(split)
+        theta, observation = source.arrays(split), np.asarray(source.labels(split))
         log_prob = SIMULATORS[source.name].posterior_log_prob(theta, observation)
         return float(np.mean(log_prob))
     if source.name in TOYS and TOYS[source.name].has_log_prob:

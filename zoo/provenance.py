@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from tfflows.data.simulators import SIMULATORS
 from tfflows.data.toy import TOYS
 from tfflows.export import Provenance
 from tfflows.zoo import files, overrides, pretrained, run_dir
@@ -25,7 +26,7 @@ _LICENCES = {
     "celeb_a_hq": _CELEBA,
     "downsampled_imagenet": _IMAGENET,
     "imagenet_resized": _IMAGENET,
-    **dict.fromkeys(TOYS, _SYNTHETIC),
+    **dict.fromkeys([*TOYS, *SIMULATORS], _SYNTHETIC),
 }
 _FILE_KINDS = ("csv", "npz", "parquet", "images")
 

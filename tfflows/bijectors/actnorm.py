@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from tfflows.bijectors.flow_step import FlowStep
 
-# A channel whose deviation on the first batch is below this share of its size is
-# constant up to rounding; dividing by it would blow up any other value.
-_CONSTANT = 1e-6
+# A channel whose deviation on the first batch is below as many roundings of its values
+# is constant; dividing by it would blow up any other value.
+_ROUNDINGS = 8
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -103,9 +103,12 @@ def channel_moments(value: tf.Tensor, name: str) -> tuple[np.ndarray, np.ndarray
       name: Who warns of channels that are constant, whose deviation is given as 1.
     """
     rows = np.reshape(value.numpy().astype("float64"), (-1, value.shape[-1]))
-    mean, deviation = rows.mean(axis=0), rows.std(axis=0)
+    # From the first row on: the mean of equal numbers is not always that number.
+    first, rest = rows[0], rows - rows[0]
+    mean, deviation = first + rest.mean(axis=0), rest.std(axis=0)
     size = np.maximum(np.abs(rows).max(axis=0), np.finfo("float32").tiny)
-    constant = deviation <= _CONSTANT * size
+    rounding = np.finfo(value.dtype.as_numpy_dtype).eps * size
+    constant = deviation <= _ROUNDINGS * rounding
     if constant.any():
         warnings.warn(
             f"{name}: channels {np.flatnonzero(constant).tolist()} are "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
@@ -261,7 +262,7 @@ class TwoMoonsPosterior(Simulator):
         return drawn[:n]
 
 
-def _checked(name: str, value: np.ndarray, size: int) -> np.ndarray:
+def _checked(name: str, value: Any, size: int) -> np.ndarray:
     value = np.asarray(value, np.float64)
     if value.ndim != 2 or value.shape[1] != size:
         raise ValueError(f"expected {name} of shape [n, {size}], got {value.shape}")

@@ -1,6 +1,7 @@
 """Parts of a training run that Keras does not bring."""
 
 from tfflows.training.callbacks import CheckpointCallback
+from tfflows.training.held_out import fit_until_settled
 from tfflows.training.not_finite import NotFiniteGuard, naming_not_finite
 from tfflows.training.preemption import Termination
 from tfflows.training.resuming import skip_batches
@@ -21,6 +22,7 @@ __all__ = [
     "NotFiniteGuard",
     "SampleGridCallback",
     "Termination",
+    "fit_until_settled",
     "is_chief",
     "is_multi_worker",
     "learning_rate_schedule",

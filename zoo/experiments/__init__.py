@@ -5,9 +5,19 @@ from tfflows.zoo.experiments import (
     density,
     image_flows,
     images,
+    posteriors,
     tables,
     toy,
     vae,
 )
 
-__all__ = ["autoregressive", "density", "image_flows", "images", "tables", "toy", "vae"]
+__all__ = [
+    "autoregressive",
+    "density",
+    "image_flows",
+    "images",
+    "posteriors",
+    "tables",
+    "toy",
+    "vae",
+]
