@@ -36,7 +36,8 @@ def affine(size):
 
 @pytest.fixture(scope="module")
 def fitted():
-    return FlowDensity(**{**SMALL, "max_epochs": 15}).fit(ROWS)
+    longer = {**SMALL, "max_epochs": 30, "learning_rate": 1e-2}
+    return FlowDensity(**longer).fit(ROWS)
 
 
 def test_log_densities_are_in_the_units_of_the_columns(fitted):
@@ -56,7 +57,7 @@ def test_log_densities_are_in_the_units_of_the_columns(fitted):
 def test_what_a_fit_leaves_behind(fitted):
     assert isinstance(fitted.flow_, tfflows.Flow)
     assert fitted.n_features_in_ == 2
-    assert 1 <= fitted.n_iter_ <= 15
+    assert 1 <= fitted.n_iter_ <= 30
     assert abs(fitted.validation_score_ - fitted.score(ROWS)) < 0.3
     np.testing.assert_allclose(
         fitted.flow_.log_prob(ROWS[:5]), fitted.score_samples(ROWS[:5]), rtol=1e-5
@@ -112,10 +113,14 @@ def test_a_fitted_estimator_is_dumped_and_loaded(fitted):
     file.seek(0)
     loaded = joblib.load(file)
     assert loaded.get_params() == fitted.get_params()
-    np.testing.assert_array_equal(
-        loaded.score_samples(ROWS[:9]), fitted.score_samples(ROWS[:9])
+    for weight, kept in zip(
+        loaded.flow_.get_weights(), fitted.flow_.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(weight, kept)
+    np.testing.assert_allclose(
+        loaded.score_samples(ROWS[:9]), fitted.score_samples(ROWS[:9]), rtol=1e-4
     )
-    np.testing.assert_array_equal(loaded.sample(3), fitted.sample(3))
+    np.testing.assert_allclose(loaded.sample(3), fitted.sample(3), rtol=1e-5)
 
 
 def test_in_a_pipeline_under_cross_validation():
@@ -129,11 +134,10 @@ def test_one_column_and_weights():
     rng = np.random.default_rng(1)
     x = np.concatenate([rng.normal(-3, 0.5, 500), rng.normal(3, 0.5, 500)])[:, None]
     weight = np.where(x[:, 0] < 0, 0.5, 1.5)
-    density = FlowDensity(
-        num_layers=1, hidden_units=(8,), max_epochs=12, random_state=0
-    )
+    longer = {"num_layers": 1, "max_epochs": 30, "learning_rate": 1e-2}
+    density = FlowDensity(**{**SMALL, **longer})
     density.fit(x, sample_weight=weight)
-    grid = np.linspace(-8, 8, 2001)
+    grid = np.linspace(-30, 30, 6001)
     p = np.exp(density.score_samples(grid[:, None])) * (grid[1] - grid[0])
     assert p.sum() == pytest.approx(1, abs=1e-3)
     assert p[grid < 0].sum() == pytest.approx(0.25, abs=0.04)
@@ -215,7 +219,8 @@ def test_before_the_fit(fitted):
 @pytest.mark.large
 @pytest.mark.parametrize("family", ["realnvp", "maf", "nsf", "nsf_ar"])
 def test_every_family_fits(family):
-    density = FlowDensity(**{**SMALL, "family": family, "max_epochs": 20}).fit(ROWS)
+    longer = {"family": family, "max_epochs": 60, "learning_rate": 5e-3}
+    density = FlowDensity(**{**SMALL, **longer}).fit(ROWS)
     assert np.mean(TRUE_LOG_PROB) - density.score(ROWS) < 0.06
 
 

@@ -9,7 +9,7 @@ from tfflows.zoo.config import DataConfig, ExperimentConfig, ModelConfig, Traine
 from tfflows.zoo.model_config import NSFConfig, RealNVPConfig
 from tfflows.zoo.registry import register
 
-_TRAINER = TrainerConfig(epochs=30, batch_size=512, learning_rate=2e-3, clip_norm=5.0)
+_EPOCHS = {"realnvp": 30, "nsf": 10}
 _TITLES = {"realnvp": "RealNVP", "nsf": "neural spline flow of couplings"}
 # Trainable parameters by data and family.
 _PARAMETERS = {
@@ -42,7 +42,9 @@ def _experiment(family: str, name: str) -> ExperimentConfig:
         data=DataConfig(
             name=name, event_shape=(simulator.theta_dim,), label_as_context=True
         ),
-        trainer=_TRAINER,
+        trainer=TrainerConfig(
+            epochs=_EPOCHS[family], batch_size=512, learning_rate=2e-3, clip_norm=5.0
+        ),
         description=f"{_TITLES[family]}, the posterior of the simulator {name}",
     )
 

@@ -1,0 +1,45 @@
+"""The guides' code runs: all blocks of a guide, one after the other."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+import numpy as np
+import pytest
+
+GUIDES = pathlib.Path(__file__).parents[1] / "docs" / "guides"
+pytestmark = pytest.mark.skipif(not GUIDES.exists(), reason="needs the checkout")
+
+
+def run_guide(name, **shorter):
+    """What the blocks leave behind; `shorter` replaces assigned numbers."""
+    text = (GUIDES / f"{name}.md").read_text()
+    code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    for old, new in shorter.values():
+        assert code.count(old) == 1, old
+        code = code.replace(old, new)
+    names = {}
+    exec(compile(code, name, "exec"), names)
+    return names
+
+
+def test_amortized_inference_runs():
+    names = run_guide(
+        "amortized_inference",
+        epochs=("epochs = 30", "epochs = 1"),
+        layers=("num_couplings=6", "num_couplings=2"),
+        pairs=("pairs, draws_each = 1000, 99", "pairs, draws_each = 200, 19"),
+    )
+    assert names["gap"].mean() < 1
+    assert names["ranks"].shape == (200, 3)
+
+
+@pytest.mark.large
+def test_amortized_inference_says_what_it_says():
+    names = run_guide("amortized_inference")
+    assert names["gap"].mean() < 0.03
+    covariance = np.cov(names["draws"].reshape(-1, 3).T)
+    assert np.isfinite(covariance).all()
+    p_values = names["tfflows"].metrics.uniformity_p_values(names["ranks"], 99)
+    assert np.all(p_values > 1e-3)
