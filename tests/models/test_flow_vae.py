@@ -352,7 +352,10 @@ def test_parts_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match=r"latents of shape \(batch, 2\)"):
         build().decode(np.ones((2, 1)))
     with pytest.raises(ValueError, match="expected a flow of"):
-        tiny("iaf")
+        tiny("glow")
+    for wrong in ({"hidden_units": ()}, {"num_flows": 1.5, "posterior": "planar"}):
+        with pytest.raises(ValueError, match=r"of one or more sizes|flow steps >= 0"):
+            tiny(**wrong)
     with pytest.raises(ValueError, match="network 'dense' or 'gated_conv'"):
         tiny(network="cnn")
 

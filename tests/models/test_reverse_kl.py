@@ -157,6 +157,13 @@ def test_files_and_errors(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert float(loaded.free_energy(8, seed=1)) == float(model.free_energy(8, seed=1))
+    model = tfflows.ReverseKL(started(affine()), U1.unnormalized_log_prob)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.target_log_prob is U1.unnormalized_log_prob
+    with pytest.raises(ValueError, match=r"registered with keras\.saving, got <bound"):
+        tfflows.ReverseKL(affine(), TARGET.log_prob).save(tmp_path / "lost.keras")
+    assert not (tmp_path / "lost.keras").exists()
     fresh = tfflows.ReverseKL(affine(), log_target)
     fresh.compile("adam")
     with pytest.raises(ValueError, match=r"call .*initialize"):

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -23,6 +24,8 @@ class Potential:
 
     U2 to U4 do not grow with z_1, so that exp(-U) has no integral. They carry a box
     penalty 0.5 (max(|z_1| - 4, 0) / 0.1)^2, and all figures are those of the sum.
+
+    `unnormalized_log_prob(z)` is -U, the target of `tfflows.ReverseKL`.
 
     Args:
       name: Name of the potential.
@@ -39,6 +42,14 @@ class Potential:
         self.name = name
         self._energy = energy
         self.boxed = boxed
+
+        # A function and no method, so that Keras can save it as a model's target.
+        @keras.saving.register_keras_serializable("tfflows", f"{name}_log_prob")
+        def unnormalized_log_prob(z: Any) -> tf.Tensor:
+            """-U `[...]`, for `tfflows.ReverseKL`; takes what `energy` takes."""
+            return -self.energy(z)
+
+        self.unnormalized_log_prob = unnormalized_log_prob
 
     def energy(self, z: Any) -> tf.Tensor:
         """U, with the penalty, in nats.
@@ -63,10 +74,6 @@ class Potential:
             return energy
         outside = tf.maximum(tf.abs(z[..., 0]) - 4.0, 0.0)
         return energy + 0.5 * tf.square(outside / 0.1)
-
-    def unnormalized_log_prob(self, z: Any) -> tf.Tensor:
-        """-U `[...]`, the target of `tfflows.ReverseKL`; arguments as in `energy`."""
-        return -self.energy(z)
 
     @functools.cached_property
     def log_normalizer(self) -> float:

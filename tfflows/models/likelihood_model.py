@@ -194,6 +194,11 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         # `iterations` counts updates, which gradients of several steps may share.
         return getattr(optimizer, "inner_optimizer", optimizer)._iterations
 
+    def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """`keras.Model.save`; a model that has no config leaves no broken file."""
+        self.get_config()  # Keras asks when half of the file is written
+        super().save(filepath, *args, **kwargs)
+
     def load_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
         """`keras.Model.load_weights`; a file that does not fit changes no weight."""
         before = self.get_weights()

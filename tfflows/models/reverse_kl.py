@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -174,7 +175,18 @@ class ReverseKL(LikelihoodModel):
         return -self(random.fold_in(random.as_seed(seed), tf.range(num_samples)))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """The constructor's arguments.
+
+        Raises:
+          ValueError: For a target that could not be loaded again.
+        """
+        target = self.target_log_prob
+        is_function = isinstance(target, types.FunctionType)
+        if not is_function and not hasattr(target, "get_config"):
+            raise ValueError(
+                "expected, to save the model, a target_log_prob that is a function "
+                f"registered with keras.saving, got {target!r}"
+            )
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),

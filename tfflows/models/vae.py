@@ -83,6 +83,11 @@ def vae(
     Raises:
       ValueError: For unknown words, or parts out of range.
     """
+    if not event_shape or not hidden_units:
+        raise ValueError(
+            "expected an event_shape and hidden_units of one or more sizes, got "
+            f"{event_shape!r} and {hidden_units!r}"
+        )
     event_shape = tuple(event_shape)
     likelihood = _likelihood(levels)
     channels = likelihood.num_params * event_shape[-1]
@@ -148,9 +153,9 @@ def _chain(
         raise ValueError(f"expected a flow of {words}, got {word!r}")
     if word == "none":
         return None
-    if num_steps < 0:
+    if num_steps < 0 or num_steps != int(num_steps):
         raise ValueError(f"expected a number of flow steps >= 0, got {num_steps}")
-    return fb.Chain([makers[word](k) for k in range(num_steps)], dtype=dtype)
+    return fb.Chain([makers[word](k) for k in range(int(num_steps))], dtype=dtype)
 
 
 def _coupling(
