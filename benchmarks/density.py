@@ -64,7 +64,8 @@ def train(name: str, data_dir: str, seconds: float) -> dict:
     model = config.build()
     model.initialize(source.arrays("train", limit=20_000))
     model.compile(
-        keras.optimizers.Adam(trainer.learning_rate, global_clipnorm=trainer.clip_norm)
+        keras.optimizers.Adam(trainer.learning_rate, global_clipnorm=trainer.clip_norm),
+        jit_compile=trainer.jit_compile,
     )
     budget, start = TimeBudget(seconds, trainer.learning_rate), time.time()
     batches = source.dataset("train", trainer.batch_size, shuffle=True)
