@@ -22,7 +22,18 @@ def encode(flow: Flow, x: Any, context: Any = None) -> np.ndarray:
 
     Returns:
       `[N, D]`.
+
+    Raises:
+      ValueError: For another model than a flow, or data of another shape.
     """
+    if not isinstance(flow, Flow):
+        raise ValueError(f"expected a tfflows.Flow, got {type(flow).__name__}")
+    x = np.asarray(x)
+    if x.shape[1:] != flow.event_shape:
+        wanted = ("number", *flow.event_shape)
+        raise ValueError(
+            f"expected data of shape ({', '.join(map(str, wanted))}), got {x.shape}"
+        )
     return _in_batches(flow.encode, x, context)
 
 
@@ -49,11 +60,16 @@ def interpolate(
 
     Returns:
       `[W, *event]` in raw units, not clipped.
+
+    Raises:
+      ValueError: For images of another shape, or weights that are no finite numbers.
     """
-    _check_event(flow, x_a, "x_a")
-    _check_event(flow, x_b, "x_b")
+    share = _numbers(weights, "weights")[:, np.newaxis]  # [W, 1]
+    if np.shape(x_a) != np.shape(x_b):
+        raise ValueError(
+            f"expected two images of one shape, got {np.shape(x_a)} and {np.shape(x_b)}"
+        )
     z_a, z_b = encode(flow, np.stack([x_a, x_b]), _repeat(context, 2))
-    share = np.asarray(weights, z_a.dtype)[:, np.newaxis]  # [W, 1]
     z = (1 - share) * z_a + share * z_b
     return _in_batches(flow.decode, z, _repeat(context, len(z)))
 
@@ -77,10 +93,10 @@ def attribute_direction(
     Raises:
       ValueError: For labels of another shape or kind, or all of them equal.
     """
-    mask = np.asarray(has_attribute)
-    if mask.shape != (len(x),) or not np.isin(mask, (0, 1)).all():
+    mask, number = np.asarray(has_attribute), len(np.atleast_1d(np.asarray(x)))
+    if mask.shape != (number,) or not np.isin(mask, (0, 1)).all():
         raise ValueError(
-            f"expected a boolean for each of the {len(x)} examples, got {mask.dtype} "
+            f"expected a boolean for each of the {number} examples, got {mask.dtype} "
             f"of shape {mask.shape}"
         )
     mask = mask.astype(bool)
@@ -94,7 +110,12 @@ def attribute_direction(
 
 
 def class_direction(
-    flow: Flow, x: Any, labels: Any, from_class: int, to_class: int
+    flow: Flow,
+    x: Any,
+    labels: Any,
+    from_class: int,
+    to_class: int,
+    context: Any = None,
 ) -> np.ndarray:
     """The direction from one class to another: the difference of their mean latents.
 
@@ -104,13 +125,28 @@ def class_direction(
       labels: Integers `[N]`.
       from_class: A class among them.
       to_class: Another one.
+      context: None or `[N, ...]`.
 
     Returns:
       `[D]`.
+
+    Raises:
+      ValueError: For labels of another shape, or classes that are not among them.
     """
-    labels = np.asarray(labels)
-    chosen = np.isin(labels, (from_class, to_class))
-    return attribute_direction(flow, np.asarray(x)[chosen], labels[chosen] == to_class)
+    x, labels = np.asarray(x), np.asarray(labels)
+    if labels.shape != x.shape[:1]:
+        raise ValueError(
+            f"expected a label for each of the {len(x)} examples, got shape "
+            f"{labels.shape}"
+        )
+    classes = (from_class, to_class)
+    if from_class == to_class or not np.isin(classes, labels).all():
+        raise ValueError(
+            f"expected two of the classes {np.unique(labels).tolist()}, got {classes}"
+        )
+    chosen = np.isin(labels, classes)
+    context = None if context is None else np.asarray(context)[chosen]
+    return attribute_direction(flow, x[chosen], labels[chosen] == to_class, context)
 
 
 def manipulate(
@@ -131,14 +167,18 @@ def manipulate(
 
     Returns:
       `[N, S, *event]` in raw units, not clipped.
+
+    Raises:
+      ValueError: For a direction of another size, or one or strengths that are no
+        finite numbers.
     """
-    direction = np.asarray(direction)
-    if direction.shape != (flow.latent_dim,):
-        raise ValueError(
-            f"expected a direction of shape ({flow.latent_dim},), got {direction.shape}"
-        )
-    moves = np.asarray(strengths, direction.dtype)[:, np.newaxis] * direction
     z = encode(flow, x, context)
+    direction = _numbers(direction, "direction")
+    if direction.shape != z.shape[1:]:
+        raise ValueError(
+            f"expected a direction of shape {z.shape[1:]}, got {direction.shape}"
+        )
+    moves = _numbers(strengths, "strengths")[:, np.newaxis] * direction
     moved = z[:, np.newaxis] + moves
     flat = moved.reshape(-1, flow.latent_dim)
     if context is not None:
@@ -164,8 +204,11 @@ def _repeat(context: Any, number: int) -> Any:
     return np.repeat(np.asarray(context)[np.newaxis], number, axis=0)
 
 
-def _check_event(flow: Flow, x: Any, name: str) -> None:
-    if tuple(np.shape(x)) != flow.event_shape:
-        raise ValueError(
-            f"expected {name} of shape {flow.event_shape}, got {np.shape(x)}"
-        )
+def _numbers(values: Any, name: str) -> np.ndarray:
+    try:
+        numbers = np.asarray(values, "float64")
+    except (TypeError, ValueError):
+        numbers = np.asarray(np.nan)
+    if numbers.ndim != 1 or not np.isfinite(numbers).all():
+        raise ValueError(f"expected {name} as a list of finite numbers, got {values}")
+    return numbers

@@ -37,6 +37,7 @@ def evaluate(
       "model", "dataset", "split", "num_examples", what `progress` says, and
       "nll": mean of -log_prob in nats, in the units of the raw data;
       "bits_per_dim": for integer data, the same in bits for each dimension;
+      "accuracy": of a flow with a classifier, the share of labels that it tells;
       "log_likelihood_unit_scaled": for 256 levels, the mean log-likelihood in nats of
       pixels scaled to [0, 1], as in the NICE paper;
       a VAE's terms of the bound, of which "nll" is the negative: "elbo",

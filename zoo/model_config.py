@@ -87,6 +87,7 @@ class GlowConfig(ModelConfig):
     permutation: Literal["conv", "reverse", "shuffle"] = "conv"
     split_priors: bool = True
     num_classes: int | None = None
+    classifier_weight: float = 0.0
     base: Literal["normal", "logistic"] = "normal"
     logit_alpha: float | None = None
     n_bits: int | None = None

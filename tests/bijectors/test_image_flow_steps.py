@@ -225,6 +225,37 @@ def test_a_constant_channel_keeps_its_scale_with_a_warning():
         flow.initialize(x)
 
 
+def test_a_warning_from_a_repeat_tells_which_step():
+    steps = fb.Repeated(fb.ActNorm(name="norm", event_ndims=3), 2, name="level")
+    with pytest.warns(UserWarning, match="are constant") as caught:
+        steps.initialize(np.ones((9, 2, 2, 1)))
+    starts = [str(warning.message).split(" are")[0] for warning in caught]
+    assert starts == [f"level, step {k} of 2: norm: channels [0]" for k in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "graph"), [("multiscale", False), ("coupling_convnet", True)]
+)
+def test_an_empty_batch_stays_one(name, graph):
+    case = IMAGE_STEPS[name]
+    step = case.step("float32")
+
+    def run(x):
+        with tf.GradientTape() as tape:
+            z, log_det = step.inverse_and_log_det(x)
+            loss = tf.reduce_sum(z) + tf.reduce_sum(log_det)
+        back = step.forward(z)
+        return z, back, tape.gradient(loss, step.trainable_variables[0].value)
+
+    if graph:
+        spec = tf.TensorSpec((None, *case.event_shape), tf.float32)
+        run = tf.function(run, input_signature=[spec])
+    z, back, gradient = run(tf.zeros((0, *case.event_shape)))
+    assert z.shape == (0, *step.latent_event_shape)
+    assert back.shape == (0, *case.event_shape)
+    np.testing.assert_array_equal(gradient, 0.0)
+
+
 def test_every_row_is_saved_with_its_weights(tmp_path):
     step = IMAGE_STEPS["multiscale"].step("float32")
     step.initialize(images(20, 4, 4, 1))

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tfflows
 from tests.testing_utils import randomize
 from tfflows import bijectors as fb
-from tfflows.models import glow, realnvp_multiscale
+from tfflows.models import ClassifyingFlow, glow, realnvp_multiscale
 
 TINY = {"num_steps": 2, "num_levels": 2, "width": 8, "levels": 256}
 TINY_NVP = {"num_levels": 2, "width": 4, "num_blocks": 1, "levels": 256}
@@ -172,15 +172,18 @@ def test_temperature_acts_on_all_levels():
     np.testing.assert_allclose(flow.distribution.log_prob(x), log_prob, rtol=1e-3)
 
 
-def test_a_class_conditional_glow_learns_its_classes():
-    flow = glow((4, 4, 1), **{**TINY, "num_classes": 2})
+def test_a_class_conditional_glow_learns_its_classes(tmp_path):
+    flow = glow((4, 4, 1), **{**TINY, "num_classes": 2, "classifier_weight": 0.1})
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 256)
     x = rng.integers(0, 60, (256, 4, 4, 1)) + 150 * labels[:, None, None, None]
     data = {"x": x.astype("uint8"), "context": labels}
     flow.initialize(data)
     flow.compile(keras.optimizers.Adam(2e-2))
-    flow.fit(data, batch_size=64, epochs=12, verbose=0)
+    history = flow.fit(data, batch_size=64, epochs=12, verbose=0).history
+    assert set(history) == {"loss", "nll", "bits_per_dim", "accuracy"}
+    assert history["accuracy"][-1] > 0.95
+    check_classifier(flow, data, tmp_path)
     scores = np.stack(
         [flow.log_prob(data["x"], np.full(256, label)) for label in (0, 1)], axis=1
     )
@@ -189,6 +192,26 @@ def test_a_class_conditional_glow_learns_its_classes():
     assert means[1] > means[0] + 60
     with pytest.raises(ValueError, match="expected labels from 0 to 1"):
         flow.log_prob(data["x"], np.full(256, 2))
+
+
+def check_classifier(flow, data, folder):
+    x, labels = data["x"], data["context"]
+    log_probs = flow.classify(x).numpy()
+    assert np.mean(log_probs.argmax(axis=1) == labels) > 0.95
+    np.testing.assert_allclose(np.exp(log_probs).sum(axis=1), 1.0, rtol=1e-5)
+    logs = flow.evaluate(data, verbose=0, return_dict=True)
+    bits_of_labels = -np.mean(log_probs[np.arange(len(x)), labels]) / np.log(2)
+    loss_in_bits = logs["bits_per_dim"] + 0.1 * bits_of_labels
+    np.testing.assert_allclose(logs["loss"] / (16 * np.log(2)), loss_in_bits, rtol=1e-5)
+    # The class-conditional prior leaves no trace of the label that it was given.
+    one, other = [
+        flow._logits(flow.encode(x, given), given)
+        for given in (tf.constant(labels, tf.int32), tf.constant(1 - labels, tf.int32))
+    ]
+    np.testing.assert_allclose(one, other, atol=1e-3)
+    flow.save(folder / "flow.keras")
+    loaded = keras.models.load_model(folder / "flow.keras")
+    np.testing.assert_allclose(loaded.classify(x), log_probs, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -209,12 +232,36 @@ def test_a_class_conditional_glow_learns_its_classes():
             "to 3",
         ),
         (lambda: glow((8, 8)), r"images of shape .* got \(8, 8\)"),
-        (lambda: glow((8, 8, 1), num_levels=0), "num_levels >= 1, got 0"),
-        (lambda: glow((8, 8, 1), num_steps=0, num_levels=2), "num_steps >= 1, got 0"),
+        (lambda: glow((8.5, 8, 1)), r"images of shape .* got \(8.5, 8, 1\)"),
+        (lambda: glow(8), "images of shape .* got 8"),
+        (lambda: realnvp_multiscale((2, 2, 1)), "more than one pixel in the last of "),
+        (lambda: glow((8, 8, 1), num_levels=0), "num_levels >= 1, an integer, got 0"),
+        (
+            lambda: glow((8, 8, 1), num_levels=1.5),
+            "num_levels >= 1, .* got 1.5",
+        ),
+        (lambda: glow((8, 8, 1), num_steps="3"), "num_steps >= 1, .* got '3'"),
+        (lambda: glow((8, 8, 1), width=2.5), "width >= 1, an integer, got 2.5"),
+        (
+            lambda: realnvp_multiscale((8, 8, 1), num_blocks=0),
+            "num_blocks >= 1, an integer, got 0",
+        ),
         (lambda: glow((8, 8, 1), coupling="linear"), "'affine' or 'additive', got"),
         (lambda: glow((8, 8, 1), permutation="x"), "permutation of .*got 'x'"),
         (lambda: glow((8, 8, 1), **TINY, base="cauchy"), "base of .*got 'cauchy'"),
         (lambda: glow((8, 8, 1), num_levels=1, n_bits=5), "n_bits with levels only"),
+        (
+            lambda: glow((8, 8, 1), classifier_weight=1.0),
+            "num_classes with classifier_",
+        ),
+        (
+            lambda: glow((4, 4, 1), **TINY, num_classes=2, classifier_weight=-1.0),
+            "classifier_weight > 0, got -1.0",
+        ),
+        (
+            lambda: ClassifyingFlow(fb.Permute(), (2,)),
+            "last level is a Chain that ends in ClassAffine, got",
+        ),
     ],
 )
 def test_what_cannot_be_built_is_named(build, message):

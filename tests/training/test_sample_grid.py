@@ -50,10 +50,32 @@ def test_a_grid_for_each_temperature(tmp_path):
 
 
 def test_what_it_refuses(tmp_path):
-    with pytest.raises(ValueError, match="num_samples and every >= 1, got 0 and 1"):
-        SampleGridCallback(tmp_path, num_samples=0)
+    for arguments, message in [
+        ({"num_samples": 0}, "num_samples >= 1, an integer, got 0"),
+        ({"every": 1.5}, "every >= 1, an integer, got 1.5"),
+        ({"temperatures": (0.7, -1.0)}, r"temperatures >= 0, got \(0.7, -1.0\)"),
+        ({"temperatures": ()}, "one or more finite temperatures"),
+        ({"temperatures": 0.7}, "one or more finite temperatures"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            SampleGridCallback(tmp_path, **arguments)
     flow = models.realnvp((2,), num_couplings=1, hidden_units=(4,))
     flow.initialize(np.eye(2, dtype="float32"))
     flow.compile()
-    with pytest.raises(ValueError, match=r"model of images .* got events of shape"):
+    with pytest.raises(ValueError, match=r"model of images .* got .* events of shape"):
         flow.fit(np.eye(2), verbose=0, callbacks=[SampleGridCallback(tmp_path)])
+
+
+def test_a_wrong_context_is_named_before_the_training(tmp_path):
+    flow = models.glow(
+        (2, 2, 1), num_steps=1, num_levels=1, width=2, levels=4, num_classes=3
+    )
+    labels = np.arange(8) % 3
+    x = np.random.default_rng(0).integers(0, 4, (8, 2, 2, 1)).astype("uint8")
+    data = {"x": x, "context": labels}
+    flow.initialize(data)
+    flow.compile()
+    callback = SampleGridCallback(tmp_path, context=3)
+    with pytest.raises(ValueError, match="expected labels from 0 to 2"):
+        flow.fit(data, verbose=0, callbacks=[callback])
+    assert flow.optimizer.iterations == 0

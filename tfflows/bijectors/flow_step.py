@@ -295,6 +295,8 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
             event = self.latent_event_shape
         else:
             event = self.data_event_shape
+        if len(self.data_event_shape) == 3:  # images: there may be convolutions
+            run = shapes.never_empty(run)
         return shapes.on_one_batch_axis(run, value, context, event, self.name)
 
     def _built_for(

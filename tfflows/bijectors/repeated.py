@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -122,8 +125,12 @@ class Repeated(FlowStep):
 
     def _initialize(self, value: tf.Tensor, context: Any, direction: str) -> tf.Tensor:
         updated = []
-        for weights in self._in_order(direction, self._weights_of()):
-            value, weights = self._step.initialize(weights, value, context, direction)
+        steps = list(enumerate(self._weights_of(), 1))
+        for number, weights in self._in_order(direction, steps):
+            with _warnings_of(f"{self.name}, step {number} of {self.num_repeats}"):
+                value, weights = self._step.initialize(
+                    weights, value, context, direction
+                )
             updated.append(weights)
         rows = zip(*self._in_order(direction, updated), strict=True)
         for stack, values in zip(self._stacks, rows, strict=True):
@@ -140,3 +147,14 @@ class Repeated(FlowStep):
         """A fresh step of equal config."""
         step = keras.saving.deserialize_keras_object(config["step"])
         return cls(**{**config, "step": step})
+
+
+@contextlib.contextmanager
+def _warnings_of(name: str) -> Iterator[None]:
+    """Puts the name in front of warnings: all copies of a step have one name."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        message = f"{name}: {warning.message}"
+        warnings.warn(message, warning.category, stacklevel=3)

@@ -7,6 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
+Run = Callable[[tf.Tensor, Any], tuple[tf.Tensor, ...]]
+
 
 def event_shape(
     shape: Sequence[int | None], event_ndims: int | None, name: str
@@ -64,7 +66,7 @@ def as_float(value: Any, dtype: tf.DType, name: str) -> tf.Tensor:
 
 
 def on_one_batch_axis(
-    run: Callable[[tf.Tensor, Any], tuple[tf.Tensor, ...]],
+    run: Run,
     value: tf.Tensor,
     context: Any,
     event: tuple[int, ...],
@@ -102,6 +104,29 @@ def on_one_batch_axis(
         )
     outputs = run(tf.reshape(value, (-1, *event)), context)
     return tuple(_restore(output, batch, static) for output in outputs)
+
+
+def never_empty(run: Run) -> Run:
+    """`run` with a row of zeros in place of an empty batch, and no row back.
+
+    oneDNN's convolutions give an empty batch the channels of their input.
+    """
+
+    def padded(value: tf.Tensor, context: Any) -> tuple[tf.Tensor, ...]:
+        if value.shape[0]:
+            return run(value, context)
+        rows = tf.shape(value)[0]
+        missing = tf.maximum(1 - rows, 0)
+
+        def pad(part: tf.Tensor) -> tf.Tensor:
+            shape = part.shape[1:]
+            paddings = [[0, missing], *[[0, 0] for _ in shape]]
+            return tf.ensure_shape(tf.pad(part, paddings), [None, *shape])
+
+        outputs = run(pad(value), None if context is None else pad(context))
+        return tuple(output[:rows] for output in outputs)
+
+    return padded
 
 
 def _restore(output: tf.Tensor, batch: tf.Tensor, static: tf.TensorShape) -> tf.Tensor:

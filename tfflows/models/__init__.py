@@ -1,5 +1,6 @@
 """Models: densities as `keras.Model`s, and the families that assemble them."""
 
+from tfflows.models.classifying_flow import ClassifyingFlow
 from tfflows.models.flow import Flow
 from tfflows.models.flow_vae import FlowVAE
 from tfflows.models.glow import glow
@@ -22,6 +23,7 @@ from tfflows.models.vae import vae
 __all__ = [
     "BernoulliLikelihood",
     "CategoricalLikelihood",
+    "ClassifyingFlow",
     "DiscretizedLogisticLikelihood",
     "Flow",
     "FlowVAE",

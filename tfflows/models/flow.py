@@ -65,14 +65,18 @@ class Flow(TransformModel):
           inputs: x `[B, *event]`, or a dict with "x" and any of "context", "index".
           training: Whether noise is drawn afresh.
         """
-        batch = Batch.of(inputs)
+        return self._density(*self._prepared(Batch.of(inputs), training))
+
+    def _prepared(
+        self, batch: Batch, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """The continuous y, in training with fresh noise, and the embedded context."""
         noise = None
         if training and self.dequantization is not None:
             index = batch.index_or_position()
             noise = self.dequantization.training_noise(index, self.noise_step())
         x = self._checked(batch.x)
-        context = self._embedded(batch.context, x)
-        return self._density(self._continuous(x, noise), context)
+        return self._continuous(x, noise), self._embedded(batch.context, x)
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """Negative log-likelihoods `[B]` in nats, and bits/dim of integer data."""
@@ -80,10 +84,12 @@ class Flow(TransformModel):
             log_prob = self(batch.inputs, training=training)
         else:
             log_prob = self._mean_over_noise(batch, self.dequantization)
-        values = {"loss": -log_prob}
-        if self.levels is not None:
-            values["bits_per_dim"] = metrics.bits_per_dim(log_prob, self.event_shape)
-        return values
+        return {"loss": -log_prob, **self._bits(log_prob)}
+
+    def _bits(self, log_prob: tf.Tensor) -> dict[str, tf.Tensor]:
+        if self.levels is None:
+            return {}
+        return {"bits_per_dim": metrics.bits_per_dim(log_prob, self.event_shape)}
 
     def log_prob(self, x: Any, context: Any = None) -> tf.Tensor:
         """Log-densities in nats, in the units of the raw data.

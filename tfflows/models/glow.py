@@ -20,6 +20,7 @@ from tfflows.bijectors import (
     Squeeze,
 )
 from tfflows.checks import check_count
+from tfflows.models.classifying_flow import ClassifyingFlow
 from tfflows.models.flow import Flow
 from tfflows.models.image import check_images, image_base, image_preprocessing
 from tfflows.networks import ConvNet
@@ -38,6 +39,7 @@ def glow(
     permutation: str = "conv",
     split_priors: bool = True,
     num_classes: int | None = None,
+    classifier_weight: float = 0.0,
     base: str = "normal",
     logit_alpha: float | None = None,
     levels: int | None = None,
@@ -53,7 +55,8 @@ def glow(
     channel coupling), and all but the last factor half of the channels out. Integer
     data are dequantized and scaled to [0, 1], or mapped to the line by a logit. With
     classes, the last level ends in an affine map chosen by the label, the paper's
-    class-conditional top prior: `context` is then an integer label `[B]`.
+    class-conditional top prior: `context` is then an integer label `[B]`. A classifier
+    may learn beside it.
 
     Source: Kingma and Dhariwal, "Glow: Generative Flow with Invertible 1x1
     Convolutions", 2018, arXiv 1807.03039; section 5 and the authors' code for the
@@ -69,6 +72,8 @@ def glow(
       permutation: "conv" (1x1 convolutions), "reverse" or "shuffle" (fixed).
       split_priors: Whether factored-out halves depend on the kept ones.
       num_classes: Number of classes of a class-conditional model, or None.
+      classifier_weight: With classes, the weight of a loss by which the last level's
+        output tells the class, see `ClassifyingFlow`; the authors' is 0.01. 0: none.
       base: "normal", or "logistic" for tails that forgive a single pixel.
       logit_alpha: None for integer data scaled to [0, 1], as in the paper, or the alpha
         of their logit: a small one (1e-6) gives a dark background, a single level of
@@ -86,9 +91,12 @@ def glow(
     Raises:
       ValueError: For sides that the levels cannot halve, or parts out of range.
     """
-    check_count("num_levels", num_levels)
-    check_images(event_shape, num_levels, num_squeezes=num_levels)
+    check_images(event_shape, num_levels, squeeze_last=True)
     check_count("num_steps", num_steps)
+    if classifier_weight and num_classes is None:
+        raise ValueError(
+            f"expected num_classes with classifier_weight={classifier_weight}, got none"
+        )
 
     def step(seed: int) -> FlowStep:
         parts = [
@@ -115,16 +123,21 @@ def glow(
         split_priors=split_priors,
         dtype=dtype,
     )
-    return Flow(
-        flow,
-        event_shape,
-        image_base(base, event_shape, flow.flow_dtype),
-        image_preprocessing(levels, n_bits, logit_alpha, evaluation_draws, dtype),
-        backprop,
-        context_shape=None if num_classes is None else (),
-        name=name,
-        dtype=dtype,
-    )
+    parts: dict[str, Any] = {
+        "bijector": flow,
+        "event_shape": event_shape,
+        "base": image_base(base, event_shape, flow.flow_dtype),
+        "preprocessing": image_preprocessing(
+            levels, n_bits, logit_alpha, evaluation_draws, dtype
+        ),
+        "backprop": backprop,
+        "context_shape": None if num_classes is None else (),
+        "name": name,
+        "dtype": dtype,
+    }
+    if classifier_weight:
+        return ClassifyingFlow(classifier_weight=classifier_weight, **parts)
+    return Flow(**parts)
 
 
 def _permutation(permutation: str, seed: int, dtype: Any) -> FlowStep:

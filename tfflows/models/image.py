@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from tfflows.checks import check_count
 from tfflows.distributions import StandardLogistic, StandardNormal
 from tfflows.preprocessing import Dequantization, Logit, Rescale
 
@@ -13,21 +14,19 @@ _BASES = {"normal": StandardNormal, "logistic": StandardLogistic}
 
 
 def check_images(
-    event_shape: Sequence[int], num_levels: int, num_squeezes: int
+    event_shape: Sequence[int], num_levels: int, squeeze_last: bool
 ) -> None:
     """Raises ValueError unless events are images whose sides the levels can halve.
 
     Args:
       event_shape: The shape asked for.
       num_levels: Number of levels.
-      num_squeezes: How often they halve the sides.
+      squeeze_last: Whether the last level halves the sides too; if not, it needs two
+        pixels or more, of which one tells of the other.
     """
-    if len(event_shape) != 3 or min(event_shape) < 1:
-        raise ValueError(
-            "expected images of shape (height, width, channels), got "
-            f"{tuple(event_shape)}"
-        )
-    height, width = event_shape[:2]
+    height, width = _sides(event_shape)
+    check_count("num_levels", num_levels)
+    num_squeezes = num_levels if squeeze_last else num_levels - 1
     unit = 2**num_squeezes
     if height % unit or width % unit:
         common = math.gcd(height, width)
@@ -39,6 +38,24 @@ def check_images(
             f"{num_levels}, got {height} x {width}; what works: {alternative}images "
             f"padded or cut to {_nearest(height, unit)} x {_nearest(width, unit)}"
         )
+    if not squeeze_last and height * width == unit**2:
+        raise ValueError(
+            f"expected more than one pixel in the last of num_levels={num_levels}, got "
+            f"images of {height} x {width}; what works: fewer levels, or images padded "
+            f"to {height} x {2 * width}"
+        )
+
+
+def _sides(event_shape: Any) -> tuple[int, int]:
+    try:
+        height, width, channels = event_shape
+        for size in (height, width, channels):
+            check_count("size", size)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"expected images of shape (height, width, channels), got {event_shape}"
+        ) from error
+    return height, width
 
 
 def _nearest(size: int, unit: int) -> int:

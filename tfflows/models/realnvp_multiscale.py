@@ -14,7 +14,6 @@ from tfflows.bijectors import (
     Multiscale,
     Squeeze,
 )
-from tfflows.checks import check_count
 from tfflows.models.flow import Flow
 from tfflows.models.image import check_images, image_base, image_preprocessing
 from tfflows.networks import ConvResNet
@@ -52,7 +51,7 @@ def realnvp_multiscale(
 
     Args:
       event_shape: Shape [H, W, C] of one event, H and W divisible by
-        2^(num_levels - 1).
+        2^(num_levels - 1), not both equal to it.
       num_levels: Number of levels.
       width: Hidden channels of the first couplings' networks; each squeeze doubles it.
       num_blocks: Residual blocks of each network.
@@ -73,8 +72,7 @@ def realnvp_multiscale(
     Raises:
       ValueError: For sides that the levels cannot halve, or parts out of range.
     """
-    check_count("num_levels", num_levels)
-    check_images(event_shape, num_levels, num_squeezes=num_levels - 1)
+    check_images(event_shape, num_levels, squeeze_last=False)
     if normalization not in ("actnorm", "batch"):
         raise ValueError(
             f"expected normalization 'actnorm' or 'batch', got {normalization!r}"

@@ -142,10 +142,15 @@ class TransformModel(LikelihoodModel):
             return x
         return self.dequantization.dequantize(x, noise)
 
-    def _density(self, y: tf.Tensor, context: tf.Tensor | None) -> tf.Tensor:
+    def _latents_and_density(
+        self, y: tf.Tensor, context: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         z, log_det = self._transform.inverse_and_log_det(y, context)
         log_prob = self.base.log_prob(z, context)
-        return tf.reshape(log_prob, tf.shape(log_det)) + log_det
+        return z, tf.reshape(log_prob, tf.shape(log_det)) + log_det
+
+    def _density(self, y: tf.Tensor, context: tf.Tensor | None) -> tf.Tensor:
+        return self._latents_and_density(y, context)[1]
 
     def _mean_over_noise(
         self, batch: Batch, dequantization: Dequantization

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfflows.checkpointing import CheckpointsAllWeights
+from tfflows.checks import check_count
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -33,16 +34,15 @@ class ConvResNet(CheckpointsAllWeights, keras.layers.Layer):
       **kwargs: Those of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For a width or number that is not positive.
+      ValueError: For a width or number that is no positive integer.
     """
 
     def __init__(self, width: int, num_blocks: int = 4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if width < 1 or num_blocks < 1:
-            raise ValueError(
-                f"expected positive width and num_blocks, got {width} and {num_blocks}"
-            )
-        self.width, self.num_blocks = int(width), int(num_blocks)
+        check_count("width", width)
+        self.width = int(width)
+        check_count("num_blocks", num_blocks)
+        self.num_blocks = int(num_blocks)
 
     def build(self, input_shape: Any) -> None:
         """Creates the convolutions' weights, in this layer itself (see `ConvNet`)."""

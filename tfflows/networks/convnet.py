@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfflows.checkpointing import CheckpointsAllWeights
+from tfflows.checks import check_count
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -27,13 +28,12 @@ class ConvNet(CheckpointsAllWeights, keras.layers.Layer):
       **kwargs: Those of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For a width that is not positive.
+      ValueError: For a width that is no positive integer.
     """
 
     def __init__(self, width: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if width < 1:
-            raise ValueError(f"expected a positive width, got {width}")
+        check_count("width", width)
         self.width = int(width)
 
     def build(self, input_shape: Any) -> None:

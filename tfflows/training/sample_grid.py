@@ -8,7 +8,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+from tfflows.checks import check_count, failed_requirements_as_value_errors
+
+
+def _checked_temperatures(temperatures: Any) -> tuple[float, ...]:
+    try:
+        values = np.asarray(temperatures, "float64")
+    except (TypeError, ValueError):
+        values = np.zeros(0)
+    valid = np.all((values >= 0) & np.isfinite(values))
+    if values.ndim != 1 or not values.size or not valid:
+        raise ValueError(
+            f"expected one or more finite temperatures >= 0, got {temperatures!r}"
+        )
+    return tuple(values.tolist())
 
 
 class SampleGridCallback(keras.callbacks.Callback):
@@ -26,7 +42,8 @@ class SampleGridCallback(keras.callbacks.Callback):
       context: None, one context for all samples, or one for each.
 
     Raises:
-      ValueError: For a number below 1; on training, for events that are no images.
+      ValueError: For a number below 1, or no temperatures >= 0; on training, for
+        events that are no images, or a context that the model does not take.
     """
 
     def __init__(
@@ -40,26 +57,27 @@ class SampleGridCallback(keras.callbacks.Callback):
         context: Any = None,
     ) -> None:
         super().__init__()
-        if num_samples < 1 or every < 1:
-            raise ValueError(
-                f"expected num_samples and every >= 1, got {num_samples} and {every}"
-            )
         self._log_dir = os.fspath(log_dir)
-        self._temperatures = tuple(temperatures)
-        self._num_samples, self._every = num_samples, every
+        self._temperatures = _checked_temperatures(temperatures)
+        check_count("num_samples", num_samples)
+        self._num_samples = int(num_samples)
+        check_count("every", every)
+        self._every = int(every)
         self._seed, self._context = seed, context
         self._writer: Any = None
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Checks the model; called by Keras."""
-        shape = self.model.event_shape
-        if len(shape) != 3 or shape[-1] not in (1, 3):
+        shape = getattr(self.model, "event_shape", None)
+        if shape is None or len(shape) != 3 or shape[-1] not in (1, 3):
             raise ValueError(
                 "expected a model of images (height, width, 1 or 3) for sample grids, "
-                f"got events of shape {shape}"
+                f"got {self.model.name} with events of shape {shape}"
             )
-        self._writer = tf.summary.create_file_writer(self._log_dir)
         self._draw = tf.function(self._grid, autograph=False)
+        with failed_requirements_as_value_errors():
+            self._draw(tf.constant(1.0))  # a wrong context ends no epoch
+        self._writer = tf.summary.create_file_writer(self._log_dir)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Draws and writes; called by Keras."""

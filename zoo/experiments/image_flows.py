@@ -157,11 +157,18 @@ _add(
 )
 _add(
     "glow_digits_classes",
-    30_704,
-    GlowConfig(num_steps=4, num_levels=2, width=32, num_classes=10),
+    30_794,
+    GlowConfig(
+        num_steps=4,
+        num_levels=2,
+        width=32,
+        log_scale="tanh",
+        num_classes=10,
+        classifier_weight=0.01,
+    ),
     dataclasses.replace(_DIGITS, label_as_context=True),
     _DIGITS_TRAINER,
-    "class-conditional Glow on scikit-learn's 8x8 digits",
+    "class-conditional Glow with a classifier on scikit-learn's 8x8 digits",
 )
 _add(
     "glow_mnist",
@@ -198,6 +205,14 @@ _add(
     _CIFAR10,
     _GLOW_PAPER,
     "Glow on CIFAR-10 with additive couplings",
+)
+_add(
+    "glow_cifar10_classes",
+    37_858_330,
+    GlowConfig(coupling="additive", n_bits=5, num_classes=10, classifier_weight=0.01),
+    dataclasses.replace(_CIFAR10, label_as_context=True),
+    _GLOW_PAPER,
+    "class-conditional Glow with a classifier on CIFAR-10, 5 bits, additive couplings",
 )
 _add(
     "glow_cifar10_small",
