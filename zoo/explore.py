@@ -3,7 +3,8 @@
 Writes one strip of images for each of a few held-out images, below each other:
 --show=interpolation: from one image to another, along the line between their latents;
 --show=attribute: along the direction from one class of the data's labels to another,
-  found on the training images, at each of --strengths;
+  found on the training images, at each of --strengths; for an attribute of CelebA's
+  faces, --dataset=celeba64:Smiling has class 1 where it holds, else class 0;
 --show=reconstruction: the image, and what comes back from its latent.
 """
 

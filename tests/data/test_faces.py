@@ -1,43 +1,40 @@
-"""CelebA at 64 x 64, on random pictures in its layout."""
+"""CelebA at 64 x 64, on TFDS's mock pictures."""
 
 from __future__ import annotations
 
-import types
+import pathlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_datasets as tfds
 
 import tfflows.data
 from tests.testing_utils import randomize
 from tfflows import latent, models
-from tfflows.data import tfds_source
 from tfflows.data.faces import _FaceLayout, face_attributes
 
 
-class CelebA:
-    """A prepared builder; TFDS's own mock knows no splits of celeb_a."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """celeb_a as prepared, of 12 examples a split; its pictures are TFDS's mock data.
 
-    info = types.SimpleNamespace(
-        splits=dict.fromkeys(
-            ("train", "validation", "test"), types.SimpleNamespace(num_examples=12)
-        )
-    )
-
-    def is_prepared(self):
-        return True
-
-    def as_dataset(self, **kwargs):
-        images = np.random.default_rng(0).integers(0, 256, (12, 218, 178, 3))
-        smiles = {"Smiling": np.arange(12) % 3 == 0}
-        return tf.data.Dataset.from_tensor_slices(
-            {"image": images.astype("uint8"), "attributes": smiles}
-        )
-
-
-@pytest.fixture
-def _celeb_a(monkeypatch):
-    monkeypatch.setattr(tfds_source, "_builder", lambda name, data_dir: CelebA())
+    Without these files about its splits the mock knows none.
+    """
+    folder = tmp_path_factory.mktemp("tfds")
+    builder = tfds.builder("celeb_a", data_dir=folder)
+    path = pathlib.Path(builder.data_dir)
+    path.mkdir(parents=True)
+    name = tfds.core.ShardedFileTemplate(path, dataset_name="celeb_a")
+    splits = [
+        tfds.core.SplitInfo(split, shard_lengths=[12], num_bytes=0)
+        for split in ("train", "validation", "test")
+    ]
+    splits = [split.replace(filename_template=name) for split in splits]
+    builder.info.set_splits(tfds.core.splits.SplitDict(splits))
+    builder.info.write_to_directory(path)
+    with tfds.testing.mock_data(num_examples=12, data_dir=folder):
+        yield folder
 
 
 def test_the_issues_attributes_are_known():
@@ -57,14 +54,15 @@ def test_the_middle_of_the_picture_is_kept():
     assert image.dtype == tf.uint8
 
 
-@pytest.mark.usefixtures("_celeb_a")
-def test_a_direction_of_an_attribute_by_name():
-    source = tfflows.data.load("celeba64:Smiling")
+def test_a_direction_of_an_attribute_by_name(folder):
+    source = tfflows.data.load("celeba64:Smiling", data_dir=folder)
     x, smiles = source.arrays("train"), source.labels("train")
     assert x.shape == (12, 64, 64, 3)
     assert x.dtype == np.uint8
     assert source.event_shape == (64, 64, 3)
-    np.testing.assert_array_equal(smiles, np.arange(12) % 3 == 0)
+    raw = tfds.load("celeb_a", split="train", data_dir=folder)
+    wanted = [bool(example["attributes"]["Smiling"]) for example in raw]
+    np.testing.assert_array_equal(smiles, wanted)
     flow = models.glow((64, 64, 3), num_steps=1, num_levels=1, width=4, levels=256)
     flow.initialize(x)
     randomize(flow, size=0.05)
@@ -74,8 +72,7 @@ def test_a_direction_of_an_attribute_by_name():
     assert np.abs(strip[:, 1] - strip[:, 0]).max() > 1.0
 
 
-@pytest.mark.usefixtures("_celeb_a")
-def test_without_an_attribute_there_are_no_labels():
-    source = tfflows.data.load("celeba64")
+def test_without_an_attribute_there_are_no_labels(folder):
+    source = tfflows.data.load("celeba64", data_dir=folder)
     assert source.labels("test") is None
     assert source.arrays("test").shape == (12, 64, 64, 3)

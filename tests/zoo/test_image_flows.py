@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 
 import keras
 import numpy as np
@@ -23,12 +24,6 @@ IMAGE_FLOWS = [
     for name in zoo.list_models()
     if zoo.describe(name).family in ("glow", "realnvp_multiscale")
 ]
-SMALL = (
-    "glow_digits",
-    "glow_digits_classes",
-    "glow_mnist_small",
-    "realnvp_mnist_small",
-)
 TINY = [
     "--model=glow_digits",
     "--set=model.num_steps=1",
@@ -62,6 +57,21 @@ def test_the_issues_data_sets_have_both_families():
     assert zoo.describe("glow_cifar10").parameters == 44_052_720
     hq = zoo.get_config("glow_celebahq256")
     assert (hq.model.n_bits, hq.model.coupling) == (5, "additive")
+
+
+def test_realnvps_say_what_normalises_them():
+    for name in IMAGE_FLOWS:
+        info = zoo.describe(name)
+        assert (info.family == "glow") != ("ActNorm in place" in info.description)
+
+
+@pytest.mark.large
+def test_each_level_of_glow_cifar10_has_the_papers_parameters():
+    flow = zoo.create("glow_cifar10")
+    for level, one in zip(
+        flow.bijector.levels, (347_328, 430_752, 598_464), strict=True
+    ):
+        assert sum(math.prod(w.shape) for w in level.trainable_weights) == 32 * one
 
 
 @pytest.fixture(scope="module")
