@@ -107,7 +107,13 @@ def realnvp_multiscale_flow():
 
 def class_glow_flow():
     flow = models.glow(
-        (4, 4, 1), num_steps=1, num_levels=1, width=8, levels=64, num_classes=3
+        (4, 4, 1),
+        num_steps=1,
+        num_levels=1,
+        width=8,
+        levels=64,
+        num_classes=3,
+        classifier_weight=0.01,
     )
     labels = np.arange(64, dtype=np.int32) % 3
     return trained_like(flow, images(4, 4, 1), labels), images(4, 4, 1), labels

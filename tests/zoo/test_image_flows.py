@@ -62,7 +62,10 @@ def test_the_issues_data_sets_have_both_families():
 def test_realnvps_say_what_normalises_them():
     for name in IMAGE_FLOWS:
         info = zoo.describe(name)
-        assert (info.family == "glow") != ("ActNorm in place" in info.description)
+        said = "batch normalization" in info.description
+        assert said == (info.family == "realnvp_multiscale")
+    assert "ActNorm in place" in zoo.describe("realnvp_mnist_small").description
+    assert "; batch norm" in zoo.describe("realnvp_cifar10").description
 
 
 @pytest.mark.large

@@ -3,10 +3,10 @@
 RealNVP: Dinh et al. 2016, arXiv:1605.08803, section 4.1 and table 3; its batches of 64
 and Adam at 1e-3. Glow: Kingma and Dhariwal 2018, arXiv:1807.03039, section 5 and its
 appendix; Adamax at 1e-3 after a rise, as in the authors' code. Reference figures are
-those papers'. On 28 x 28 images Glow has two levels, for 28 = 4 * 7. RealNVP has
-ActNorm in place of the paper's batch normalization. The class-conditional Glow is that
-of the authors' code on CIFAR-10: additive couplings, 5 bits, a classifier of weight
-0.01.
+those papers'. On 28 x 28 images Glow has two levels, for 28 = 4 * 7. The paper's
+RealNVPs normalise by the batch, as the paper does, small ones by ActNorm: descriptions
+say which. The class-conditional Glow is that of the authors' code on CIFAR-10: additive
+couplings, 5 bits, a classifier of weight 0.01.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ _CELEBAHQ256 = DataConfig(name="celeb_a_hq/256", event_shape=(256, 256, 3), leve
 
 # The paper's models normalise by the batch; the small ones were measured with ActNorm.
 _BATCH: dict[str, Any] = {"normalization": "batch"}
+_NORMALIZATIONS = {
+    "batch": "; batch normalization",
+    "actnorm": "; ActNorm in place of batch normalization",
+}
 _REALNVP_PAPER = TrainerConfig(
     epochs=1000, batch_size=64, schedule="constant", clip_norm=100.0
 )
@@ -74,7 +78,7 @@ def _add(
     bits_per_dim: float | None = None,
 ) -> None:
     if isinstance(model, RealNVPMultiscaleConfig):
-        description += "; ActNorm in place of batch normalization"
+        description += _NORMALIZATIONS[model.normalization]
     reference = {} if bits_per_dim is None else {"bits_per_dim": bits_per_dim}
     config = ExperimentConfig(name, model, data, trainer, description, reference)
     register(name, parameters=parameters)(lambda: config)
