@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import fnmatch
 import importlib.util
 import pathlib
 import subprocess
@@ -36,6 +37,17 @@ def package_folders():
 def test_every_package_stands_in_setup_cfg():
     listed = setup_cfg()["options"]["packages"].split()
     assert sorted(listed) == sorted(map(name_of, package_folders()))
+
+
+def test_files_beside_the_modules_are_package_data():
+    listed = setup_cfg()["options.package_data"]
+    for top in ("tfflows", "zoo", "export"):
+        patterns = listed.get(name_of(ROOT / top), "").replace(",", " ").split()
+        for path in (ROOT / top).rglob("*"):
+            if path.is_dir() or path.suffix in (".py", ".pyc"):
+                continue
+            file = path.relative_to(ROOT / top).as_posix()
+            assert any(fnmatch.fnmatch(file, p) for p in patterns), path
 
 
 def test_the_hidden_dependencies_are_declared():

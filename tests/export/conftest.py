@@ -16,6 +16,9 @@ import tensorflow as tf
 from tfflows import Flow, bijectors, distributions, models, networks
 from tfflows.export import export_saved_model, trial
 from tfflows.export.c_api_client import CApiWorker
+from tfflows.export.description import Provenance, describe
+from tfflows.export.info import info_endpoint
+from tfflows.export.signatures import flow_endpoints
 
 
 @pytest.fixture(scope="session")
@@ -176,8 +179,19 @@ MAKERS = {
 @pytest.fixture(scope="session", params=MAKERS)
 def export(request, tmp_path_factory):
     flow, data, *contexts = MAKERS[request.param]()
-    path = export_saved_model(flow, tmp_path_factory.mktemp(request.param))
+    folder = tmp_path_factory.mktemp(request.param)
+    # Verified in test_warmup.py, once, and not in each of xdist's processes.
+    path = export_saved_model(flow, folder, verify=False)
     return Export(flow, data[:5], path, *contexts)
+
+
+def try_out(export):
+    """Verifies an export of the table and writes its warm-up requests."""
+    description = describe(export.flow, 1, Provenance())
+    endpoints = flow_endpoints(export.flow)
+    endpoints["info"] = info_endpoint(description)
+    exports = {export.path: list(endpoints)}
+    trial.try_out(export.flow, endpoints, description, exports)
 
 
 @pytest.fixture(scope="session")

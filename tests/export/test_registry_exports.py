@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 
+from tests.export.conftest import try_out
 from tests.export.test_warmup import read, records
 from tfflows import zoo
 from tfflows.export import export_saved_model
@@ -55,6 +56,7 @@ def test_every_registered_model_exports(name, tmp_path):
 )
 @pytest.mark.parametrize("library", LIBRARIES.split(os.pathsep))
 def test_other_versions_of_tensorflow_answer_the_same(export, worker, library):
+    try_out(export)  # for the requests
     with CApiWorker(library) as other:
         assert other.signatures(export.path) == worker.signatures(export.path)
         for signature, inputs in map(read, records(export.path)):

@@ -1,9 +1,9 @@
 """Warm-up records: read back, replayed, and parsed by the published protos."""
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
+from tests.export.conftest import try_out
 from tfflows.export.c_api import _fields
 from tfflows.export.warmup import (
     BATCH_SIZES,
@@ -11,6 +11,11 @@ from tfflows.export.warmup import (
     batch_sizes,
     warmup_record,
 )
+
+try:
+    from tensorflow_serving.apis import prediction_log_pb2
+except ImportError:
+    prediction_log_pb2 = None
 
 FILE = "assets.extra/tf_serving_warmup_requests"
 
@@ -35,34 +40,36 @@ def read(record):
     return signature, inputs
 
 
-def test_each_batchable_signature_is_warmed_up_at_each_size(worker, export):
+def test_an_export_verifies_and_each_batchable_signature_is_warmed_up(worker, export):
+    assert not (export.path / FILE).exists()
+    try_out(export)
     found = {}
-    for signature, inputs in map(read, records(export.path)):
+    for record in records(export.path):
+        signature, inputs = read(record)
         sizes = {len(value) for value in inputs.values()}
         assert len(sizes) == 1
         found.setdefault(signature, []).append(sizes.pop())
-        outputs = worker.run(export.path, signature, inputs)
-        assert all(len(value) == found[signature][-1] for value in outputs.values())
+        check_against_the_published_protos(record, export.flow.name)
     signatures = set(worker.signatures(export.path)) - {"sample_n"}
     assert found == {name: list(BATCH_SIZES) for name in signatures}
     assert sum(map(len, found.values())) <= MOST_RECORDS
+    signature, inputs = read(record)
+    outputs = worker.run(export.path, signature, inputs)
+    assert all(len(value) == BATCH_SIZES[-1] for value in outputs.values())
 
 
-def test_the_published_protos_read_the_same(export):
-    log = pytest.importorskip(
-        "tensorflow_serving.apis.prediction_log_pb2",
-        reason="needs pip install --no-deps tensorflow-serving-api",
-    )
-    for record in records(export.path):
-        message = log.PredictionLog.FromString(record)
-        request = message.predict_log.request
-        signature, inputs = read(record)
-        assert request.model_spec.name == export.flow.name
-        assert request.model_spec.signature_name == signature
-        assert set(request.inputs) == set(inputs)
-        for name, value in inputs.items():
-            np.testing.assert_array_equal(tf.make_ndarray(request.inputs[name]), value)
-        assert message.ByteSize() == len(record)  # nothing that the protos do not know
+def check_against_the_published_protos(record, model):
+    if prediction_log_pb2 is None:  # without tfflows[serving]
+        return
+    message = prediction_log_pb2.PredictionLog.FromString(record)
+    request = message.predict_log.request
+    signature, inputs = read(record)
+    assert request.model_spec.name == model
+    assert request.model_spec.signature_name == signature
+    assert set(request.inputs) == set(inputs)
+    for name, value in inputs.items():
+        np.testing.assert_array_equal(tf.make_ndarray(request.inputs[name]), value)
+    assert message.ByteSize() == len(record)  # nothing that the protos do not know
 
 
 def test_sizes_that_grpc_refuses_are_left_out():
