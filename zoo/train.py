@@ -82,11 +82,12 @@ def main(argv: Sequence[str]) -> None:
     config = _config()
     if FLAGS.deterministic:
         tf.config.experimental.enable_op_determinism()
+    strategy = cli.strategy(FLAGS)  # first: a cluster's runtime takes SIGTERM, too
     with Termination() as termination:
         train(
             config,
             FLAGS.model_dir,
-            cli.strategy(FLAGS),
+            strategy,
             termination=termination,
             debug_nonfinite=FLAGS.debug_nonfinite,
         )

@@ -84,7 +84,12 @@ def train(
             stack.enter_context(termination.deferred())
         if debug_nonfinite:
             stack.enter_context(naming_not_finite(model))
-        _fit(model, checkpoints, config, source, model_dir)
+        try:
+            _fit(model, checkpoints, config, source, model_dir)
+        except tf.errors.OpError:
+            if termination is not None and termination.requested:
+                termination.stop()  # another worker was stopped before this one
+            raise
     if checkpoints.finished_epochs < config.trainer.epochs:
         raise ValueError(
             "expected finite losses, got NaN or infinity in epoch "

@@ -169,6 +169,10 @@ def test_a_step_without_xla_is_refused_when_it_is_asked_for():
     flow = tfflows.Flow(fb.Chain([Eager()]), (2,))
     with pytest.raises(ValueError, match="cannot be compiled by XLA"):
         flow.compile("adam", jit_compile=True)
+    free = fb.Invertible1x1Conv("free", name="mix")
+    flow = tfflows.Flow(fb.Chain([free], event_ndims=3), (2, 2, 2))
+    with pytest.raises(ValueError, match=r"step mix \(XLA has no log-determinant"):
+        flow.compile("adam", jit_compile=True)
 
 
 def noisy(draws=1):

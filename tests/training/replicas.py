@@ -1,7 +1,7 @@
 """Trains small models in one process and prints what should not depend on replicas.
 
-Called by test_replicas.py, once for each strategy:
-`python -m tests.training.replicas STRATEGY CPU_DEVICES FAMILY...`
+Called by test_replicas.py:
+`python -m tests.training.replicas STRATEGY,... CPU_DEVICES FAMILY...`
 """
 
 from __future__ import annotations
@@ -96,10 +96,16 @@ def digest(model: keras.Model) -> str:
     return hashlib.sha256(everything).hexdigest()
 
 
-def main(name: str, cpu_devices: str, *families: str) -> None:
+def main(names: str, cpu_devices: str, *families: str) -> None:
     training.set_cpu_devices(int(cpu_devices))
-    strategy = training.make_strategy(name)
-    print(json.dumps({family: figures(strategy, family) for family in families}))
+    results: dict[str, dict] = {}
+    for name in names.split(","):
+        strategy = training.make_strategy(name)
+        results[name] = {}
+        for family in families:
+            results[name][family] = figures(strategy, family)
+            print(name, family, results[name][family], file=sys.stderr, flush=True)
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from tfflows import random
 from tfflows.checkpointing import CheckpointsAllWeights
 from tfflows.checks import failed_requirements_as_value_errors, require
 from tfflows.models.batch import Batch, unpack, weighted
-from tfflows.models.updates import SkippedSteps, take_step
+from tfflows.models.updates import SkippedSteps, sum_over_replicas, take_step
 
 
 class LikelihoodModel(CheckpointsAllWeights, keras.Model):
@@ -268,16 +268,19 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         replica = tf.distribute.get_replica_context()
         if replica is None or replica.num_replicas_in_sync == 1:
             return results
-        means = {
-            name: [self._trackers[name].total, self._trackers[name].count]
+        means = [
+            name
             for name in names
             if isinstance(self._trackers[name], keras.metrics.Mean)
-        }
-        sums = replica.all_reduce(
-            tf.distribute.ReduceOp.SUM,
-            tf.nest.map_structure(tf.convert_to_tensor, means),
+        ]
+        totals, counts = sum_over_replicas(
+            [
+                tf.stack([self._trackers[name].total.value for name in means]),
+                tf.stack([self._trackers[name].count.value for name in means]),
+            ]
         )
-        shares = {name: tf.math.divide_no_nan(*pair) for name, pair in sums.items()}
+        shares = tf.math.divide_no_nan(totals, counts)
+        shares = dict(zip(means, tf.unstack(shares), strict=True))
         return {**results, **shares}
 
 

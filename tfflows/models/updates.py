@@ -59,7 +59,7 @@ def take_step(
       same on all replicas.
     """
     present = [gradient for gradient in gradients if gradient is not None]
-    loss, *present = _sum_over_replicas([loss, *map(tf.convert_to_tensor, present)])
+    loss, *present = sum_over_replicas([loss, *map(tf.convert_to_tensor, present)])
     loss_is_finite = tf.math.is_finite(loss)
     finite = tf.reduce_all([loss_is_finite, *map(_all_finite, present)])
 
@@ -83,10 +83,20 @@ def take_step(
     return finite, loss_is_finite
 
 
-def _sum_over_replicas(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
+def sum_over_replicas(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
+    """The sums over replicas, the same on all of them.
+
+    Args:
+      tensors: This replica's, dense.
+
+    Returns:
+      A tensor for each; those given where there is one replica.
+    """
     replica = tf.distribute.get_replica_context()
     if replica is None or replica.num_replicas_in_sync == 1:
         return tensors
+    # What is read of a variable may have no device, and could not be summed for it.
+    tensors = [tf.identity(tensor) for tensor in tensors]
     return replica.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
 

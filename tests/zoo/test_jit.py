@@ -1,0 +1,62 @@
+"""XLA compiles the training step of every family, to the same losses."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+import tfflows
+from tfflows import zoo
+
+SMALL = {
+    "num_couplings": 2,
+    "num_prior_couplings": 2,
+    "num_layers": 2,
+    "num_flows": 2,
+    "num_steps": 1,
+    "num_levels": 2,
+    "num_blocks": 1,
+    "num_columns": 4,
+    "num_reflections": 2,
+    "latent_dim": 4,
+    "width": 8,
+    "hidden_units": (8,),
+    "flow_units": (8,),
+}
+NAMES = sorted(
+    {
+        zoo.describe(name).family: name
+        for name in zoo.list_models()
+        if zoo.get_config(name).data.event_shape is not None
+        and np.prod(zoo.get_config(name).data.event_shape) <= 64
+    }.values()
+)
+
+
+def losses(name, jit_compile):
+    keras.utils.set_random_seed(0)
+    config = zoo.get_config(name)
+    fields = {field.name for field in dataclasses.fields(config.model)}
+    model = zoo.create(name, **{k: v for k, v in SMALL.items() if k in fields})
+    source = tfflows.data.load(
+        config.data.name, label_as_context=config.data.label_as_context
+    )
+    (batch,) = source.training_batches(16).take(1)
+    model.initialize(batch)
+    model.compile(keras.optimizers.Adam(1e-3), jit_compile=jit_compile)
+    data = source.training_batches(16).take(3)
+    return model.fit(data, epochs=2, verbose=0).history["loss"]
+
+
+def test_every_family_is_here():
+    families = {zoo.describe(name).family for name in zoo.list_models()}
+    assert families - {zoo.describe(name).family for name in NAMES} <= {"glow_dense"}
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("name", NAMES)
+def test_a_family_trains_under_xla(name):
+    np.testing.assert_allclose(losses(name, True), losses(name, False), rtol=1e-4)
