@@ -17,7 +17,7 @@ from tfflows.data.source import SPLITS, DataInfo, Examples
 
 _ORIGIN = (
     "the archive data.tar.gz that the authors of the MAF paper published at "
-    "https://zenodo.org/record/1161203 (for BSDS300 and the UCI sets alike)"
+    "https://zenodo.org/record/1161203"
 )
 _FEWEST_ROWS = 20  # a tenth of what nine tenths leave has to be a row at least
 
@@ -82,8 +82,8 @@ def _find(
     for path in paths:
         if not path.is_file():
             raise FileNotFoundError(
-                f"data set {name!r}: expected the file {path}, found none; {wanted} "
-                f"are in {_ORIGIN}; unpack it and give its folder 'data' as data_dir"
+                f"data set {name!r}: expected the file {path}, found none; it "
+                f"comes with {_ORIGIN}; unpack it and give its folder 'data' as data_dir"
             )
     return paths
 
