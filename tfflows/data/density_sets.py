@@ -83,7 +83,8 @@ def _find(
         if not path.is_file():
             raise FileNotFoundError(
                 f"data set {name!r}: expected the file {path}, found none; it "
-                f"comes with {_ORIGIN}; unpack it and give its folder 'data' as data_dir"
+                f"comes with {_ORIGIN}; unpack it, and give its folder "
+                "'data' as data_dir"
             )
     return paths
 
