@@ -61,6 +61,18 @@ def test_steps_start_as_the_identity():
             np.testing.assert_allclose(log_det, 0.0, atol=1e-12)
 
 
+@pytest.mark.parametrize("size", [1, 4, 64])
+def test_a_step_of_the_head_moves_the_parameters_alike_for_every_context(size):
+    """By the step's size times the root of the context's size, not times the size."""
+    step = fb.Planar(context_dim=size, dtype="float64")
+    step.build((None, 2))
+    kernel = step.trainable_weights[0]
+    assert kernel.shape == (size, 2)  # u's head, which starts at zero
+    kernel.assign(np.full((size, 2), 1e-3))
+    u = step._parameter_values(np.ones((1, size)))["u"]
+    np.testing.assert_allclose(u, [[1e-3 * np.sqrt(size)] * 2])
+
+
 @pytest.mark.parametrize("activation", ["tanh", "softplus", "relu"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_planar_is_invertible_for_all_parameters(activation, dtype):
