@@ -9,6 +9,7 @@ if __name__ != "tfflows.export":
         "a second copy would have a registry of its own; use 'import tfflows.export'"
     )
 
+from tfflows.export.convert import convert_saved_model
 from tfflows.export.deployment import write_deployment
 from tfflows.export.description import Provenance
 from tfflows.export.errors import ExportError
@@ -19,6 +20,7 @@ __all__ = [
     "ExportError",
     "Finding",
     "Provenance",
+    "convert_saved_model",
     "export_saved_model",
     "lint",
     "write_deployment",

@@ -8,10 +8,12 @@ line, and exits with 1 if there are any.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import keras
 from absl import flags
 
+from tfflows.export import convert
 from tfflows.export.deployment import write_deployment
 from tfflows.export.description import Provenance
 from tfflows.export.lint import lint
@@ -44,6 +46,14 @@ for _name, _text in _STRINGS.items():
     flags.DEFINE_string(_name, None, _text, flag_values=FLAGS)
 for _name, _text in _BOOLEANS.items():
     flags.DEFINE_boolean(_name, _name == "verify", _text, flag_values=FLAGS)
+flags.DEFINE_enum(
+    "convert",
+    None,
+    list(convert.FORMATS),
+    "Also writes log_prob, encode and decode as files of this format, "
+    "EXPORT_DIR/FORMAT/VERSION.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_integer(
     "version", None, "A new version. Default: the next.", 1, flag_values=FLAGS
 )
@@ -75,6 +85,8 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigError("expected --export_dir, the folder to export to")
     if FLAGS.split and FLAGS.default:
         raise ConfigError("expected --split or --default, got both")
+    if FLAGS.convert:
+        _check_convert()
     model, provenance = _model()
     path = export_saved_model(
         model,
@@ -85,6 +97,8 @@ def main(argv: Sequence[str]) -> int:
         provenance=provenance,
         verify=FLAGS.verify,
     )
+    if FLAGS.convert:
+        _convert(path)
     if FLAGS.deploy:
         print(write_deployment(FLAGS.export_dir))
     print(path)
@@ -94,6 +108,25 @@ def main(argv: Sequence[str]) -> int:
 def run() -> None:
     """Runs the binary."""
     cli.run(main, FLAGS)
+
+
+def _check_convert() -> None:
+    """Raises ConfigError before the export if the conversion could not follow."""
+    if FLAGS.split:
+        raise ConfigError("expected --convert without --split, got both")
+    try:
+        convert.FORMATS[FLAGS.convert].require()
+    except ImportError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _convert(path: Path) -> None:
+    folder = path.parent / FLAGS.convert / path.name
+    files, refused = convert.convert_saved_model(path, folder, FLAGS.convert)
+    for signature, reason in refused.items():
+        print(f"not converted: {signature}: {reason}")
+    for file in files.values():
+        print(file)
 
 
 def _check(directory: str) -> int:

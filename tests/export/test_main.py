@@ -1,5 +1,7 @@
 """The binary: flags, exit codes, one line for an error."""
 
+import sys
+
 import pytest
 
 from tfflows.export import Provenance, main
@@ -35,6 +37,25 @@ def test_exports_and_prints_the_path_last(call, tmp_path):
     code, out, _ = call(*arguments, "--split", "--noverify")
     assert (code, out[-1]) == (0, str(tmp_path / "out"))
     assert (tmp_path / "out" / "encode" / "1" / "saved_model.pb").is_file()
+
+
+def test_convert(call, tmp_path):
+    arguments = ["--model_dir=run", "--export_dir={}/out", "--noverify"]
+    code, out, err = call(*arguments, "--convert=tflite")
+    folder = tmp_path / "out" / "tflite" / "1"
+    files = [
+        str(folder / f"{name}.tflite") for name in ("log_prob", "encode", "decode")
+    ]
+    assert (code, out[-4:], err) == (0, [*files, str(tmp_path / "out" / "1")], [])
+    assert any(line.startswith("not converted: sample: it draws") for line in out)
+
+
+def test_convert_without_its_packages(call, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    code, _, err = call("--model_dir=run", "--export_dir={}/out", "--convert=onnx")
+    assert code == 2
+    assert "pip install 'tfflows[onnx]'" in err[0]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_deploy(call, tmp_path):
@@ -76,6 +97,11 @@ def test_check(call, tmp_path):
         (["--export_dir={}", "--model_dir=run", "--default=x"], 1, "'log_prob'"),
         (["--export_dir={}", "--model_dir=run", "--default=x", "--split"], 2, "both"),
         (["--export_dir={}", "--model_dir=run", "--no_such_flag"], 2, "no_such_flag"),
+        (["--export_dir={}", "--model_dir=run", "--convert=c"], 2, "convert"),
+        (
+            ["--export_dir={}", "--model_dir=run", "--convert=tflite", "--split"],
+            *(2, "without --split"),
+        ),
         (["--export_dir={}/4/file", "--model_dir=run"], 1, "file"),
     ],
 )

@@ -1,0 +1,84 @@
+"""A few inputs for the signatures of an export on disk, made of its own samples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfflows.export.errors import ExportError
+
+Arrays = dict[str, np.ndarray]
+
+ROWS = 3
+_FLOW_JSON = Path("assets.extra", "flow.json")
+
+
+def example_inputs(
+    saved_model: Path, functions: Mapping[str, Any], signature: str
+) -> Arrays:
+    """Three rows for each input of a signature.
+
+    Args:
+      saved_model: The folder of the export.
+      functions: Its signatures, loaded by TensorFlow.
+      signature: One of them.
+
+    Returns:
+      Arrays by name. Data are samples, for integer data rounded down.
+
+    Raises:
+      ExportError: The export has no `sample`, or no description.
+    """
+    description = _description(saved_model)
+    rng = np.random.default_rng(0)
+    seeds = np.arange(2 * ROWS, dtype=np.int32).reshape(ROWS, 2)
+    values: Arrays = {
+        "seed": seeds,
+        "temperature": np.ones(ROWS, np.float32),
+        "z": rng.normal(size=(ROWS, description["latent_dim"])),
+    }
+    if context := description["context"]:
+        values["context"] = np.zeros((ROWS, *context["shape"]), context["dtype"])
+    if "x" in _specs(functions[signature]):
+        values["x"] = _data(functions, values, description["levels"])
+    return _cast(functions[signature], values)
+
+
+def _description(saved_model: Path) -> dict[str, Any]:
+    try:
+        return json.loads((saved_model / _FLOW_JSON).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ExportError(
+            f"expected one version of an export of tfflows, with its {_FLOW_JSON}, in "
+            f"{saved_model}: {error}"
+        ) from error
+
+
+def _data(
+    functions: Mapping[str, Any], values: Arrays, levels: int | None
+) -> np.ndarray:
+    if "sample" not in functions:
+        raise ExportError(
+            "expected an export with the signature sample, whose samples the files are "
+            "tried on: take one without split"
+        )
+    inputs = _cast(functions["sample"], values)
+    outputs = functions["sample"](**{k: tf.constant(v) for k, v in inputs.items()})
+    x = outputs["x"].numpy()
+    return x if levels is None else np.clip(np.floor(x), 0, levels - 1)
+
+
+def _cast(function: Any, values: Arrays) -> Arrays:
+    return {
+        name: np.asarray(values[name], spec.dtype.as_numpy_dtype)
+        for name, spec in _specs(function).items()
+    }
+
+
+def _specs(function: Any) -> Mapping[str, tf.TensorSpec]:
+    return function.structured_input_signature[1]

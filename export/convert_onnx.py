@@ -1,0 +1,86 @@
+"""ONNX files: made by tf2onnx, run by onnxruntime (extra `onnx`)."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfflows.export.errors import ConversionRefusedError
+
+_OPSET = 18
+_INSTALL = "expected tf2onnx and onnxruntime for ONNX: pip install 'tfflows[onnx]'"
+
+
+def require() -> None:
+    """Raises ImportError where tf2onnx or onnxruntime is not installed."""
+    try:
+        importlib.import_module("tf2onnx")
+        importlib.import_module("onnxruntime")
+    except ImportError as error:
+        raise ImportError(_INSTALL) from error
+
+
+def make(saved_model: Path, signature: str, function: Any) -> bytes:
+    """Converts one signature.
+
+    Args:
+      saved_model: Not used; the loaded signature is traced.
+      signature: Its name.
+      function: The loaded signature.
+
+    Raises:
+      ConversionRefusedError: The signature has ops that ONNX has not.
+    """
+    del saved_model
+    import onnx
+    import tf2onnx
+
+    specs = function.structured_input_signature[1]
+
+    @tf.function(input_signature=list(specs.values()))
+    def traced(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+        return function(**dict(zip(specs, values, strict=True)))
+
+    try:
+        model, _ = tf2onnx.convert.from_function(
+            traced,
+            input_signature=list(specs.values()),
+            opset=_OPSET,
+            custom_op_handlers={"Log1p": (_log1p, [])},
+        )
+    except Exception as error:  # tf2onnx raises many kinds
+        raise ConversionRefusedError(f"ONNX: {error}") from error
+    # An op that it does not know, tf2onnx leaves in the file as it is.
+    ops = {node.op_type for node in model.graph.node}
+    if unknown := sorted(op for op in ops if not onnx.defs.has(op)):
+        raise ConversionRefusedError(f"ONNX: no op for {', '.join(unknown)}")
+    return model.SerializeToString()
+
+
+def run(path: Path, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Runs a file of one signature."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(
+        str(path), providers=["CPUExecutionProvider"]
+    )
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, inputs), strict=True))
+
+
+def _log1p(graph: Any, node: Any, name: str, arguments: Any) -> None:
+    """Replaces log1p(x), which ONNX has not, by log(1 + x)."""
+    from tf2onnx import utils
+
+    del arguments
+    (x,), outputs = node.input, list(node.output)
+    shape, dtype = graph.get_shape(outputs[0]), graph.get_dtype(outputs[0])
+    graph.remove_node(name)
+    one = np.ones((), utils.map_onnx_to_numpy_type(dtype))
+    constant = graph.make_const(utils.make_name(f"{name}_one"), one).output[0]
+    total = graph.make_node("Add", [x, constant]).output[0]
+    graph.make_node("Log", [total], outputs=outputs, shapes=[shape], dtypes=[dtype])
