@@ -62,7 +62,7 @@ class ServedModel:
     Args:
       name: Name of the model.
       directory: The folder of its versions.
-      load: Loads the folder of one version; raises `RuntimeError` or `OSError`.
+      load: Loads the folder of one version.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class ServedModel:
         self._set_state(number, "LOADING")
         try:
             model = self._load(str(self.directory / str(number)))
-        except (RuntimeError, OSError) as error:
+        except Exception as error:  # a broken folder must not end the looking
             _LOG.error("version %d of %s does not load: %s", number, self.name, error)
             self._failed[number] = files
             self._set_state(number, "END", str(error))
