@@ -24,7 +24,11 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("export", ["digits", "class_glow"], indirect=True)
+@pytest.mark.parametrize(
+    "export",
+    ["digits", pytest.param("class_glow", marks=pytest.mark.large)],
+    indirect=True,
+)
 def test_files_answer_as_the_live_model(export, file_format, tmp_path):
     files, refused = convert_saved_model(export.path, tmp_path, file_format)
     assert names(tmp_path) == [
@@ -59,7 +63,6 @@ def test_a_signature_that_does_not_convert_is_named(scale_version, tmp_path):
     )
     assert list(files) == ["decode"]
     assert "no built-in op for" in refused["sample"]
-    assert "Stateless" in refused["sample"]
     assert refused["log_prob"] == "not asked for"
     assert names(tmp_path) == ["decode.tflite"]
 
