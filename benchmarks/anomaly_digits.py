@@ -2,10 +2,10 @@
 
     python benchmarks/anomaly_digits.py --output_dir=runs/anomaly
 
-Each of the ten classes of scikit-learn's digits once plays the anomaly: the estimators
-are fitted to the training images of the other nine, and have to tell test images of
-these from the class that they never saw, by their score alone (ROC-AUC: 0.5 is chance,
-1 no error). Writes table.md. What an earlier call found is kept.
+Each class of scikit-learn's digits in turn (or some: --classes) is the anomaly: the
+estimators are fitted to training images of the other nine, and have to tell test images
+of these from the class that they never saw, by their score alone (ROC-AUC: 0.5 is
+chance, 1 no error). Writes table.md. What an earlier call found is kept.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ESTIMATORS = {
     ),
     "GaussianMixture": lambda: GridSearchCV(
         GaussianMixture(random_state=0),
-        {"n_components": [1, 5, 10, 20], "reg_covar": [0.01, 0.1, 1.0]},
+        {"n_components": [1, 5, 10], "reg_covar": [0.1, 1.0]},
         cv=3,
     ),
     "KernelDensity": lambda: GridSearchCV(
@@ -91,18 +91,22 @@ def main() -> None:
     """Runs what is missing, then writes the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output_dir", type=pathlib.Path, required=True)
-    folder = parser.parse_args().output_dir
+    parser.add_argument(
+        "--classes", type=int, nargs="+", default=range(10), help="anomalies in turn"
+    )
+    arguments = parser.parse_args()
+    folder = arguments.output_dir
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "results.json"
     results = json.loads(path.read_text()) if path.exists() else {}
-    for name in ESTIMATORS:
-        for anomaly in map(str, range(10)):
+    for anomaly in map(str, arguments.classes):
+        for name in ESTIMATORS:
             if anomaly in results.setdefault(name, {}):
                 continue
             results[name][anomaly] = run(name, int(anomaly))
             path.write_text(json.dumps(results, indent=1))
             print(name, anomaly, results[name][anomaly], flush=True)
-    (folder / "table.md").write_text(table(results))
+        (folder / "table.md").write_text(table(results))
 
 
 if __name__ == "__main__":
