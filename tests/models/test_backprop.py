@@ -122,7 +122,7 @@ for one, two in zip(*results, strict=True):
 
 
 @pytest.mark.large
-def test_memory_does_not_grow_with_depth():
+def test_memory_hardly_grows_with_depth():
     if not BENCHMARK.exists():
         pytest.skip("needs the checkout")
 
@@ -142,6 +142,8 @@ def test_memory_does_not_grow_with_depth():
         ]
         return peaks[0] - peaks[1]
 
-    shallow, deep = (activations("reversible", depth) for depth in (4, 32))
-    assert deep <= 1.3 * shallow
-    assert activations("stored", 32) > 3 * deep
+    grown = {
+        backprop: activations(backprop, 32) - activations(backprop, 4)
+        for backprop in ("stored", "reversible")
+    }
+    assert grown["reversible"] < 0.1 * grown["stored"]

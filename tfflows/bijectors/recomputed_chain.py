@@ -31,9 +31,9 @@ class RecomputedChain(Chain):
       inverse log-det:  sum_k log|det dg_k/dx_{k-1}|
 
     The backward pass goes from step to step. "reversible" keeps no value but the last:
-    each step's input is the other pass of its output, so that memory does not grow with
-    the number of steps. "remat" keeps each step's input. Both then run the step again,
-    which costs one pass, and "reversible" one more, beyond "stored".
+    each step's input is the other pass of its output. "remat" keeps each step's input.
+    Both then run the step again, which costs one pass, and "reversible" one more,
+    beyond "stored".
 
     This holds for the steps inside of `Chain`, `Invert`, `Repeated` and the levels of
     `Multiscale` (not for those in subclasses, which are one step each). By their

@@ -33,8 +33,7 @@ class Flow(TransformModel):
         with a `Dequantization`: then the data are integers.
       backprop: "stored": all activations are kept for the backward pass; "remat": the
         input of each step, which then runs again; "reversible": none where steps can be
-        undone, so that memory does not grow with depth. See
-        `bijectors.RecomputedChain`.
+        undone. See `bijectors.RecomputedChain`.
       context_shape: Shape of the context that steps and base depend on, () for class
         labels; None: the flow is not conditional, and refuses a context.
       context_dtype: Its dtype; None: int32 for shape (), else the flow's.

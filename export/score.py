@@ -1,0 +1,144 @@
+"""Scores tables by an exported model: `tfflows-score --export_dir=DIR --input=FILES`.
+
+An Apache Beam pipeline: the rows go through the model in batches, on this machine or on
+any of Beam's runners, whose options follow `--`:
+
+    tfflows-score --export_dir=models/mine --input='rows-*.csv' --output=scores \
+        -- --runner=FlinkRunner --flink_master=localhost:8081
+
+A row holds the model's x, flat, and of a conditional model then its context: as columns
+of csv and Parquet files, as features x and context of `tf.train.Example`s. The new
+folder --output gets the rows with their log_prob (nats), in no particular order, the
+bad rows with the reasons, and summary.json, which is also the last line printed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+from absl import app, flags, logging
+
+FLAGS = flags.FlagValues()
+_STRINGS = {
+    "export_dir": "Folder of tfflows-export: of all versions (the newest is taken), "
+    "or of one.",
+    "input": "Path of the files, which may have wildcards.",
+    "output": "A new folder for what is written.",
+}
+_FORMATS = ("csv", "parquet", "tfrecord")
+for _name, _text in _STRINGS.items():
+    flags.DEFINE_string(_name, None, _text, flag_values=FLAGS)
+flags.DEFINE_enum(
+    "format",
+    None,
+    _FORMATS,
+    "Format of the input. Default: by the end of its path.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_enum(
+    "output_format",
+    None,
+    _FORMATS,
+    "Format of the output. Default: that of the input.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    "batch_size", 1024, "Most rows that the model gets at once.", 1, flag_values=FLAGS
+)
+flags.DEFINE_boolean("help", False, "Shows this help.", flag_values=FLAGS)
+
+_RUN_ERROR = 1
+_USAGE_ERROR = 2
+
+
+class _UsageError(ValueError):
+    """A wrong command line."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Scores.
+
+    Args:
+      argv: The program's name, then Beam's command line.
+
+    Returns:
+      The exit code.
+    """
+    try:
+        summary = _score(argv[1:])
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
+        return _USAGE_ERROR if isinstance(error, _UsageError) else _RUN_ERROR
+    print(json.dumps(summary))
+    return 0
+
+
+def _score(beam_args: Sequence[str]) -> dict[str, int]:
+    missing = [f"--{name}" for name in _STRINGS if not FLAGS[name].value]
+    if missing:
+        raise _UsageError(f"expected {', '.join(missing)}")
+    input_format = FLAGS.format or _by_ending(FLAGS.input)
+    try:
+        from tfflows.export.score_pipeline import score
+    except ImportError as error:
+        raise ImportError(
+            f"{error}; expected Apache Beam: pip install 'tfflows[beam]'"
+        ) from error
+    return score(
+        FLAGS.export_dir,
+        FLAGS.input,
+        FLAGS.output,
+        input_format=input_format,
+        output_format=FLAGS.output_format,
+        batch_size=FLAGS.batch_size,
+        beam_args=beam_args,
+    )
+
+
+def _by_ending(path: str) -> str:
+    for name in _FORMATS:
+        if path.endswith((f".{name}", f".{name}.gz")):
+            return name
+    raise _UsageError(
+        f"expected --format of {', '.join(_FORMATS)}, or an --input that ends so, got "
+        f"{path}"
+    )
+
+
+def parse(line: Sequence[str]) -> list[str]:
+    """Parses a command line; ends the process after --help or an error.
+
+    Args:
+      line: The program's name first.
+
+    Returns:
+      The program's name, and what follows `--`.
+    """
+    end = line.index("--") if "--" in line else len(line)
+    FLAGS.unparse_flags()
+    try:
+        rest = FLAGS(line[:end])
+        if rest[1:]:
+            raise flags.Error(
+                f"expected only flags, got {' '.join(rest[1:])}; Beam's follow --"
+            )
+    except flags.Error as error:
+        print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
+        sys.exit(_USAGE_ERROR)
+    flags.FLAGS.mark_as_parsed()
+    logging.set_verbosity(logging.ERROR)  # absl would show all that Beam notes
+    if FLAGS.help:
+        print(f"{__doc__}\n{FLAGS.get_help()}")
+        sys.exit(0)
+    return [line[0], *line[end + 1 :]]
+
+
+def run() -> None:
+    """Runs the binary."""
+    app.run(main, flags_parser=parse)
+
+
+if __name__ == "__main__":
+    run()
