@@ -115,8 +115,9 @@ for devices in (["CPU:0"], ["CPU:0", "CPU:1"]):
         flow.compile(keras.optimizers.SGD(1e-2))
     history = flow.fit(x, batch_size=8, epochs=2, shuffle=False, verbose=0)
     results.append([np.array(history.history["loss"]), *flow.get_weights()])
-for one, two in zip(*results, strict=True):
-    np.testing.assert_allclose(two, one, rtol=1e-9, atol=1e-12)
+for i, (one, two) in enumerate(zip(*results, strict=True)):
+    rtol = 1e-9 if i else 1e-6  # the losses of the history are float32
+    np.testing.assert_allclose(two, one, rtol=rtol, atol=1e-12)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
 
