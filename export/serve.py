@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from absl import app as absl_app
@@ -133,7 +133,9 @@ def _serve(models: dict[str, ServedModel]) -> None:
         host, port = listener.getsockname()[:2]
         with _polling(list(models.values()), FLAGS.poll_seconds):
             print(f"serving {', '.join(models)} at http://{host}:{port}", flush=True)
-            uvicorn.Server(config).run(sockets=[listener])
+            # uvicorn has shut down in order when it raises the Ctrl-C again.
+            with suppress(KeyboardInterrupt):
+                uvicorn.Server(config).run(sockets=[listener])
 
 
 @contextmanager

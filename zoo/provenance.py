@@ -17,11 +17,16 @@ from tfflows.zoo.registry import get_config, list_models
 _SYNTHETIC = "synthetic, drawn by tfflows itself: Apache-2.0"
 _IMAGENET = "ImageNet's terms of access: research and education, not commercial"
 _CELEBA = "CelebA's agreement: research only, not commercial"
+_CIFAR10 = "none stated; cite Krizhevsky, 2009"
+_UCI = "CC BY 4.0 (UCI Machine Learning Repository)"
 # By the name of the builder, as their owners state it.
 _LICENCES = {
     "digits": "CC BY 4.0 (UCI, Optical Recognition of Handwritten Digits)",
     "mnist": "CC BY-SA 3.0 (Yann LeCun and Corinna Cortes)",
-    "cifar10": "none stated; cite Krizhevsky, 2009",
+    "cifar10": _CIFAR10,
+    "cifar10_patches": _CIFAR10,
+    **dict.fromkeys(["power", "gas", "hepmass", "miniboone"], _UCI),
+    "bsds300": "Berkeley's terms: research and education, not commercial",
     "celeba64": _CELEBA,
     "celeb_a_hq": _CELEBA,
     "downsampled_imagenet": _IMAGENET,

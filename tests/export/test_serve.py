@@ -31,8 +31,8 @@ def process(folder):
     try:
         yield server.stdout.readline().split()[-1]
     finally:
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(30) in (0, -signal.SIGTERM)
+        server.send_signal(signal.SIGINT)
+        assert server.wait(30) == 0
 
 
 class Model:

@@ -119,9 +119,9 @@ def never_empty(run: Run) -> Run:
         missing = tf.maximum(1 - rows, 0)
 
         def pad(part: tf.Tensor) -> tf.Tensor:
-            shape = part.shape[1:]
-            paddings = [[0, missing], *[[0, 0] for _ in shape]]
-            return tf.ensure_shape(tf.pad(part, paddings), [None, *shape])
+            # tf.pad would lose the sizes of the other axes, which TFLite needs.
+            zeros = tf.zeros([missing, *part.shape[1:]], part.dtype)
+            return tf.concat([part, zeros], axis=0)
 
         outputs = run(pad(value), None if context is None else pad(context))
         return tuple(output[:rows] for output in outputs)

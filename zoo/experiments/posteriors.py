@@ -9,7 +9,7 @@ from tfflows.zoo.config import DataConfig, ExperimentConfig, ModelConfig, Traine
 from tfflows.zoo.model_config import NSFConfig, RealNVPConfig
 from tfflows.zoo.registry import register
 
-_EPOCHS = {"realnvp": 30, "nsf": 10}
+_EPOCHS = {"realnvp": 30, "nsf": 100}
 _TITLES = {"realnvp": "RealNVP", "nsf": "neural spline flow of couplings"}
 # Trainable parameters by data and family.
 _PARAMETERS = {
