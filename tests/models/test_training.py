@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import tfflows
 from tfflows import bijectors as fb
-from tfflows.models.likelihood_model import global_mean
+from tfflows.models.replica_sums import global_mean
 from tfflows.preprocessing import Dequantization
 
 
@@ -102,6 +102,27 @@ def test_it_trains_in_every_precision(rows, dtype):
     history = flow.fit(rows * 3.0, epochs=5, verbose=0).history["loss"]
     assert history[-1] < history[0]
     assert flow.log_prob(rows).dtype == ("float64" if dtype == "float64" else "float32")
+
+
+def test_the_loss_is_scaled_for_float16_by_the_number_of_its_terms(rows, tmp_path):
+    wide = tfflows.Flow(fb.Scale(dtype="mixed_float16"), (60,))  # 64 to a power of 2
+    wide.compile("adam")
+    assert wide.optimizer.initial_scale == 2**9
+    kl = tfflows.ReverseKL(wide, lambda x: x[:, 0])
+    kl.compile("adam")
+    assert kl.optimizer.initial_scale == 2**9
+    wide.compile("adam", auto_scale_loss=False)
+    assert not hasattr(wide.optimizer, "initial_scale")
+    flow = tfflows.Flow(fb.Scale(dtype="mixed_float16"), (2,))
+    flow.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(), 2.0**3))
+    assert flow.optimizer.initial_scale == 2**3
+    flow.fit(rows, verbose=0)
+    flow.optimizer.dynamic_scale.assign(5.0)
+    flow.save(tmp_path / "flow.keras")
+    loaded = keras.models.load_model(tmp_path / "flow.keras")
+    assert (loaded.optimizer.initial_scale, loaded.optimizer.dynamic_scale) == (8, 5)
+    loaded.fit(rows, verbose=0)
+    assert loaded.optimizer.dynamic_scale == 5
 
 
 def test_callbacks_and_execution_options(rows):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -10,9 +11,10 @@ import tensorflow as tf
 
 from tfflows import random
 from tfflows.checkpointing import CheckpointsAllWeights
-from tfflows.checks import failed_requirements_as_value_errors, require
+from tfflows.checks import failed_requirements_as_value_errors
 from tfflows.models.batch import Batch, unpack, weighted
-from tfflows.models.updates import SkippedSteps, sum_over_replicas, take_step
+from tfflows.models.replica_sums import global_mean, running_results
+from tfflows.models.updates import SkippedSteps, scaling_the_loss, take_step
 
 
 class LikelihoodModel(CheckpointsAllWeights, keras.Model):
@@ -55,7 +57,8 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         """Sets the optimizer.
 
         Args:
-          optimizer: A Keras optimizer or its name.
+          optimizer: A Keras optimizer or its name. With dtype "mixed_float16" it is
+            wrapped in a `LossScaleOptimizer`, unless it is one.
           loss: Must stay None: the loss is built in.
           metrics: Must stay None: there are no targets.
           jit_compile: Whether to compile steps with XLA. Off unless asked for.
@@ -75,8 +78,13 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
                 f"expected jit_compile=False: {self._what_hinders_jit()} of "
                 f"{self.name} cannot be compiled by XLA"
             )
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         with self.distribute_strategy.scope():
+            optimizer = keras.optimizers.get(optimizer)
+            if kwargs.get("auto_scale_loss", True):
+                # A log-density sums over the dimensions of an event.
+                terms = math.prod(getattr(self, "event_shape", None) or ())
+                optimizer = scaling_the_loss(optimizer, self.dtype_policy, terms)
+            super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
             self._skipped = SkippedSteps()
 
     def _what_hinders_jit(self) -> str:
@@ -256,64 +264,8 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
                 counts = tf.reshape(weight > 0, [-1] + [1] * (value.shape.rank - 1))
                 value = tf.where(counts, value, tf.zeros_like(value))
             self._trackers[name].update_state(value, sample_weight=weight)
-        results = self._means_over_replicas(list(values))
-        if _is_multi_worker():
-            # Keras 3's fit reduces the logs of all workers over an axis 0.
-            results = {name: tf.reshape(value, [1]) for name, value in results.items()}
-        return results
-
-    def _means_over_replicas(self, names: list[str]) -> dict[str, tf.Tensor]:
-        """The running figures; on replicas a metric's result is of its own share."""
-        results = {name: self._trackers[name].result() for name in names}
-        replica = tf.distribute.get_replica_context()
-        if replica is None or replica.num_replicas_in_sync == 1:
-            return results
-        means = [
-            name
-            for name in names
-            if isinstance(self._trackers[name], keras.metrics.Mean)
-        ]
-        totals, counts = sum_over_replicas(
-            [
-                tf.stack([self._trackers[name].total.value for name in means]),
-                tf.stack([self._trackers[name].count.value for name in means]),
-            ]
-        )
-        shares = tf.math.divide_no_nan(totals, counts)
-        shares = dict(zip(means, tf.unstack(shares), strict=True))
-        return {**results, **shares}
+        return running_results({name: self._trackers[name] for name in values})
 
 
 def _parts(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     return layer._flatten_layers(include_self=False)
-
-
-def _is_multi_worker() -> bool:
-    strategy = tf.distribute.get_strategy()
-    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-
-
-def global_mean(values: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
-    """This replica's share of the weighted mean over the global batch.
-
-    The optimizer sums gradients over replicas, so a share is sum(w v) / W with W the
-    weights of all replicas; a replica without examples contributes 0.
-
-    Args:
-      values: `[B]`, this replica's.
-      weight: None or `[B]`.
-
-    Returns:
-      A scalar; the mean itself on one replica.
-    """
-    if weight is None:
-        weight = tf.ones_like(values)
-    weight = tf.cast(weight, values.dtype)
-    total = tf.reduce_sum(weight)
-    replica = tf.distribute.get_replica_context()
-    if replica is not None and replica.num_replicas_in_sync > 1:
-        total = replica.all_reduce(tf.distribute.ReduceOp.SUM, total)
-    with require(tf.reduce_all(weight >= 0), "expected sample weights >= 0"):
-        # Where the weight is 0 an infinite value counts for nothing.
-        weighted_values = tf.math.multiply_no_nan(values, weight)
-    return tf.math.divide_no_nan(tf.reduce_sum(weighted_values), total)

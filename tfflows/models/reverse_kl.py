@@ -39,7 +39,7 @@ class ReverseKL(LikelihoodModel):
         many steps, so that the flow finds modes that lie apart.
       seed: Seed of the noise of `fit`.
       name: Name of the model.
-      **kwargs: Those of `keras.Model`.
+      **kwargs: Those of `keras.Model`; `dtype` is the flow's unless given.
 
     Raises:
       ValueError: For a model that is no such flow.
@@ -55,6 +55,7 @@ class ReverseKL(LikelihoodModel):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        kwargs.setdefault("dtype", getattr(flow, "dtype_policy", None))
         super().__init__(name=name, **kwargs)
         if not isinstance(flow, Flow) or flow.levels is not None:
             raise ValueError(
@@ -76,6 +77,11 @@ class ReverseKL(LikelihoodModel):
     def is_initialized(self) -> bool:
         """Whether the flow's data-dependent starts have taken place."""
         return self.flow.is_initialized
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one event."""
+        return self.flow.event_shape
 
     def call(self, seeds: tf.Tensor) -> tf.Tensor:
         """Log q(x) - target(x) `[B]` of one draw for each of the seeds `[B, 2]`."""

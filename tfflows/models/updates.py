@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from tfflows.models.replica_sums import sum_over_replicas
+
+_LOSS_SCALE = 2.0**15  # Keras' own, for a loss of one term
 
 
 class SkippedSteps:
@@ -32,6 +37,31 @@ class SkippedSteps:
         skipped = tf.cast(tf.logical_not(finite), tf.int64)
         self.total.assign_add(skipped)
         self.in_a_row.assign((self.in_a_row + 1) * skipped)
+
+
+def scaling_the_loss(
+    optimizer: keras.optimizers.Optimizer, policy: keras.DTypePolicy, terms: int
+) -> keras.optimizers.Optimizer:
+    """The optimizer, with dynamic loss scaling where gradients are float16.
+
+    Keras begins at 2^15, for a loss of order 1. A log-density is a sum over the
+    dimensions of an event, and the gradient of a convolution's kernel one over its
+    positions: here the scale begins at 2^15 over their number, in place of a training
+    that begins with so many steps left out.
+
+    Args:
+      optimizer: A Keras optimizer; a `LossScaleOptimizer` keeps its scale.
+      policy: The model's; others than "mixed_float16" need no scaling.
+      terms: Number of terms in the loss of an example.
+
+    Returns:
+      A `LossScaleOptimizer`, or the optimizer itself.
+    """
+    scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    if policy.name != "mixed_float16" or scales:
+        return optimizer
+    initial = _LOSS_SCALE / 2.0 ** round(math.log2(terms))
+    return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=initial)
 
 
 def take_step(
@@ -81,23 +111,6 @@ def take_step(
 
         _assigning(update, finite, *present)
     return finite, loss_is_finite
-
-
-def sum_over_replicas(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
-    """The sums over replicas, the same on all of them.
-
-    Args:
-      tensors: This replica's, dense.
-
-    Returns:
-      A tensor for each; those given where there is one replica.
-    """
-    replica = tf.distribute.get_replica_context()
-    if replica is None or replica.num_replicas_in_sync == 1:
-        return tensors
-    # What is read of a variable may have no device, and could not be summed for it.
-    tensors = [tf.identity(tensor) for tensor in tensors]
-    return replica.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
 
 def _all_finite(tensor: tf.Tensor) -> tf.Tensor:
