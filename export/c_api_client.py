@@ -1,4 +1,4 @@
-"""The parent's side of `c_api.py --worker`: SavedModels run in another process."""
+"""The parent's side of `c_api.worker`: SavedModels run in another process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ import numpy as np
 
 from tfflows.export.c_api import CApiError, Signature, TensorInfo
 
-_WORKER = Path(__file__).with_name("c_api.py")
+_FOLDER = str(Path(__file__).parent)
+# Imported without `tfflows`, which would import TensorFlow. The folder of c_api leaves
+# the path again, for its other modules must not shadow any.
+_START = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from c_api.worker import serve
+del sys.path[0]
+serve(*sys.argv[2:])
+"""
 
 
 def _tensor_infos(tensors: Mapping[str, list]) -> dict[str, TensorInfo]:
@@ -46,8 +55,7 @@ class CApiWorker:
             raise OSError(f"expected Linux for TensorFlow's C API, got {sys.platform}")
         self._folder = tempfile.TemporaryDirectory(prefix="tfflows_c_api_")
         self._process = subprocess.Popen(
-            # -P: the folder of c_api.py must not shadow other modules.
-            [sys.executable, "-P", str(_WORKER), "--worker", *filter(None, [library])],
+            [sys.executable, "-P", "-c", _START, _FOLDER, *filter(None, [library])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -131,16 +131,12 @@ def test_a_bad_request_is_an_error_and_a_closed_worker_says_so(toy):
         own.signatures(toy)
 
 
-def test_the_file_runs_alone_by_its_path(toy):
-    request = json.dumps({"model": str(toy)})
-    result = subprocess.run(
-        [sys.executable, "-P", c_api.__file__, "--worker"],
-        input=f"{request}\nnot json\n",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    good, bad = map(json.loads, result.stdout.splitlines())
+def test_lines_that_are_no_requests_are_answered_too(toy):
+    with CApiWorker() as own:
+        process = own._process
+        for line in ("not json", json.dumps({"model": str(toy)})):
+            print(line, file=process.stdin, flush=True)
+        bad, good = (json.loads(process.stdout.readline()) for _ in range(2))
     assert good["ok"]
     assert bad == {"ok": False, "code": None, "error": bad["error"]}
 
@@ -156,18 +152,67 @@ print(model.run("dot", {"x": np.ones((1, 2), np.float32)})["y"].tolist())
 model.close()
 print([name for name in sys.modules if name.startswith(("tensorflow", "tfflows"))])
 """
+COUNT = """
+import collections
+import sys
+import c_api
+from c_api import saved_model
+
+alive = collections.Counter()
 
 
-def test_the_file_is_imported_alone_in_a_process_of_its_own(toy):
+class Counting:
+    def __init__(self, library):
+        self.library = library
+
+    def __getattr__(self, name):
+        function = getattr(self.library, name)
+
+        def call(*arguments):
+            result = function(*arguments)
+            if name == "TF_LoadSessionFromSavedModel":
+                alive["Session"] += result is not None
+            elif name.startswith("TF_New"):
+                alive[name.removeprefix("TF_New")] += 1
+            elif name.startswith("TF_Delete"):
+                alive[name.removeprefix("TF_Delete")] -= 1
+            return result
+
+        return call
+
+
+load = saved_model.load_library
+saved_model.load_library = lambda path: Counting(load(path))
+try:
+    c_api.SavedModel("nothing")
+except c_api.CApiError:
+    print(sorted(+alive))
+model = c_api.SavedModel(sys.argv[1])
+print(sorted(+alive))
+model.close()
+print(sorted(+alive))
+"""
+
+
+def run_alone(script, toy):
+    """The lines that a script prints in a process of its own, beside c_api."""
     # Not in this process, in which it would disable XLA for all other tests.
     result = subprocess.run(
-        [sys.executable, "-c", LOAD, str(toy)],
-        cwd=pathlib.Path(c_api.__file__).parent,
+        [sys.executable, "-c", script, str(toy)],
+        cwd=pathlib.Path(c_api.__file__).parents[1],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert result.stdout.splitlines() == ["float32", "[11.0]", "[]"]
+    return result.stdout.splitlines()
+
+
+def test_it_is_imported_alone_in_a_process_of_its_own(toy):
+    assert run_alone(LOAD, toy) == ["float32", "[11.0]", "[]"]
+
+
+def test_a_failed_load_and_a_closed_model_leave_nothing(toy):
+    assert run_alone(COUNT, toy) == ["[]", "['Graph', 'Session']", "[]"]
 
 
 def test_another_system_is_refused(monkeypatch):

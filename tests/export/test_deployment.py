@@ -70,7 +70,7 @@ def test_what_is_no_export_is_refused(tmp_path):
 def model_configs(path):
     proto = pytest.importorskip(
         "tensorflow_serving.config.model_server_config_pb2",
-        reason="needs pip install --no-deps tensorflow-serving-api",
+        reason="needs the extra serving",
     )
     parsed = text_format.Parse(path.read_text(), proto.ModelServerConfig())
     return list(parsed.model_config_list.config)

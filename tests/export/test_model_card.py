@@ -102,7 +102,7 @@ def test_python_runs_as_it_stands(card, description, export, monkeypatch, capsys
 def test_grpc_fills_the_request(card, description, worker, export):
     pytest.importorskip(
         "tensorflow_serving",
-        reason="needs pip install --no-deps tensorflow-serving-api",
+        reason="needs the extra serving",
     )
     for name, signature in description["signatures"].items():
         program = blocks(card, name, "python")[0]

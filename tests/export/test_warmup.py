@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tests.export.conftest import try_out
-from tfflows.export.c_api import _fields
+from tfflows.export.c_api.meta_graph import fields
 from tfflows.export.warmup import (
     BATCH_SIZES,
     MOST_RECORDS,
@@ -27,10 +27,10 @@ def records(path):
 
 def read(record):
     """(signature, inputs) of a record, by the numbers of prediction_log.proto."""
-    request = dict(_fields(dict(_fields(record))[6]))[1]
+    request = dict(fields(dict(fields(record))[6]))[1]
     inputs = {}
-    for number, value in _fields(request):
-        item = dict(_fields(value))
+    for number, value in fields(request):
+        item = dict(fields(value))
         if number == 1:
             signature = item[3].decode()
         else:

@@ -1,0 +1,126 @@
+"""A SavedModel in a session of the C API."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .library import INVALID_ARGUMENT, CApiError, checked, find_library, load_library
+from .meta_graph import TensorInfo, read_signatures
+from .tensors import new_tensor, to_array
+
+
+class _Output(ctypes.Structure):
+    _fields_ = (("operation", ctypes.c_void_p), ("index", ctypes.c_int))
+
+
+class _Buffer(ctypes.Structure):
+    _fields_ = (("data", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+class SavedModel:
+    """A SavedModel loaded by the C API, XLA disabled as in TF Serving.
+
+    Beside TensorFlow Python, whose library is the same, that holds for the whole
+    process: use `CApiWorker` there.
+
+    Args:
+      directory: The folder of `saved_model.pb`.
+      library: Path of `libtensorflow_cc.so.2`; by default that of the wheel.
+
+    Attributes:
+      signatures: The signatures by name.
+
+    Raises:
+      OSError: No C API here (`find_library`).
+      CApiError: TensorFlow cannot load the folder.
+    """
+
+    def __init__(self, directory: str, library: str | None = None) -> None:
+        self._tf = load_library(library or find_library())
+        self._graph = self._tf.TF_NewGraph()
+        try:
+            self._session, meta_graph = self._load(directory)
+        except CApiError:
+            self._tf.TF_DeleteGraph(self._graph)
+            raise
+        self.signatures = read_signatures(meta_graph)
+
+    def run(
+        self, signature: str, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Runs one signature.
+
+        As in a server, nothing is converted or compared with the declared shapes:
+        what the graph itself accepts is what counts.
+
+        Args:
+          signature: A key of `signatures`.
+          inputs: An array for each of its inputs; strings as bytes arrays.
+
+        Returns:
+          An array for each of its outputs.
+
+        Raises:
+          CApiError: Unknown signature or input names, or an error of the graph.
+        """
+        if signature not in self.signatures:
+            expected = f"a signature of {sorted(self.signatures)}"
+            raise CApiError(INVALID_ARGUMENT, f"expected {expected}, got {signature}")
+        sources, targets = self.signatures[signature]
+        if sources.keys() != inputs.keys():
+            expected = f"inputs {sorted(sources)}, got {sorted(inputs)}"
+            raise CApiError(INVALID_ARGUMENT, f"expected {expected}")
+        feeds = (ctypes.c_void_p * len(sources))()
+        fetches = (ctypes.c_void_p * len(targets))()
+        try:
+            for row, name in enumerate(sources):
+                feeds[row] = new_tensor(self._tf, np.asarray(inputs[name]))
+            with checked(self._tf) as status:
+                self._tf.TF_SessionRun(
+                    *(self._session, None),
+                    *(self._ports(sources), feeds, len(feeds)),
+                    *(self._ports(targets), fetches, len(fetches)),
+                    *(None, 0, None, status),
+                )
+            arrays = [to_array(self._tf, tensor) for tensor in fetches if tensor]
+            return dict(zip(targets, arrays, strict=True))
+        finally:
+            for tensor in filter(None, [*feeds, *fetches]):
+                self._tf.TF_DeleteTensor(tensor)
+
+    def close(self) -> None:
+        """Frees the session and its graph; `run` must not be called afterwards."""
+        with checked(self._tf) as status:
+            self._tf.TF_DeleteSession(self._session, status)
+        self._tf.TF_DeleteGraph(self._graph)
+
+    def _load(self, directory: str) -> tuple[int, bytes]:
+        """Returns a session of the folder, and its serialized MetaGraphDef."""
+        tf, tags = self._tf, (ctypes.c_char_p * 1)(b"serve")
+        options, meta_graph = tf.TF_NewSessionOptions(), tf.TF_NewBuffer()
+        path = os.fsencode(directory)
+        try:
+            with checked(tf) as status:
+                session = tf.TF_LoadSessionFromSavedModel(
+                    options, None, path, tags, 1, self._graph, meta_graph, status
+                )
+            buffer = _Buffer.from_address(meta_graph)
+            return session, ctypes.string_at(buffer.data, buffer.length)
+        finally:
+            tf.TF_DeleteSessionOptions(options)
+            tf.TF_DeleteBuffer(meta_graph)
+
+    def _ports(self, infos: Mapping[str, TensorInfo]) -> Any:
+        """Returns the graph's tensors, "operation:index", as an array of TF_Output."""
+        ports = (_Output * len(infos))()
+        for port, info in zip(ports, infos.values(), strict=True):
+            operation, _, index = info.tensor.partition(":")
+            name = operation.encode()
+            port.operation = self._tf.TF_GraphOperationByName(self._graph, name)
+            port.index = int(index)
+        return ports

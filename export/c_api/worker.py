@@ -1,0 +1,60 @@
+"""A process that answers questions about SavedModels, a JSON line each.
+
+`tfflows.export.c_api_client.CApiWorker` starts it and speaks to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+
+import numpy as np
+
+from .library import CApiError
+from .saved_model import SavedModel
+
+
+def serve(library: str | None = None) -> None:
+    """Answers JSON lines until the end of the input.
+
+    {"model": folder} asks for the signatures; with "signature", "inputs" and
+    "outputs" (paths of .npz files) it runs one. The answer is {"ok": true, ...} or
+    {"ok": false, "code": TensorFlow's code or null, "error": text}. A model is
+    loaded once and kept, for an exported version does not change.
+    """
+    models: dict[str, SavedModel] = {}
+    for line in sys.stdin:
+        try:
+            answer = _answer(json.loads(line), models, library)
+        except CApiError as error:
+            answer = {"ok": False, "code": error.code, "error": error.message}
+        except (OSError, ValueError, KeyError) as error:
+            answer = {"ok": False, "code": None, "error": repr(error)}
+        print(json.dumps(answer), flush=True)
+
+
+def _answer(
+    request: Mapping[str, str], models: dict[str, SavedModel], library: str | None
+) -> dict:
+    """Answers one request; `models` keeps the models loaded so far."""
+    folder = os.path.abspath(request["model"])
+    key = _identity(folder)
+    if key not in models:
+        models[key] = SavedModel(folder, library)
+    if "signature" not in request:
+        return {"ok": True, "signatures": models[key].signatures}
+    with np.load(request["inputs"]) as arrays:
+        outputs = models[key].run(request["signature"], dict(arrays))
+    np.savez(request["outputs"], **outputs)  # type: ignore[arg-type]
+    return {"ok": True}
+
+
+def _identity(folder: str) -> str:
+    """What stays the same when an export is renamed into its place: its file."""
+    try:
+        file = os.stat(os.path.join(folder, "saved_model.pb"))
+    except OSError:
+        return folder  # no SavedModel, as loading it will say
+    return f"{file.st_dev} {file.st_ino} {file.st_mtime_ns} {file.st_size}"
