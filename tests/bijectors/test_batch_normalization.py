@@ -57,6 +57,21 @@ def test_elsewhere_nothing_depends_on_the_batch_or_assigns():
         np.testing.assert_array_equal(old, weight)
 
 
+def test_the_row_that_stands_for_an_empty_batch_of_images_does_not_count():
+    steps = [fb.Scale(), fb.BatchNormalization(momentum=0.0)]
+    chain = fb.Chain(steps, event_ndims=3)
+    flow = tfflows.Flow(chain, (2, 2, 1), preprocessing=fb.Rescale(3.0, 7.0))
+    flow.initialize(np.random.default_rng(0).normal(size=(8, 2, 2, 1)))
+    shape = tf.TensorSpec((None, 2, 2, 1))
+    train = tf.function(lambda x: flow(x, training=True), input_signature=[shape])
+    sums = []
+    for images in (np.zeros((0, 2, 2, 1)), np.zeros((1, 2, 2, 1))):
+        assert train(tf.constant(images, tf.float32)).shape == len(images)
+        sums.append(float(steps[1].statistics.mean[0]))
+    assert sums[0] == 0  # of no values; the row of zeros is not 0 behind `Rescale`
+    assert sums[1] != 0
+
+
 def test_gradients_flow_through_the_batchs_statistics():
     step = fb.BatchNormalization()
     flow = flow_of(fb.Chain([fb.Scale(), step]))

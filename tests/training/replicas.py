@@ -55,8 +55,22 @@ def batch_normalization():
     )
 
 
+def batch_normalized_images():
+    return tfflows.models.realnvp_multiscale(
+        (8, 8, 1), levels=17, width=4, num_blocks=1, normalization="batch"
+    )
+
+
 FAMILIES = {
-    make.__name__: make for make in (nice, realnvp, glow, flow_vae, batch_normalization)
+    make.__name__: make
+    for make in (
+        nice,
+        realnvp,
+        glow,
+        flow_vae,
+        batch_normalization,
+        batch_normalized_images,
+    )
 }
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfflows.bijectors.actnorm import channel_moments
 from tfflows.bijectors.flow_step import FlowStep
+from tfflows.bijectors.shapes import without_padding
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -99,7 +100,8 @@ class BatchNormalization(FlowStep):
     def _inverse_and_log_det(
         self, x: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        mean, variance = self.statistics(tf.reshape(x, (-1, x.shape[-1])))
+        rows = tf.reshape(without_padding(x), (-1, x.shape[-1]))
+        mean, variance = self.statistics(rows)
         deviation, log_det = self._deviation_and_log_det(variance, x)
         return (x - mean) / deviation * tf.exp(self.log_scale) + self.shift, log_det
 

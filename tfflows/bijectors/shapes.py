@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import tensorflow as tf
 
 Run = Callable[[tf.Tensor, Any], tuple[tf.Tensor, ...]]
+
+# Of the pass that is being computed: whether its batch was empty; None: it cannot be.
+_is_padding: ContextVar[tf.Tensor | None] = ContextVar("is_padding", default=None)
 
 
 def event_shape(
@@ -109,11 +113,12 @@ def on_one_batch_axis(
 def never_empty(run: Run) -> Run:
     """`run` with a row of zeros in place of an empty batch, and no row back.
 
-    oneDNN's convolutions give an empty batch the channels of their input.
+    oneDNN's convolutions give an empty batch the channels of their input. Inside,
+    `without_padding` tells such a row from data.
     """
 
     def padded(value: tf.Tensor, context: Any) -> tuple[tf.Tensor, ...]:
-        if value.shape[0]:
+        if value.shape[0] or _is_padding.get() is not None:
             return run(value, context)
         rows = tf.shape(value)[0]
         missing = tf.maximum(1 - rows, 0)
@@ -123,10 +128,22 @@ def never_empty(run: Run) -> Run:
             zeros = tf.zeros([missing, *part.shape[1:]], part.dtype)
             return tf.concat([part, zeros], axis=0)
 
-        outputs = run(pad(value), None if context is None else pad(context))
+        token = _is_padding.set(tf.equal(rows, 0))
+        try:
+            outputs = run(pad(value), None if context is None else pad(context))
+        finally:
+            _is_padding.reset(token)
         return tuple(output[:rows] for output in outputs)
 
     return padded
+
+
+def without_padding(value: tf.Tensor) -> tf.Tensor:
+    """The rows `[B, ...]` that are data: none where they stand for an empty batch."""
+    is_padding = _is_padding.get()
+    if is_padding is None:
+        return value
+    return value[: tf.where(is_padding, 0, tf.shape(value)[0])]
 
 
 def _restore(output: tf.Tensor, batch: tf.Tensor, static: tf.TensorShape) -> tf.Tensor:
