@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tfflows.export.flow_json import FLOW_JSON, read_description
+from tfflows.export.served_names import VERSION, served_folders, served_name
 from tfflows.export.warmup import BATCH_SIZES
 
 _TEMPLATES = Path(__file__).parent / "deploy"
@@ -69,21 +70,14 @@ def write_deployment(directory: str | os.PathLike) -> Path:
     return folder
 
 
-def served_name(directory: str | os.PathLike) -> str:
-    """The name that an exported model is served by: that of its folder.
-
-    What is no letter, digit, `_`, `.` or `-` becomes `_`.
-    """
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", Path(directory).resolve().name)
-
-
 def _find(directory: Path) -> tuple[str, list[Served]]:
     """The model's title, and what is to be served: it, or each of its signatures."""
-    base, versions = served_name(directory), _versions(directory)
-    served = [Served(base, "", versions)] if versions else []
-    if not served:
-        split = {path.name: _versions(path) for path in sorted(directory.glob("*/"))}
-        served = [Served(f"{base}_{k}", f"/{k}", v) for k, v in split.items() if v]
+    folders = served_folders(directory) if directory.is_dir() else {}
+    served = [
+        Served(name, "" if folder == directory else f"/{folder.name}", versions)
+        for name, folder in folders.items()
+        if (versions := _versions(folder))
+    ]
     if not served:
         raise FileNotFoundError(
             f"expected the folder of an exported model, got {directory}: no version "
@@ -97,7 +91,7 @@ def _versions(folder: Path) -> list[int]:
     found = [
         int(path.parent.parent.name)
         for path in folder.glob(f"*/{FLOW_JSON}")
-        if re.fullmatch(r"[1-9]\d*", path.parent.parent.name)
+        if VERSION.fullmatch(path.parent.parent.name)
     ]
     return sorted(found)[-_MOST_VERSIONS:]
 

@@ -10,9 +10,6 @@ carries what is not finite as the bare tokens NaN, Infinity and -Infinity, as th
 
 from __future__ import annotations
 
-import base64
-import binascii
-import itertools
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
@@ -20,14 +17,9 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from tfflows.export.c_api import Signature, TensorInfo
+from tfflows.export.json_arrays import Arrays, BadRequestError, to_array, to_lists
 
 DEFAULT = "serving_default"
-
-Arrays = dict[str, np.ndarray]
-
-
-class BadRequestError(ValueError):
-    """A request that does not follow the rules; its text is for the client."""
 
 
 class Request(NamedTuple):
@@ -64,11 +56,36 @@ def read_request(body: bytes, signatures: Mapping[str, Signature]) -> Request:
     if ("instances" in document) == ("inputs" in document):
         raise BadRequestError("Expecting one of 'inputs' or 'instances' keys to exist")
     rows = "instances" in document
-    values = (_columns if rows else _named)(
-        document["instances" if rows else "inputs"], infos
-    )
-    arrays = {key: _array(key, values[key], info) for key, info in infos.items()}
+    try:
+        values = (_columns if rows else _named)(
+            document["instances" if rows else "inputs"], infos
+        )
+        arrays = {key: to_array(key, values[key], info) for key, info in infos.items()}
+    except BadRequestError as error:
+        hint = columns_hint(name, infos) if rows else ""
+        raise BadRequestError(f"{error}{hint}") from None
     return Request(name, arrays, rows)
+
+
+def columns_hint(name: str, infos: Mapping[str, TensorInfo]) -> str:
+    """What to add to the error of a request in rows: whether columns are due.
+
+    Args:
+      name: Name of the signature.
+      infos: Its inputs.
+
+    Returns:
+      A request to copy, where inputs are scalars, which no rows can carry; or nothing.
+    """
+    scalars = sorted(key for key, info in infos.items() if not info.shape)
+    if not scalars:
+        return ""
+    inputs = {key: _ones(info) for key, info in infos.items()}
+    request = json.dumps({"signature_name": name, "inputs": inputs})
+    return (
+        f"; rows ('instances') have a batch axis, and {', '.join(scalars)} of {name} "
+        f"have none: ask columns, as in {request}"
+    )
 
 
 def write_reply(outputs: Arrays, rows: bool) -> bytes:
@@ -83,7 +100,7 @@ def write_reply(outputs: Arrays, rows: bool) -> bytes:
             raise BadRequestError(
                 f"outputs have no common batch size: {sizes}; ask columns"
             )
-    lists = {name: _jsonable(name, array) for name, array in outputs.items()}
+    lists = {name: to_lists(name, array) for name, array in outputs.items()}
     answer: Any = lists
     if len(lists) == 1:
         (answer,) = lists.values()
@@ -157,91 +174,8 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() != {"b64"}
 
 
-def _array(name: str, value: Any, info: TensorInfo) -> np.ndarray:
-    try:
-        shape, leaves = _flatten(value)
-        return _convert(leaves, info.dtype).reshape(shape)
-    except BadRequestError as error:
-        raise BadRequestError(f"input {name}: {error}") from None
-
-
-def _flatten(value: Any) -> tuple[list[int], list]:
-    """Returns the shape of nested lists, and what lies in them."""
-    shape: list[int] = []
-    level = [value]
-    while level and list in (kinds := set(map(type, level))):
-        sizes = set(map(len, level)) if len(kinds) == 1 else set()
-        if len(sizes) != 1:
-            raise BadRequestError(
-                f"Encountered list at unexpected size or level: {len(shape)}; expected "
-                "lists of one length at each level"
-            )
-        shape.append(sizes.pop())
-        level = list(itertools.chain.from_iterable(level))
-    return shape, level
-
-
-def _convert(leaves: list, dtype: str) -> np.ndarray:
-    # type() rather than isinstance: true is no int here.
-    kinds = set(map(type, leaves))
-    if dtype == "string":
-        return np.array([_text(leaf) for leaf in leaves], np.bytes_)
-    allowed: dict[str, set[type]] = {
-        "bool": {bool},
-        "float32": {int, float},
-        "float64": {int, float},
-    }
-    if strange := kinds - allowed.get(dtype, {int}):
-        names = ", ".join(sorted(kind.__name__ for kind in strange))
-        raise BadRequestError(
-            f"JSON Value of type {names} is not of expected type: {dtype}"
-        )
-    if dtype.startswith("float"):
-        return _floats(leaves, np.dtype(dtype))
-    if dtype != "bool":
-        limits = np.iinfo(dtype)
-        for leaf in (min(leaves, default=0), max(leaves, default=0)):
-            if not limits.min <= leaf <= limits.max:
-                raise BadRequestError(
-                    f"JSON Value: {leaf} is not of expected type: {dtype}"
-                )
-    return np.array(leaves, dtype)
-
-
-def _floats(leaves: list, dtype: np.dtype) -> np.ndarray:
-    exact = 2 ** (np.finfo(dtype).nmant + 1) - 1
-    for leaf in leaves:
-        if type(leaf) is int and abs(leaf) > exact:
-            raise BadRequestError(
-                f"Cannot convert JSON value to {dtype} without loss of precision"
-            )
-    with np.errstate(over="ignore"):
-        array = np.array(leaves, np.float64).astype(dtype)
-    if not np.isfinite(array).all():  # 1e999 is read as infinity
-        raise BadRequestError(
-            f"Cannot convert JSON value to {dtype} without loss of precision: too large"
-        )
-    return array
-
-
-def _text(leaf: Any) -> bytes:
-    if isinstance(leaf, str):
-        return leaf.encode()
-    try:
-        return base64.b64decode(leaf["b64"], validate=True)
-    except (TypeError, KeyError, ValueError, binascii.Error):
-        raise BadRequestError(
-            "expected a string, or base64 in an object of b64"
-        ) from None
-
-
-def _jsonable(name: str, array: np.ndarray) -> Any:
-    if array.dtype.kind != "S":
-        return array.tolist()
-    binary = name.endswith("_bytes")
-    flat = [
-        {"b64": base64.b64encode(text).decode()} if binary else text.decode()
-        for text in array.ravel().tolist()
-    ]
-    # numpy nests the texts again in the array's shape.
-    return np.array(flat, object).reshape(array.shape).tolist()
+def _ones(info: TensorInfo) -> Any:
+    shape = [max(size, 1) for size in info.shape]
+    if info.dtype == "string":
+        return np.full(shape, "text").tolist()
+    return np.ones(shape, info.dtype).tolist()

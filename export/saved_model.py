@@ -8,13 +8,13 @@ from pathlib import Path
 
 import keras
 
-from tfflows.export.deployment import served_name
 from tfflows.export.description import Provenance, describe, write_description
 from tfflows.export.endpoints import Endpoint
 from tfflows.export.errors import ExportError
 from tfflows.export.info import info_endpoint
 from tfflows.export.lint import Finding, lint
 from tfflows.export.model_card import model_card
+from tfflows.export.served_names import served_name
 from tfflows.export.signatures import flow_endpoints
 from tfflows.export.trial import try_out
 from tfflows.export.vae_signatures import vae_endpoints
@@ -98,7 +98,7 @@ def export_saved_model(
             _write({name: endpoints[name] for name in chosen}, path)
             _require_no_findings(lint(path, str(version)))
             values = write_description(description, path, default=chosen[0])
-            served = served_name(directory) + (f"_{chosen[0]}" if split else "")
+            served = served_name(directory, chosen[0] if split else None)
             card = model_card(values, served)
             (path / _MODEL_CARD).write_text(card, encoding="utf-8")
         if verify:

@@ -15,12 +15,14 @@ bad rows with the reasons, and summary.json, which is also the last line printed
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 
 from absl import app, flags, logging
 
-FLAGS = flags.FlagValues()
+from tfflows.export import command_line
+from tfflows.export.command_line import UsageError
+
+FLAGS = command_line.new_flags()
 _STRINGS = {
     "export_dir": "Folder of tfflows-export: of all versions (the newest is taken), "
     "or of one.",
@@ -47,14 +49,6 @@ flags.DEFINE_enum(
 flags.DEFINE_integer(
     "batch_size", 1024, "Most rows that the model gets at once.", 1, flag_values=FLAGS
 )
-flags.DEFINE_boolean("help", False, "Shows this help.", flag_values=FLAGS)
-
-_RUN_ERROR = 1
-_USAGE_ERROR = 2
-
-
-class _UsageError(ValueError):
-    """A wrong command line."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -69,8 +63,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         summary = _score(argv[1:])
     except (ValueError, OSError, RuntimeError, ImportError) as error:
-        print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
-        return _USAGE_ERROR if isinstance(error, _UsageError) else _RUN_ERROR
+        return command_line.report(error)
     print(json.dumps(summary))
     return 0
 
@@ -78,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
 def _score(beam_args: Sequence[str]) -> dict[str, int]:
     missing = [f"--{name}" for name in _STRINGS if not FLAGS[name].value]
     if missing:
-        raise _UsageError(f"expected {', '.join(missing)}")
+        raise UsageError(f"expected {', '.join(missing)}")
     input_format = FLAGS.format or _by_ending(FLAGS.input)
     try:
         from tfflows.export.score_pipeline import score
@@ -101,7 +94,7 @@ def _by_ending(path: str) -> str:
     for name in _FORMATS:
         if path.endswith((f".{name}", f".{name}.gz")):
             return name
-    raise _UsageError(
+    raise UsageError(
         f"expected --format of {', '.join(_FORMATS)}, or an --input that ends so, got "
         f"{path}"
     )
@@ -117,22 +110,9 @@ def parse(line: Sequence[str]) -> list[str]:
       The program's name, and what follows `--`.
     """
     end = line.index("--") if "--" in line else len(line)
-    FLAGS.unparse_flags()
-    try:
-        rest = FLAGS(line[:end])
-        if rest[1:]:
-            raise flags.Error(
-                f"expected only flags, got {' '.join(rest[1:])}; Beam's follow --"
-            )
-    except flags.Error as error:
-        print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
-        sys.exit(_USAGE_ERROR)
-    flags.FLAGS.mark_as_parsed()
+    program = command_line.parse(FLAGS, line[:end], __doc__, "; Beam's follow --")
     logging.set_verbosity(logging.ERROR)  # absl would show all that Beam notes
-    if FLAGS.help:
-        print(f"{__doc__}\n{FLAGS.get_help()}")
-        sys.exit(0)
-    return [line[0], *line[end + 1 :]]
+    return [*program, *line[end + 1 :]]
 
 
 def run() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,15 +17,19 @@ from pathlib import Path
 from absl import app as absl_app
 from absl import flags
 
-from tfflows.export.c_api import SavedModel
+from tfflows.export import command_line
+from tfflows.export.command_line import UsageError
 from tfflows.export.served_model import ServedModel
+from tfflows.export.served_names import served_folders
+from tfflows.export.warmup import load_warm
 
-FLAGS = flags.FlagValues()
+FLAGS = command_line.new_flags()
 flags.DEFINE_multi_string(
     "export_dir",
     [],
-    "Folder of all versions of a model, as tfflows-export writes it. Its name is the "
-    "model's; may be repeated.",
+    "Folder of all versions of a model, as tfflows-export writes it; may be repeated. "
+    "Its name is the model's; with --split there is a model FOLDER_SIGNATURE for each "
+    "signature.",
     flag_values=FLAGS,
 )
 flags.DEFINE_string("host", "127.0.0.1", "Address to listen on.", flag_values=FLAGS)
@@ -46,14 +49,6 @@ flags.DEFINE_float(
     0.01,
     flag_values=FLAGS,
 )
-flags.DEFINE_boolean("help", False, "Shows this help.", flag_values=FLAGS)
-
-_USAGE_ERROR = 2
-_RUN_ERROR = 1
-
-
-class _UsageError(ValueError):
-    """A wrong command line."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -68,50 +63,45 @@ def main(argv: Sequence[str]) -> int:
     del argv
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        _serve(_models(FLAGS.export_dir))
-    except (_UsageError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return _USAGE_ERROR if isinstance(error, _UsageError) else _RUN_ERROR
+        _serve(models(FLAGS.export_dir))
+    except (UsageError, OSError, ImportError) as error:
+        return command_line.report(error)
     return 0
 
 
 def run() -> None:
     """Runs the binary."""
-    absl_app.run(main, flags_parser=_parse)
+    absl_app.run(main, flags_parser=parse)
 
 
-def _parse(argv: Sequence[str]) -> list[str]:
-    try:
-        rest = FLAGS(argv)
-        if rest[1:]:
-            raise flags.Error(f"expected only flags, got {' '.join(rest[1:])}")
-    except flags.Error as error:
-        print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
-        sys.exit(_USAGE_ERROR)
-    flags.FLAGS.mark_as_parsed()
-    if FLAGS.help:
-        print(f"{__doc__}\n{FLAGS.get_help()}")
-        sys.exit(0)
-    return rest
+def parse(line: Sequence[str]) -> list[str]:
+    """Parses a command line; ends the process after --help or an error."""
+    return command_line.parse(FLAGS, line, __doc__)
 
 
-def _models(folders: Sequence[str]) -> dict[str, ServedModel]:
+def models(folders: Sequence[str]) -> dict[str, ServedModel]:
+    """The models in folders of exports, by the names that they are served by.
+
+    Raises:
+      UsageError: A folder is none of an export, or two have one name.
+    """
     if not folders:
-        raise _UsageError("expected --export_dir, a folder of tfflows-export")
-    models: dict[str, ServedModel] = {}
+        raise UsageError("expected --export_dir, a folder of tfflows-export")
+    found: dict[str, ServedModel] = {}
     for folder in folders:
         path = Path(folder).resolve()
         if (path / "saved_model.pb").exists():
-            raise _UsageError(
+            raise UsageError(
                 f"expected the folder of all versions, got one version, {path}: "
                 f"take --export_dir={path.parent}"
             )
         if not path.is_dir():
-            raise _UsageError(f"expected a folder of tfflows-export, got {path}")
-        if path.name in models:
-            raise _UsageError(f"expected folders of other names, got {path.name} twice")
-        models[path.name] = ServedModel(path.name, path, SavedModel)
-    return models
+            raise UsageError(f"expected a folder of tfflows-export, got {path}")
+        for name, versions in served_folders(path).items():
+            if name in found:
+                raise UsageError(f"expected folders of other names, got {name} twice")
+            found[name] = ServedModel(name, versions, load_warm)
+    return found
 
 
 def _serve(models: dict[str, ServedModel]) -> None:

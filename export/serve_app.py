@@ -6,21 +6,24 @@ those it makes of TensorFlow's codes; 413 for what is over a limit is our own.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from tfflows.export import rest_json
 from tfflows.export.c_api import CApiError, Signature, TensorInfo
+from tfflows.export.c_api.library import INVALID_ARGUMENT
+from tfflows.export.json_arrays import BadRequestError
 from tfflows.export.served_model import ServedModel, VersionNotFoundError
 
 # HTTP statuses of TensorFlow's codes, as TF Serving chooses them.
-_STATUSES = {3: 400, 9: 400, 11: 400, 5: 404, 8: 429, 12: 501, 14: 503}
+_STATUSES = {INVALID_ARGUMENT: 400, 9: 400, 11: 400, 5: 404, 8: 429, 12: 501, 14: 503}
 _DTYPES = {"float32": "DT_FLOAT", "float64": "DT_DOUBLE", "bool": "DT_BOOL"}
 
 
@@ -77,9 +80,10 @@ def _add_errors(app: FastAPI) -> None:
     def add(kind: type[Exception], status: int) -> None:
         app.add_exception_handler(kind, lambda _, error: _error(status, str(error)))
 
-    add(rest_json.BadRequestError, 400)
+    add(BadRequestError, 400)
     add(VersionNotFoundError, 404)
     add(TooLargeError, 413)
+    add(ClientDisconnect, 400)  # in the middle of a request: nobody reads the answer
 
     @app.exception_handler(CApiError)
     def runtime(request: Request, error: CApiError) -> Response:
@@ -87,7 +91,9 @@ def _add_errors(app: FastAPI) -> None:
 
 
 def _error(status: int, text: str) -> Response:
-    return JSONResponse({"error": text}, status)
+    # Not JSONResponse, which fails on half of a surrogate pair, "\ud800", in a name.
+    body = json.dumps({"error": text})
+    return Response(body, status, media_type="application/json")
 
 
 def _model(models: Mapping[str, ServedModel], name: str) -> ServedModel:
@@ -98,9 +104,7 @@ def _model(models: Mapping[str, ServedModel], name: str) -> ServedModel:
 
 def _number(version: str) -> int | None:
     if version and not (version.isascii() and version.isdecimal()):
-        raise rest_json.BadRequestError(
-            f"Failed to convert version: {version} to numeric."
-        )
+        raise BadRequestError(f"Failed to convert version: {version} to numeric.")
     return int(version[:20]) if version else None
 
 
@@ -117,7 +121,14 @@ def _predict(model: ServedModel, version: int | None, body: bytes, batch: int) -
     with model.use(version) as loaded:
         request = rest_json.read_request(body, loaded.signatures)
         _check_batch(request.inputs, batch)
-        outputs = loaded.run(request.signature, request.inputs)
+        try:
+            outputs = loaded.run(request.signature, request.inputs)
+        except CApiError as error:
+            signature = loaded.signatures[request.signature]
+            hint = rest_json.columns_hint(request.signature, signature.inputs)
+            if error.code != INVALID_ARGUMENT or not request.rows or not hint:
+                raise
+            raise BadRequestError(f"{error.message}{hint}") from error
     return rest_json.write_reply(outputs, request.rows)
 
 

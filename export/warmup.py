@@ -4,15 +4,21 @@ A signature's first call takes a hundred times as long as the next ones. TensorF
 Serving replays `assets.extra/tf_serving_warmup_requests` when it loads a version, and
 lets it answer only afterwards; a record that fails makes the version fail, so each is
 run before it is written. The file is a TFRecord of `PredictionLog` messages.
+`load_warm` does as the server.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.framework import tensor_pb2
+
+from tfflows.export.c_api import SavedModel
+from tfflows.export.c_api.meta_graph import fields
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 BATCH_SIZES = (1, 8, 64)
@@ -73,11 +79,64 @@ def write_warmup(saved_model: Path, records: Iterable[bytes]) -> None:
             writer.write(record)
 
 
-def _message(*fields: tuple[int, bytes]) -> bytes:
+def read_warmup(saved_model: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Yields signature and inputs of the predictions in a SavedModel's file, if any.
+
+    Raises:
+      ValueError: Not a file of records.
+    """
+    path = saved_model / WARMUP_FILE
+    records = tf.data.TFRecordDataset(str(path)) if path.exists() else ()
+    try:
+        for record in records:
+            log = dict(fields(record.numpy()))
+            if _LOG_PREDICT in log:
+                yield _read_request(dict(fields(log[_LOG_PREDICT]))[_PREDICT_REQUEST])
+    except (tf.errors.OpError, LookupError, DecodeError) as error:
+        raise ValueError(f"expected records of requests in {path}: {error}") from error
+
+
+def load_warm(directory: str) -> SavedModel:
+    """Loads a SavedModel by the C API and sends it its warm-up requests.
+
+    As in TensorFlow Serving, at most `MOST_RECORDS` are allowed, and one that fails
+    makes the whole fail. (That server replays other requests than predictions too.)
+
+    Raises:
+      OSError, ValueError, c_api.CApiError: It does not load, or not answer.
+    """
+    model = SavedModel(directory)
+    try:
+        for number, request in enumerate(read_warmup(Path(directory))):
+            if number == MOST_RECORDS:
+                raise ValueError(f"expected at most {MOST_RECORDS} warm-up requests")
+            model.run(*request)
+    except Exception:
+        model.close()
+        raise
+    return model
+
+
+def _read_request(request: bytes) -> tuple[str, dict[str, np.ndarray]]:
+    signature, inputs = "", {}
+    for number, value in fields(request):
+        item = dict(fields(value)) if number in (_REQUEST_SPEC, _REQUEST_INPUTS) else {}
+        if number == _REQUEST_SPEC:
+            signature = item.get(_SPEC_SIGNATURE, b"").decode()
+        elif number == _REQUEST_INPUTS:
+            proto = tensor_pb2.TensorProto.FromString(item[_ENTRY_VALUE])
+            array = tf.make_ndarray(proto)
+            is_text = array.dtype == object
+            name = item[_ENTRY_KEY].decode()
+            inputs[name] = array.astype(np.bytes_) if is_text else array
+    return signature or "serving_default", inputs
+
+
+def _message(*contents: tuple[int, bytes]) -> bytes:
     """A protocol buffer message of fields that are messages or strings."""
     return b"".join(
         _varint(number << 3 | 2) + _varint(len(content)) + content
-        for number, content in fields
+        for number, content in contents
     )
 
 

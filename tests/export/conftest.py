@@ -68,7 +68,8 @@ class Export(NamedTuple):
 
 def trained_like(flow, data, context=None):
     """Initialises a flow and moves its weights from where they start."""
-    flow.initialize(data, context)
+    if data is not None:
+        flow.initialize(data if context is None else {"x": data, "context": context})
     for seed, weight in enumerate(flow.trainable_variables):
         noise = tf.random.stateless_normal(weight.shape, [seed, 0], stddev=0.05)
         weight.assign_add(tf.cast(noise, weight.dtype))

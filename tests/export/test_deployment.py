@@ -21,6 +21,7 @@ def version(folder, number, model="realnvp"):
     extra = folder / str(number) / "assets.extra"
     extra.mkdir(parents=True)
     (extra / "flow.json").write_text(json.dumps({"model": model}))
+    (folder / str(number) / "saved_model.pb").touch()
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from tests.export.conftest import try_out
-from tests.export.test_warmup import read, records
 from tfflows import zoo
 from tfflows.export import export_saved_model
 from tfflows.export.c_api_client import CApiWorker
 from tfflows.export.deployment import write_deployment
 from tfflows.export.lint import lint
+from tfflows.export.warmup import read_warmup
 
 pytestmark = pytest.mark.large
 # Larger models are exported with fewer and narrower layers, on events of their shape.
@@ -59,7 +59,7 @@ def test_other_versions_of_tensorflow_answer_the_same(export, worker, library):
     try_out(export)  # for the requests
     with CApiWorker(library) as other:
         assert other.signatures(export.path) == worker.signatures(export.path)
-        for signature, inputs in map(read, records(export.path)):
+        for signature, inputs in read_warmup(export.path):
             found = other.run(export.path, signature, inputs)
             for name, value in worker.run(export.path, signature, inputs).items():
                 if value.dtype.kind != "f":

@@ -7,7 +7,8 @@ import pytest
 
 from tfflows.export import rest_json
 from tfflows.export.c_api import Signature, TensorInfo
-from tfflows.export.rest_json import BadRequestError, read_request, write_reply
+from tfflows.export.json_arrays import BadRequestError
+from tfflows.export.rest_json import read_request, write_reply
 
 
 def info(dtype, *shape):
@@ -114,6 +115,7 @@ def test_what_is_refused(body, message):
         ("text", [1], "expected a string, or base64"),
         ("text", [{"b64": "?"}], "expected a string, or base64"),
         ("text", [{"b64": 1}], "expected a string, or base64"),
+        ("text", ["\ud800"], "expected a string, or base64"),
     ],
 )
 def test_what_rows_refuse(signature, values, message):

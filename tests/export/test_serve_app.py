@@ -79,8 +79,9 @@ def draw(number, temperature=1.0):
         (rows("sample", {"seed": [1, 2]}), 400, "keys must be equal to"),
         (rows("sample", {"seed": [1], "temperature": 1}), 400, "not compatible"),
         (rows("sample", {"seed": [1, 2], "temperature": -1}), 400, "expected|>= 0"),
-        (rows("sample_n", {}), 400, "keys must be equal to"),
+        (rows("sample_n", {}), 400, "keys must be equal to.*num_samples.*ask columns"),
         (rows("unknown", 1), 400, '"unknown" not found in signature def'),
+        (rows("\ud800", 1), 400, "not found in signature def"),
         ({"inputs": {"x": []}}, 400, "not compatible with expected"),
         (draw(2.0), 400, "not of expected type: int32"),
         (draw(-1), 400, "expected|>= 0"),
@@ -95,6 +96,17 @@ def test_a_bad_request_is_refused(url, body, code, message):
     assert (found, list(answer)) == (code, ["error"])
     assert re.search(message, answer["error"]), answer
     assert post(url, draw(20))[0] == 200  # and the server goes on
+
+
+def test_a_refusal_of_rows_has_columns_to_copy(url):
+    inputs = {"num_samples": 2, "seed": [1, 2], "temperature": 1.0}
+    code, answer = post(url, rows("sample_n", inputs))
+    assert code == 400
+    advice = "num_samples, temperature of sample_n have none: ask columns, as in "
+    _, request = answer["error"].split(advice)
+    code, answer = post(url, request)
+    assert code == 200
+    assert set(answer["outputs"]) == {"x", "log_prob"}
 
 
 def test_a_body_without_a_length_is_cut_off_as_well(url):

@@ -1,0 +1,114 @@
+"""Values in JSON made arrays, and arrays made values, as TensorFlow Serving does."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import itertools
+from typing import Any
+
+import numpy as np
+
+from tfflows.export.c_api import TensorInfo
+
+Arrays = dict[str, np.ndarray]
+
+
+class BadRequestError(ValueError):
+    """A request that does not follow the rules; its text is for the client."""
+
+
+def to_array(name: str, value: Any, info: TensorInfo) -> np.ndarray:
+    """Makes an input of nested lists; no number is converted with a loss.
+
+    Raises:
+      BadRequestError: They are no array of its dtype.
+    """
+    try:
+        shape, leaves = _flatten(value)
+        return _convert(leaves, info.dtype).reshape(shape)
+    except BadRequestError as error:
+        raise BadRequestError(f"input {name}: {error}") from None
+
+
+def _flatten(value: Any) -> tuple[list[int], list]:
+    """Returns the shape of nested lists, and what lies in them."""
+    shape: list[int] = []
+    level = [value]
+    while level and list in (kinds := set(map(type, level))):
+        sizes = set(map(len, level)) if len(kinds) == 1 else set()
+        if len(sizes) != 1:
+            raise BadRequestError(
+                f"Encountered list at unexpected size or level: {len(shape)}; expected "
+                "lists of one length at each level"
+            )
+        shape.append(sizes.pop())
+        level = list(itertools.chain.from_iterable(level))
+    return shape, level
+
+
+def _convert(leaves: list, dtype: str) -> np.ndarray:
+    # type() rather than isinstance: true is no int here.
+    kinds = set(map(type, leaves))
+    if dtype == "string":
+        return np.array([_text(leaf) for leaf in leaves], np.bytes_)
+    allowed: dict[str, set[type]] = {
+        "bool": {bool},
+        "float32": {int, float},
+        "float64": {int, float},
+    }
+    if strange := kinds - allowed.get(dtype, {int}):
+        names = ", ".join(sorted(kind.__name__ for kind in strange))
+        raise BadRequestError(
+            f"JSON Value of type {names} is not of expected type: {dtype}"
+        )
+    if dtype.startswith("float"):
+        return _floats(leaves, np.dtype(dtype))
+    if dtype != "bool":
+        limits = np.iinfo(dtype)
+        for leaf in (min(leaves, default=0), max(leaves, default=0)):
+            if not limits.min <= leaf <= limits.max:
+                raise BadRequestError(
+                    f"JSON Value: {leaf} is not of expected type: {dtype}"
+                )
+    return np.array(leaves, dtype)
+
+
+def _floats(leaves: list, dtype: np.dtype) -> np.ndarray:
+    exact = 2 ** (np.finfo(dtype).nmant + 1) - 1
+    for leaf in leaves:
+        if type(leaf) is int and abs(leaf) > exact:
+            raise BadRequestError(
+                f"Cannot convert JSON value to {dtype} without loss of precision"
+            )
+    with np.errstate(over="ignore"):
+        array = np.array(leaves, np.float64).astype(dtype)
+    if not np.isfinite(array).all():  # 1e999 is read as infinity
+        raise BadRequestError(
+            f"Cannot convert JSON value to {dtype} without loss of precision: too large"
+        )
+    return array
+
+
+def _text(leaf: Any) -> bytes:
+    try:
+        if isinstance(leaf, str):
+            return leaf.encode()
+        return base64.b64decode(leaf["b64"], validate=True)
+    except (TypeError, KeyError, ValueError, binascii.Error):
+        raise BadRequestError(
+            "expected a string, or base64 in an object of b64"
+        ) from None
+
+
+def to_lists(name: str, array: np.ndarray) -> Any:
+    """Makes nested lists of an output; binary (`..._bytes`) is base64."""
+    if array.dtype.kind != "S":
+        return array.tolist()
+    binary = name.endswith("_bytes")
+    flat = [
+        {"b64": base64.b64encode(text).decode()} if binary else text.decode()
+        for text in array.ravel().tolist()
+    ]
+    # numpy nests the texts again in the array's shape.
+    return np.array(flat, object).reshape(array.shape).tolist()
