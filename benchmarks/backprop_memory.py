@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -51,12 +50,20 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
         times.append(time.perf_counter() - start)
         cpu_times.append(time.process_time() - cpu_start)
     return {
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak": peak_memory(),
         "first": times[0],
         "seconds": statistics.median(times[2:]),
         "cpu_seconds": statistics.median(cpu_times[2:]),
         "loss": loss,
     }
+
+
+def peak_memory() -> float:
+    """The most memory that this process has had, in MiB."""
+    # Linux's ru_maxrss begins with that of the process that started this one.
+    with open("/proc/self/status") as status:
+        line = next(line for line in status if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
 
 
 def in_process(options: argparse.Namespace, **changes: object) -> dict[str, float]:

@@ -69,8 +69,15 @@ class TracedStep(RecomputableStep):
 
     def __init__(self, step: FlowStep) -> None:
         super().__init__(step)
-        self._run = tf.function(super().run, autograph=False)
-        self._pull_back = tf.function(super().pull_back, autograph=False)
+        plain = RecomputableStep(step)
+        self._run = tf.function(plain.run, autograph=False)
+        # Not to be inlined: then all that a call holds is freed when it returns. Of
+        # inlined ones a value a step was seen to live until the end of the whole pass.
+        self._pull_back = tf.function(
+            plain.pull_back,
+            autograph=False,
+            experimental_attributes={"_noinline": True},
+        )
 
     def run(self, *args: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """As of `PureStep`."""
