@@ -25,10 +25,11 @@ from tfflows.export.errors import ConversionRefusedError, ExportError
 CONVERTED = ("log_prob", "encode", "decode")
 _TOLERANCE = 1e-4  # of the largest magnitude of an output, or of 1
 _DRAWS = "it draws: send noise of your own through decode"
+_POSTERIOR = "it draws from the posterior: ask the SavedModel"
 _NOT_CONVERTED = {
     "sample": _DRAWS,
     "sample_n": _DRAWS,
-    "elbo": "it draws from the posterior: ask the SavedModel",
+    "elbo": _POSTERIOR,
     "score": "the converters know no gradients: difference log_prob, or ask the "
     "SavedModel",
     "interpolate": "encode both images, mix their latents, and decode",
@@ -105,7 +106,8 @@ def convert_saved_model(
             try:
                 draft.write_bytes(kind.make(path, name, functions[name]))
             except ConversionRefusedError as error:
-                refused[name] = str(error)
+                draws = "seed" in functions[name].structured_input_signature[1]
+                refused[name] = f"{error}; {_POSTERIOR}" if draws else str(error)
                 continue
             inputs = example_inputs(path, functions, name)
             _compare(name, draft, kind, functions[name], inputs)

@@ -33,6 +33,8 @@ def make(saved_model: Path, signature: str, function: Any) -> bytes:
     except Exception as error:  # the converter's own class is not public
         ops = re.search(r"(TF Select|Custom) ops: (.*)", str(error))
         reason = f"no built-in op for {ops[2]}" if ops else str(error).split("\n")[0]
+        if "does not dominate this use" in str(error):
+            reason = "its converter fails on loops over elements; ONNX has them"
         raise ConversionRefusedError(f"TFLite: {reason}") from error
 
 

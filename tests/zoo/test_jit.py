@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
 
 import tfflows
+from tests.small_twin import small_twin
 from tfflows import zoo
 from tfflows.data.density_sets import DENSITY_SETS
 
-SMALL = {
-    "num_couplings": 2,
-    "num_prior_couplings": 2,
-    "num_layers": 2,
-    "num_flows": 2,
-    "num_steps": 1,
-    "num_levels": 2,
-    "num_blocks": 1,
-    "num_columns": 4,
-    "num_reflections": 2,
-    "latent_dim": 4,
-    "width": 8,
-    "hidden_units": (8,),
-    "flow_units": (8,),
-}
 NAMES = sorted(
     {
         zoo.describe(name).family: name
@@ -41,8 +25,7 @@ NAMES = sorted(
 def losses(name, jit_compile):
     keras.utils.set_random_seed(0)
     config = zoo.get_config(name)
-    fields = {field.name for field in dataclasses.fields(config.model)}
-    model = zoo.create(name, **{k: v for k, v in SMALL.items() if k in fields})
+    model = small_twin(name)
     source = tfflows.data.load(
         config.data.name, label_as_context=config.data.label_as_context
     )
