@@ -14,7 +14,11 @@ import tensorflow as tf
 from tfflows.training.averaging import WeightAverage
 from tfflows.training.checkpoints import CheckpointFolder
 from tfflows.training.preemption import Termination
-from tfflows.training.strategies import is_chief, is_multi_worker
+from tfflows.training.strategies import (
+    is_chief,
+    is_multi_worker,
+    mean_over_workers,
+)
 
 BEST = "best"
 LAST = "last"
@@ -39,7 +43,8 @@ class CheckpointCallback(keras.callbacks.Callback):
       keep: Number of last checkpoints to keep.
       every_steps: Steps from one saving to the next, besides the ends of epochs; None:
         only these.
-      termination: If SIGTERM was caught, the state is saved after the running batch.
+      termination: If SIGTERM was caught, here or on another worker, the state is saved
+        after the running batch; of many workers each has to give one, or none.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         with strategy.scope():
             model.optimizer.build(model.trainable_variables)
         self._writes, self._shared = is_chief(strategy), is_multi_worker(strategy)
+        self._mean = mean_over_workers(strategy) if self._shared else float
         self._average = WeightAverage(model)
         self._epoch = tf.Variable(0, dtype=tf.int64)
         self._step = tf.Variable(0, dtype=tf.int64)
@@ -171,7 +177,10 @@ class CheckpointCallback(keras.callbacks.Callback):
         self._save_last()
 
     def _stop_if_asked(self) -> None:
-        if self._termination is not None and self._termination.requested:
+        if self._termination is None:
+            return
+        # Of many workers all have to stop after the same step, to wait for none.
+        if self._mean(self._termination.requested) > 0:
             self._average.swap_out()
             self._save_last()
             self._termination.stop()

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import urllib.parse
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -86,6 +87,29 @@ def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
+def mean_over_workers(strategy: tf.distribute.Strategy) -> Callable[[float], float]:
+    """A function that all workers have to call together, each with a number.
+
+    Args:
+      strategy: That of many workers.
+
+    Returns:
+      The function; it returns the mean of the numbers, the same to all workers.
+    """
+
+    def reduced(value: tf.Tensor) -> tf.Tensor:
+        # An argument has no device, and could not be reduced for one.
+        replica = tf.distribute.get_replica_context()
+        return replica.all_reduce("MEAN", tf.identity(value))
+
+    @tf.function
+    def mean(value: tf.Tensor) -> tf.Tensor:
+        results = strategy.run(reduced, args=(value,))
+        return strategy.experimental_local_results(results)[0]
+
+    return lambda value: float(mean(tf.constant(value, tf.float64)).numpy())
+
+
 def require_same_on_all_workers(
     strategy: tf.distribute.Strategy, value: int, what: str
 ) -> None:
@@ -101,16 +125,7 @@ def require_same_on_all_workers(
     """
     if not is_multi_worker(strategy):
         return
-
-    @tf.function
-    def mean() -> tf.Tensor:
-        def reduced() -> tf.Tensor:
-            replica = tf.distribute.get_replica_context()
-            return replica.all_reduce("MEAN", tf.constant(value, tf.float64))
-
-        return strategy.experimental_local_results(strategy.run(reduced))[0]
-
-    found = float(mean().numpy())
+    found = mean_over_workers(strategy)(value)
     if found != value:
         raise ValueError(
             f"expected the same {what} on all workers, got {value} here and {found:g} "
