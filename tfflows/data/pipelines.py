@@ -10,6 +10,9 @@ from tfflows.data.source import DataInfo, DataSource, Examples
 
 # A streamed source shuffles through a buffer of at most this many bytes.
 _SHUFFLE_BUFFER_BYTES = 256 * 2**20
+# The order of so many batches is computed at once: for one at a time, the overhead of
+# its few dozen operations would be felt in the training of small models.
+_STEPS_AT_ONCE = 32
 
 
 class ArraySource(DataSource):
@@ -57,15 +60,22 @@ class ArraySource(DataSource):
     ) -> tf.data.Dataset:
         last = self.num_examples["train"] - 1
 
-        def indices(step: tf.Tensor) -> tf.Tensor:
-            places = step % steps * rows + tf.range(rows, dtype=tf.int64)
+        def indices(first: tf.Tensor) -> tf.Tensor:
+            step = first + tf.range(_STEPS_AT_ONCE, dtype=tf.int64)
+            row = tf.range(rows, dtype=tf.int64)
+            places = (step % steps * rows)[:, tf.newaxis] + row
+            # tf.random.experimental.index_shuffle, which takes one seed only, pads so.
+            keys = tf.pad(_epoch_seed(seed, step // steps), [[0, 0], [0, 1]])
             # A permutation that is computed place by place: any step costs the same.
-            return tf.random.experimental.index_shuffle(
-                places, _epoch_seed(seed, step // steps), max_index=last
+            order = tf.raw_ops.RandomIndexShuffle(
+                index=tf.reshape(places, [-1]),
+                seed=tf.repeat(keys, rows, axis=0),
+                max_index=tf.constant(last, tf.int64),
             )
+            return tf.reshape(order, [_STEPS_AT_ONCE, rows])
 
-        counter = tf.data.Dataset.counter(first_step)
-        return self._gathered("train", counter.map(indices))
+        counter = tf.data.Dataset.counter(first_step, _STEPS_AT_ONCE)
+        return self._gathered("train", counter.map(indices).unbatch())
 
     def _gathered(self, split: str, indices: tf.data.Dataset) -> tf.data.Dataset:
         """Returns the batches of the examples at `indices`, a dataset of [B]."""
@@ -80,7 +90,7 @@ class ArraySource(DataSource):
             context = None if labels is None else tf.gather(labels, index)
             return self._batch(index, tf.gather(x, index), context)
 
-        return indices.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
+        return indices.map(gather)
 
 
 class StreamedSource(DataSource):
@@ -148,9 +158,10 @@ class StreamedSource(DataSource):
 
 
 def _epoch_seed(seed: int, epoch: tf.Tensor) -> tf.Tensor:
-    """The seed of an epoch's order: int32 [2], not negative."""
-    key = random.fold_in(random.as_seed(seed), tf.reshape(epoch, [1]))[0]
-    return tf.bitwise.bitwise_and(key, tf.int32.max)
+    """The seeds of the order of epochs [...]: int32 [..., 2], not negative."""
+    keys = random.fold_in(random.as_seed(seed), tf.reshape(epoch, [-1]))
+    keys = tf.reshape(keys, tf.concat([tf.shape(epoch), [2]], axis=0))
+    return tf.bitwise.bitwise_and(keys, tf.int32.max)
 
 
 def collect(dataset: tf.data.Dataset, size: int, info: DataInfo) -> Examples:

@@ -164,7 +164,10 @@ class DataSource(abc.ABC):
         options.experimental_distribute.auto_shard_policy = (
             tf.data.experimental.AutoShardPolicy.DATA
         )
-        return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
+        # An iterator's end waits until its tuner's thread next wakes, up to a minute
+        # later (TF 2.21), at the end of each `fit` and `evaluate`.
+        options.autotune.enabled = False
+        return dataset.with_options(options).prefetch(2)
 
     def arrays(self, split: str, limit: int | None = None) -> np.ndarray:
         """Returns the examples, in the order of their index, as a read-only array.
