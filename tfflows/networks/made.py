@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfflows.checkpointing import CheckpointsAllWeights
 from tfflows.networks.made_steps import MADESteps
+from tfflows.networks.staircase import StaircaseProduct
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -73,17 +74,18 @@ class MADE(CheckpointsAllWeights, keras.layers.Layer):
         self.size = size = int(input_shape[-1])
         degrees = [np.arange(1, size + 1)]
         degrees += [self._hidden_degrees(units) for units in self.hidden_units]
-        self._masks = [
+        masks = [
             (before[:, np.newaxis] <= after).astype("float32")
             for before, after in itertools.pairwise(degrees)
         ]
         # Strict: an input must not see itself.
         last = (degrees[-1][:, np.newaxis] < degrees[0]).astype("float32")
-        self._masks.append(np.tile(last, (1, self.num_params)))
+        masks.append(np.tile(last, (1, self.num_params)))
+        self._products = [StaircaseProduct(mask) for mask in masks]
         self.degrees = degrees[1:]
         self.kernels, self.biases = [], []
-        for i, mask in enumerate(self._masks):
-            start = "zeros" if i == len(self._masks) - 1 else _masked_glorot(mask)
+        for i, mask in enumerate(masks):
+            start = "zeros" if i == len(masks) - 1 else _masked_glorot(mask)
             self.kernels.append(
                 self.add_weight(shape=mask.shape, initializer=start, name=f"kernel_{i}")
             )
@@ -118,14 +120,15 @@ class MADE(CheckpointsAllWeights, keras.layers.Layer):
     def _preactivate(
         self, layer: int, inputs: tf.Tensor, shift: tf.Tensor | None = None
     ) -> tf.Tensor:
-        outputs = tf.matmul(inputs, self.masked_kernel(layer))
+        kernel = tf.cast(self.kernels[layer], self.compute_dtype)
+        outputs = self._products[layer](inputs, kernel)
         outputs += tf.cast(self.biases[layer], self.compute_dtype)
         return outputs if shift is None else outputs + shift
 
     def masked_kernel(self, layer: int) -> tf.Tensor:
         """The kernel of a layer in the compute dtype, zero where inputs are hidden."""
-        mask = tf.cast(self._masks[layer], self.compute_dtype)
-        return tf.cast(self.kernels[layer], self.compute_dtype) * mask
+        kernel = tf.cast(self.kernels[layer], self.compute_dtype)
+        return self._products[layer].masked(kernel)
 
     def context_shift(self, context: Any) -> tf.Tensor | None:
         """What a context `[B, C]` adds to the first hidden layer; None without one.
