@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.models.fused_adam import fused_adam
 from tfflows.models.replica_sums import sum_over_replicas
 
 _LOSS_SCALE = 2.0**15  # Keras' own, for a loss of one term
@@ -91,12 +92,14 @@ def take_step(
     present = [gradient for gradient in gradients if gradient is not None]
     loss, *present = sum_over_replicas([loss, *map(tf.convert_to_tensor, present)])
     loss_is_finite = tf.math.is_finite(loss)
-    finite = tf.reduce_all([loss_is_finite, *map(_all_finite, present)])
+    # A sum is finite only where all its terms are: one pass, and no tensor of flags.
+    sums = [tf.cast(tf.reduce_sum(gradient), loss.dtype) for gradient in present]
+    finite = tf.reduce_all(tf.math.is_finite(tf.stack([loss, *sums])))
 
     def apply(*gradients_here: tf.Tensor) -> None:
         rest = iter(gradients_here)
         filled = [None if old is None else next(rest) for old in gradients]
-        with _summed_already(optimizer):
+        with _summed_already(optimizer), fused_adam(optimizer):
             optimizer.apply_gradients(zip(filled, weights, strict=True))
 
     if hasattr(optimizer, "dynamic_scale"):  # skips by itself, to find its scale
@@ -111,10 +114,6 @@ def take_step(
 
         _assigning(update, finite, *present)
     return finite, loss_is_finite
-
-
-def _all_finite(tensor: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_all(tf.math.is_finite(tensor))
 
 
 def _assigning(update: Any, flag: tf.Tensor, *values: tf.Tensor) -> None:
