@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: setup demo test test-large lint wheel clean
+.PHONY: setup demo test test-large lint bench wheel clean
 
 setup: .venv/installed
 
@@ -27,9 +27,19 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# tfflows beside its peers, about half an hour on two idle cores.
+bench: setup .venv-peers/installed
+	$(BIN)/python benchmarks/side_by_side/run.py --results peers.json
+	$(BIN)/python benchmarks/side_by_side/report.py peers.json --output_dir .
+
+.venv-peers/installed: benchmarks/peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --requirement benchmarks/peers.txt
+	touch $@
+
 wheel: setup
 	rm -rf build dist
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean:
-	rm -rf .venv build dist demo *.egg-info
+	rm -rf .venv .venv-peers build dist demo *.egg-info

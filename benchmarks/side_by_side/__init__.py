@@ -1,0 +1,1 @@
+"""Equal work in tfflows and in its peers, each in a process of its own."""

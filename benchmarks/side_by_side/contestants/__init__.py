@@ -1,0 +1,1 @@
+"""One module a library: CONTESTANTS by workload, and its versions."""

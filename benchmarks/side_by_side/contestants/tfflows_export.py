@@ -1,0 +1,72 @@
+"""An exported tfflows model in TensorFlow's C API, TF Serving's loader, without XLA."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+from side_by_side.workloads import WORKLOADS, Workload
+
+_ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+class ExportContestant:
+    """The signatures `log_prob` and `sample` of a model that another process wrote."""
+
+    def __init__(self, workload: Workload) -> None:
+        # Imported without tfflows around it: this process holds no TensorFlow Python.
+        sys.path.insert(0, str(_ROOT / "export"))
+        from c_api import SavedModel
+
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-m", __name__, workload.name, folder]
+            subprocess.run(command, check=True, stdout=sys.stderr)
+            self._model = SavedModel(str(pathlib.Path(folder) / "1"))
+        self._events = workload.data()[: workload.num_events]
+        self._rows = workload.num_events
+        self._draws = 0
+
+    def num_parameters(self) -> int:
+        """Unknown to a SavedModel; those of `tfflows_fit`."""
+        return 0
+
+    def log_prob(self) -> np.ndarray:
+        """One request."""
+        return self._model.run("log_prob", {"x": self._events})["log_prob"]
+
+    def sample(self) -> np.ndarray:
+        """One request."""
+        self._draws += 1
+        seeds = np.stack([np.full(self._rows, self._draws), np.arange(self._rows)], 1)
+        inputs = {
+            "seed": seeds.astype("int32"),
+            "temperature": np.ones(self._rows, "float32"),
+        }
+        return self._model.run("sample", inputs)["x"]
+
+
+def versions() -> dict[str, str]:
+    """What was measured."""
+    names = ("tfflows", "tensorflow")
+    return {name: importlib.metadata.version(name) for name in names}
+
+
+def _write(name: str, folder: str) -> None:
+    from side_by_side.contestants.tfflows_fit import FLOWS
+    from tfflows.export import export_saved_model
+
+    workload = WORKLOADS[name]
+    flow = FLOWS[name](workload)
+    flow.initialize(workload.data()[: workload.batch_size])
+    export_saved_model(flow, folder)
+
+
+CONTESTANTS = dict.fromkeys(("realnvp", "glow", "spline", "maf"), ExportContestant)
+
+if __name__ == "__main__":
+    _write(*sys.argv[1:])

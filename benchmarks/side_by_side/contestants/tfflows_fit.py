@@ -1,0 +1,181 @@
+"""tfflows, as its user runs it: `model.fit` on a `tf.data` pipeline."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tfflows
+from side_by_side.workloads import Workload
+from tfflows.bijectors import AffineCoupling, Chain, Planar, RationalQuadraticCoupling
+from tfflows.data.pipelines import ArraySource
+from tfflows.data.source import DataInfo, Examples
+from tfflows.models import glow, maf
+from tfflows.networks import MLP
+
+# Where XLA is the faster way on two cores; see docs/performance.md.
+XLA = {
+    "realnvp": ("log_prob", "sample"),
+    "glow": (),
+    "spline": (),
+    "maf": ("sample",),
+    "planar_vae": ("train",),
+}
+
+
+class Fit:
+    """A model under `fit`."""
+
+    def __init__(self, workload: Workload, model: keras.Model) -> None:
+        self._workload, self._model = workload, model
+        x = workload.data()
+        model.initialize(x[: workload.batch_size])
+        model.compile(
+            keras.optimizers.Adam(1e-3),
+            jit_compile="train" in XLA[workload.name],
+            steps_per_execution=10,
+        )
+        self._batches = shuffled_batches(x, workload.batch_size)
+
+    def num_parameters(self) -> int:
+        """Numbers that training changes."""
+        return sum(int(np.prod(w.shape)) for w in self._model.trainable_weights)
+
+    def train(self, steps: int) -> float:
+        """One epoch of `fit`."""
+        history = self._model.fit(
+            self._batches, steps_per_epoch=steps, epochs=1, verbose=0
+        ).history
+        return float(history.get("loss", history.get("elbo"))[-1])
+
+
+class FlowFit(Fit):
+    """A `Flow`: it also has densities and samples."""
+
+    def __init__(self, workload: Workload, flow: tfflows.Flow) -> None:
+        super().__init__(workload, flow)
+        self._events = tf.constant(workload.data()[: workload.num_events])
+        xla = XLA[workload.name]
+        self._log_prob = tf.function(flow.log_prob, jit_compile="log_prob" in xla)
+        self._sample = tf.function(
+            lambda seed: flow.sample(workload.num_events, seed=seed),
+            jit_compile="sample" in xla,
+        )
+        self._draws = 0
+
+    def log_prob(self) -> np.ndarray:
+        """In a `tf.function`."""
+        return self._log_prob(self._events).numpy()
+
+    def sample(self) -> np.ndarray:
+        """In a `tf.function`."""
+        self._draws += 1
+        return self._sample(tf.constant([0, self._draws])).numpy()
+
+
+class GlowBuild:
+    """From nothing to the graph of a density and its gradients."""
+
+    def __init__(self, workload: Workload) -> None:
+        self._workload, self._parameters = workload, 0
+
+    def num_parameters(self) -> int:
+        """Numbers that training changes; 0 before `build`."""
+        return self._parameters
+
+    def build(self) -> np.ndarray:
+        """The number of operations of the graph."""
+        workload = self._workload
+        flow = glow(workload.event_shape, **workload.model)
+        self._parameters = sum(int(np.prod(w.shape)) for w in flow.trainable_weights)
+        shape = (workload.batch_size, *workload.event_shape)
+
+        @tf.function
+        def gradients(x: tf.Tensor) -> list[tf.Tensor]:
+            with tf.GradientTape() as tape:
+                loss = -tf.reduce_mean(flow(x))
+            return tape.gradient(loss, [w.value for w in flow.trainable_weights])
+
+        graph = gradients.get_concrete_function(tf.TensorSpec(shape)).graph
+        functions = graph.as_graph_def().library.function
+        inner = sum(len(function.node_def) for function in functions)
+        return np.array(len(graph.get_operations()) + inner)
+
+
+def shuffled_batches(x: np.ndarray, batch_size: int) -> tf.data.Dataset:
+    """Batches without end, each epoch in its own order."""
+    info = DataInfo("benchmark", x.shape[1:], "float32", None, {"train": len(x)})
+    source = ArraySource(info, lambda split: Examples(x))
+    return source.training_batches(batch_size)
+
+
+def versions() -> dict[str, str]:
+    """What was measured."""
+    names = ("tfflows", "tensorflow", "keras")
+    return {name: importlib.metadata.version(name) for name in names}
+
+
+def _realnvp(workload: Workload) -> tfflows.Flow:
+    sizes = workload.model
+    couplings = [
+        AffineCoupling(MLP(sizes["hidden_units"]), reverse=bool(k % 2))
+        for k in range(sizes["num_couplings"])
+    ]
+    return tfflows.Flow(Chain(couplings), workload.event_shape)
+
+
+def _spline(workload: Workload) -> tfflows.Flow:
+    sizes = workload.model
+    couplings = [
+        RationalQuadraticCoupling(
+            MLP(sizes["hidden_units"]), num_bins=sizes["num_bins"], reverse=bool(k % 2)
+        )
+        for k in range(sizes["num_couplings"])
+    ]
+    return tfflows.Flow(Chain(couplings), workload.event_shape)
+
+
+def _maf(workload: Workload) -> tfflows.Flow:
+    sizes = workload.model
+    return maf(
+        workload.event_shape,
+        num_steps=sizes["num_layers"],
+        hidden_units=sizes["hidden_units"],
+    )
+
+
+def _glow(workload: Workload) -> tfflows.Flow:
+    return glow(workload.event_shape, split_priors=False, **workload.model)
+
+
+def _planar_vae(workload: Workload) -> Fit:
+    sizes = workload.model
+    latent = sizes["latent_dim"]
+
+    def network(*units: int) -> keras.layers.Layer:
+        hidden = [keras.layers.Dense(n, activation="relu") for n in units[:-1]]
+        return keras.Sequential([*hidden, keras.layers.Dense(units[-1])])
+
+    hidden = sizes["hidden_units"]
+    model = tfflows.FlowVAE(
+        network(*hidden, 2 * latent),
+        network(*reversed(hidden), workload.dimensions),
+        latent,
+        posterior=Chain([Planar() for _ in range(sizes["num_flows"])]),
+        event_shape=workload.event_shape,
+    )
+    return Fit(workload, model)
+
+
+FLOWS = {"realnvp": _realnvp, "spline": _spline, "maf": _maf, "glow": _glow}
+CONTESTANTS = {
+    **{
+        name: lambda workload, flow=flow: FlowFit(workload, flow(workload))
+        for name, flow in FLOWS.items()
+    },
+    "planar_vae": _planar_vae,
+    "glow_build": GlowBuild,
+}
