@@ -100,7 +100,8 @@ def test_samples(fitted):
     assert drawn.shape == (2000, 2)
     np.testing.assert_allclose(drawn.mean(axis=0), ROWS.mean(axis=0), rtol=0.3)
     np.testing.assert_allclose(drawn.std(axis=0), ROWS.std(axis=0), rtol=0.1)
-    np.testing.assert_array_equal(fitted.sample(3), drawn[:3])
+    # Up to rounding, which may differ by the number of rows.
+    np.testing.assert_allclose(fitted.sample(3), drawn[:3], rtol=1e-5)
     assert not np.array_equal(fitted.sample(3, random_state=1), drawn[:3])
     assert np.array_equal(
         fitted.sample(3, np.random.RandomState(4)), fitted.sample(3, random_state=4)
