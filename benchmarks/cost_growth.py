@@ -50,10 +50,10 @@ def measure(depth: int, width: int, batch: int, dimensions: int) -> dict[str, fl
     flow.fit(data, steps_per_epoch=5, verbose=0)
     first = time.perf_counter() - start
     rounds = []
-    for _ in range(5):
+    for _ in range(3):
         start = time.perf_counter()
-        flow.fit(data, steps_per_epoch=20, verbose=0)
-        rounds.append(1e3 * (time.perf_counter() - start) / 20)
+        flow.fit(data, steps_per_epoch=10, verbose=0)
+        rounds.append(1e3 * (time.perf_counter() - start) / 10)
     return {
         "ms": statistics.median(rounds),
         "mb": _memory("VmHWM") - before,
