@@ -27,7 +27,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# tfflows beside its peers, about half an hour on two idle cores.
+# tfflows beside its peers; the machine should have nothing else to do.
 bench: setup .venv-peers/installed
 	$(BIN)/python benchmarks/side_by_side/run.py --results peers.json
 	$(BIN)/python benchmarks/side_by_side/report.py peers.json --output_dir .
