@@ -29,7 +29,7 @@ serve(*sys.argv[2:])
 
 def _tensor_infos(tensors: Mapping[str, list]) -> dict[str, TensorInfo]:
     return {
-        name: TensorInfo(tensor, dtype, tuple(shape))
+        name: TensorInfo(tensor, dtype, shape if shape is None else tuple(shape))
         for name, (tensor, dtype, shape) in tensors.items()
     }
 

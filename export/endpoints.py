@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -11,6 +12,7 @@ from tfflows import checks
 
 IMAGE_RANK = 3  # of the events that `interpolate` is made for: [H, W, C]
 _UINT8_LEVELS = 256
+_MOST_VALUES = 2**22  # that `sample_n` draws for one request
 
 Outputs = dict[str, tf.Tensor]
 
@@ -117,15 +119,34 @@ def sample_endpoint(draw: Callable[..., Outputs], *more: tf.TensorSpec) -> Endpo
     )
 
 
-def sample_n_endpoint(draw: Callable[..., Outputs], *more: tf.TensorSpec) -> Endpoint:
+def most_samples(event_shape: Sequence[int]) -> int:
+    """The largest number that `sample_n` draws for one request, of these events.
+
+    The request is small whatever its number is: without a limit, it could take all
+    memory of the server, and end it. `sample` is limited by the size of its messages.
+    """
+    return max(1, _MOST_VALUES // math.prod(event_shape))
+
+
+def sample_n_endpoint(
+    draw: Callable[..., Outputs], event_shape: Sequence[int], *more: tf.TensorSpec
+) -> Endpoint:
     """The signature `sample_n` of draw(number, seed `[2]`, temperature, ...).
 
     Args:
       draw: Takes also a tensor for each further spec.
+      event_shape: Shape of one sample.
       *more: Specs of further inputs.
     """
+    most = most_samples(event_shape)
+
+    def sample_n(num_samples: tf.Tensor, *others: tf.Tensor) -> Outputs:
+        message = f"expected num_samples of at most {most}: ask several times"
+        with checks.require(num_samples <= most, message):
+            return draw(tf.identity(num_samples), *others)
+
     return make_endpoint(
-        draw,
+        sample_n,
         tf.TensorSpec((), tf.int32, "num_samples"),
         tf.TensorSpec((2,), tf.int32, "seed"),
         tf.TensorSpec((), tf.float32, "temperature"),

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tfflows.export.endpoints import most_samples
+
 _REST, _GRPC = "http://127.0.0.1:8501", "127.0.0.1:8500"
 _MOST_LITERALS = 16  # numbers that stand in a call; more are made by numpy
 _COLUMNAR = "sample_n"
@@ -92,7 +94,8 @@ def _limits(description: Mapping[str, Any]) -> str:
         "NaN, infinities and values outside the data's range are refused (HTTP 400). "
         "A density may be -Infinity outside the support, which is no strict JSON.",
         "`sample_n` takes scalars: no batching by the server, and in REST the columnar "
-        "form alone.",
+        f"form alone. It draws at most {most_samples(description['event_shape'])} "
+        "samples for a request.",
         "Equal seeds give equal samples; a new sample takes a new seed.",
     ]
     if description["kind"] == "FlowVAE":

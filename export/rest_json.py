@@ -77,7 +77,7 @@ def columns_hint(name: str, infos: Mapping[str, TensorInfo]) -> str:
     Returns:
       A request to copy, where inputs are scalars, which no rows can carry; or nothing.
     """
-    scalars = sorted(key for key, info in infos.items() if not info.shape)
+    scalars = sorted(key for key, info in infos.items() if info.shape == ())
     if not scalars:
         return ""
     inputs = {key: _ones(info) for key, info in infos.items()}
@@ -175,7 +175,7 @@ def _is_object(value: Any) -> bool:
 
 
 def _ones(info: TensorInfo) -> Any:
-    shape = [max(size, 1) for size in info.shape]
+    shape = [max(size, 1) for size in info.shape or ()]
     if info.dtype == "string":
         return np.full(shape, "text").tolist()
     return np.ones(shape, info.dtype).tolist()

@@ -176,9 +176,9 @@ def _metadata(
 
 
 def _info(info: TensorInfo) -> dict[str, Any]:
-    dims = [{"size": str(size), "name": ""} for size in info.shape]
+    dims = [{"size": str(size), "name": ""} for size in info.shape or ()]
     return {
         "dtype": _DTYPES.get(info.dtype, f"DT_{info.dtype.upper()}"),
-        "tensor_shape": {"dim": dims, "unknown_rank": False},
+        "tensor_shape": {"dim": dims, "unknown_rank": info.shape is None},
         "name": info.tensor,
     }

@@ -132,7 +132,9 @@ def _sample_n(flow: Flow) -> Endpoint:
         x, log_prob = flow.sample_and_log_prob(*inputs)
         return {"x": x, "log_prob": log_prob}
 
-    return sample_n_endpoint(sample_n, *_context_specs(flow, batch=()))
+    return sample_n_endpoint(
+        sample_n, flow.event_shape, *_context_specs(flow, batch=())
+    )
 
 
 def _data_spec(flow: Flow) -> tf.TensorSpec:

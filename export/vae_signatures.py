@@ -104,4 +104,4 @@ def _sample_n(vae: FlowVAE) -> Endpoint:
         rows = random.fold_in(seed, tf.range(checked_number(num_samples)))
         return vae.sample_rows(rows, temperature)
 
-    return sample_n_endpoint(sample_n)
+    return sample_n_endpoint(sample_n, vae.event_shape)

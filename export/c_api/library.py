@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-INVALID_ARGUMENT = 3
+INVALID_ARGUMENT, NOT_FOUND = 3, 5
 
 _C_TYPES = {
     "v": None,

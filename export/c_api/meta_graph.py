@@ -13,11 +13,14 @@ from .tensors import DTYPE_NAMES
 
 
 class TensorInfo(NamedTuple):
-    """One input or output: tensor in the graph, dtype name, shape (-1: any size)."""
+    """One input or output: tensor in the graph, dtype name, shape.
+
+    Of the shape, -1 is any size, and None any number of axes.
+    """
 
     tensor: str
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] | None
 
 
 class Signature(NamedTuple):
@@ -70,10 +73,13 @@ def read_signatures(meta_graph: bytes) -> dict[str, Signature]:
 
 def _read_tensor_info(message: bytes) -> TensorInfo:
     info = {1: b"", 2: 0, 3: b"", **dict(fields(message))}
-    dims = [dict(fields(dim)) for number, dim in fields(info[3]) if number == 2]
+    dtype = DTYPE_NAMES.get(info[2], f"dtype {info[2]}")
+    return TensorInfo(info[1].decode(), dtype, _read_shape(info[3]))
+
+
+def _read_shape(message: bytes) -> tuple[int, ...] | None:
+    if dict(fields(message)).get(3):  # unknown_rank
+        return None
+    dims = [dict(fields(dim)) for number, dim in fields(message) if number == 2]
     sizes = [dim.get(1, 0) for dim in dims]
-    return TensorInfo(
-        info[1].decode(),
-        DTYPE_NAMES.get(info[2], f"dtype {info[2]}"),
-        tuple(-1 if size == 2**64 - 1 else size for size in sizes),  # int64 as uint64
-    )
+    return tuple(-1 if size == 2**64 - 1 else size for size in sizes)  # int64 as uint64

@@ -9,7 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from .library import INVALID_ARGUMENT, CApiError, checked, find_library, load_library
+from .library import (
+    INVALID_ARGUMENT,
+    NOT_FOUND,
+    CApiError,
+    checked,
+    find_library,
+    load_library,
+)
 from .meta_graph import TensorInfo, read_signatures
 from .tensors import new_tensor, to_array
 
@@ -37,7 +44,7 @@ class SavedModel:
 
     Raises:
       OSError: No C API here (`find_library`).
-      CApiError: TensorFlow cannot load the folder.
+      CApiError: TensorFlow cannot load the folder, or its variables are missing.
     """
 
     def __init__(self, directory: str, library: str | None = None) -> None:
@@ -102,6 +109,7 @@ class SavedModel:
     def _load(self, directory: str) -> tuple[int, bytes]:
         """Returns a session of the folder, and its serialized MetaGraphDef."""
         tf, tags = self._tf, (ctypes.c_char_p * 1)(b"serve")
+        _require_variables(directory)
         options, meta_graph = tf.TF_NewSessionOptions(), tf.TF_NewBuffer()
         path = os.fsencode(directory)
         try:
@@ -124,3 +132,13 @@ class SavedModel:
             port.operation = self._tf.TF_GraphOperationByName(self._graph, name)
             port.index = int(index)
         return ports
+
+
+def _require_variables(directory: str) -> None:
+    """Raises CApiError for a SavedModel whose variables were not copied along."""
+    # TensorFlow loads it as one without any, and then fails at each request.
+    index = os.path.join(directory, "variables", "variables.index")
+    model = os.path.join(directory, "saved_model.pb")
+    if os.path.exists(model) and not os.path.exists(index):
+        message = f"expected {index}, got none: copy the whole folder"
+        raise CApiError(NOT_FOUND, message)

@@ -35,7 +35,8 @@ def cast_inputs(inputs: Mapping[str, Any], signature: Signature) -> Arrays:
 
 def is_batched(signature: Signature) -> bool:
     """Whether every input has a batch axis, so that rows can be sent apart."""
-    return all(info.shape[:1] == (-1,) for info in signature.inputs.values())
+    shapes = [info.shape for info in signature.inputs.values()]
+    return all(shape is not None and shape[:1] == (-1,) for shape in shapes)
 
 
 def chunks(inputs: Arrays, size: int) -> Iterator[Arrays]:
@@ -98,6 +99,8 @@ def _cast(name: str, value: Any, info: TensorInfo) -> np.ndarray:
 
 
 def _with_rank(name: str, array: np.ndarray, info: TensorInfo) -> np.ndarray:
+    if info.shape is None:
+        return array
     fits = array.ndim == len(info.shape) and all(
         wanted in (-1, got) for wanted, got in zip(info.shape, array.shape, strict=True)
     )

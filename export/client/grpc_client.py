@@ -111,14 +111,13 @@ class GrpcClient(Client):
             raise ServingError(error.code().name, error.details()) from error
 
     def _infos(self, tensors: Any) -> dict[str, TensorInfo]:
-        return {
-            name: TensorInfo(
-                info.name,
-                self._api.tf.dtypes.as_dtype(info.dtype).name,
-                tuple(dim.size for dim in info.tensor_shape.dim),
-            )
-            for name, info in tensors.items()
-        }
+        infos = {}
+        for name, info in tensors.items():
+            dtype = self._api.tf.dtypes.as_dtype(info.dtype).name
+            shape = tuple(dim.size for dim in info.tensor_shape.dim)
+            known = None if info.tensor_shape.unknown_rank else shape
+            infos[name] = TensorInfo(info.name, dtype, known)
+        return infos
 
 
 class _Api:

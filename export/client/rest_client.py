@@ -158,11 +158,12 @@ def _infos(tensors: Mapping[str, Any]) -> dict[str, TensorInfo]:
     """Reads the JSON form of protos TensorInfo."""
     infos = {}
     for name, info in tensors.items():
-        dtype, dims = info["dtype"], info["tensor_shape"].get("dim", [])
+        dtype, shape = info["dtype"], info["tensor_shape"]
+        dims = tuple(int(dim["size"]) for dim in shape.get("dim", []))
         infos[name] = TensorInfo(
             info["name"],
             _DTYPES.get(dtype, dtype.removeprefix("DT_").lower()),
-            tuple(int(dim["size"]) for dim in dims),
+            None if shape.get("unknown_rank") else dims,
         )
     return infos
 

@@ -21,6 +21,7 @@ from tfflows.export.c_api import CApiError
 from tfflows.export.served_model import VersionNotFoundError
 
 CODES = grpc.StatusCode
+_BY_NUMBER = {code.value[0]: code for code in CODES}  # the same as TensorFlow's
 
 
 @contextlib.contextmanager
@@ -50,8 +51,7 @@ def using(model, spec, context):
     except VersionNotFoundError as error:
         context.abort(CODES.NOT_FOUND, str(error))
     except CApiError as error:
-        code = CODES.INVALID_ARGUMENT if error.code == 3 else CODES.INTERNAL
-        context.abort(code, error.message)
+        context.abort(_BY_NUMBER[error.code], error.message)
 
 
 class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -65,8 +65,9 @@ class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
             if name not in loaded.signatures:
                 text = f'Serving signature key "{name}" not found.'
                 context.abort(CODES.FAILED_PRECONDITION, text)
-            inputs = {key: _array(proto) for key, proto in request.inputs.items()}
-            outputs = loaded.run(name, inputs)
+            inputs = request.inputs.items()
+            arrays = {key: _array(key, proto, context) for key, proto in inputs}
+            outputs = loaded.run(name, arrays)
         answer = predict_pb2.PredictResponse()
         for key, array in outputs.items():
             answer.outputs[key].CopyFrom(tf.make_tensor_proto(array))
@@ -98,8 +99,13 @@ class _Status(model_service_pb2_grpc.ModelServiceServicer):
         return answer
 
 
-def _array(proto):
-    array = tf.make_ndarray(proto)
+def _array(key, proto, context):
+    """Read by Tensor::FromProto, as in the server."""
+    try:
+        array = tf.io.parse_tensor(proto.SerializeToString(), proto.dtype).numpy()
+    except (tf.errors.OpError, TypeError):
+        context.abort(CODES.INVALID_ARGUMENT, f"tensor parsing error: {key}")
+    array = np.asarray(array)  # of a scalar too
     return array.astype(np.bytes_) if array.dtype == object else array
 
 
@@ -107,5 +113,6 @@ def _describe(infos, tensors):
     for name, info in infos.items():
         tensors[name].name = info.tensor
         tensors[name].dtype = tf.as_dtype(info.dtype).as_datatype_enum
-        for size in info.shape:
+        tensors[name].tensor_shape.unknown_rank = info.shape is None
+        for size in info.shape or ():
             tensors[name].tensor_shape.dim.add(size=size)

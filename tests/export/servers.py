@@ -1,9 +1,13 @@
 """The app of tfflows-serve in a thread; its models run in the C API's own process."""
 
 import contextlib
+import os
+import shutil
 import socket
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import uvicorn
 
@@ -18,9 +22,12 @@ class WorkerModel:
     """What `ServedModel` loads, run by a `CApiWorker`: no XLA is disabled here."""
 
     def __init__(self, worker, path):
-        self._worker, self._path = worker, path
+        # A server has what it loaded in memory; the worker finds models by their files.
+        self._folder = tempfile.TemporaryDirectory(dir=Path(path).parents[1])
+        self._worker, self._path = worker, Path(self._folder.name, "kept")
+        shutil.copytree(path, self._path, copy_function=os.link)
         with _LOCK:
-            self.signatures = worker.signatures(path)
+            self.signatures = worker.signatures(self._path)
 
     def run(self, signature, inputs):
         with _LOCK:
@@ -28,6 +35,7 @@ class WorkerModel:
 
     def close(self):
         """The worker keeps it."""
+        self._folder.cleanup()
 
 
 def served(worker, folder, name="mine"):

@@ -208,10 +208,15 @@ class Texts(tf.Module):
     def repeat(self, text):
         return {"twice": text + text, "raw_bytes": text}
 
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.float32, "x")])
+    def double(self, x):
+        return {"y": x + x}
 
-def test_strings_go_and_come_as_bytes(tmp_path, worker):
-    module = Texts()
-    tf.saved_model.save(module, tmp_path / "1", signatures={"repeat": module.repeat})
+
+def test_strings_go_and_come_as_bytes_and_any_rank_as_it_is(tmp_path, worker):
+    module, path = Texts(), tmp_path / "1"
+    functions = {"repeat": module.repeat, "double": module.double}
+    tf.saved_model.save(module, path, signatures=functions)
     model = served(worker, tmp_path)
     with rest_server(model) as url, grpc_server(model) as target:
         for client in (
@@ -221,5 +226,9 @@ def test_strings_go_and_come_as_bytes(tmp_path, worker):
         ):
             with client:
                 outputs = client.predict("repeat", text=["a", b"bc"])
+                for x in (1.5, [1.5], [[1.5], [2.5]]):
+                    found = client.predict("double", x=x)["y"]
+                    np.testing.assert_array_equal(found, 2 * np.array(x))
+                assert client.metadata() == worker.signatures(path)
             assert outputs["twice"].tolist() == [b"aa", b"bcbc"], client
             assert outputs["raw_bytes"].tolist() == [b"a", b"bc"], client

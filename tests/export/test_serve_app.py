@@ -158,8 +158,9 @@ def test_versions_come_while_it_serves(worker, scale_flow, tmp_path):
         url += "/v1/models"
         broken = tmp_path / "2"
         (broken / "variables").mkdir(parents=True)
-        half = (tmp_path / "1" / "saved_model.pb").read_bytes()[:1000]
-        for content in (b"", b"garbage", half):  # as a copy that stopped leaves it
+        whole = (tmp_path / "1" / "saved_model.pb").read_bytes()
+        # As a copy that stopped leaves it; at last all but the variables are there.
+        for content in (b"", b"garbage", whole[:1000], whole):
             (broken / "saved_model.pb").write_bytes(content)
             model.poll()
             model.poll()

@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
 from tfflows.export.c_api import CApiError
+from tfflows.export.endpoints import most_samples, sample_n_endpoint
 
 RTOL = 1e-5
 INT, FLOAT = "int32", "float32"
@@ -294,8 +296,9 @@ def wrong_values(export):
     if export.flow.name == "glow" and context:
         yield "log_prob", {"x": export.data, "context": np.int32([0, 1, 2, 3, -1])}
     yield "sample_n", draw | {"temperature": np.float32(np.nan)}
-    draw["num_samples"] = np.int32(-1)
-    yield "sample_n", draw | {"temperature": np.float32(1)}
+    for number in (-1, most_samples(export.flow.event_shape) + 1):
+        many = {"num_samples": np.int32(number), "temperature": np.float32(1)}
+        yield "sample_n", draw | many
 
 
 def test_wrong_values_are_refused(run, export):
@@ -303,6 +306,15 @@ def test_wrong_values_are_refused(run, export):
         with pytest.raises(CApiError, match=r"expected|must be >= 0") as raised:
             run(signature, **inputs)
         assert raised.value.code == 3, signature
+
+
+def test_sample_n_draws_up_to_16_mib_of_floats_for_a_request():
+    endpoint = sample_n_endpoint(lambda number, *_: {"n": number}, (8, 8, 1))
+    draw = (tf.constant([1, 2]), tf.constant(1.0))
+    assert endpoint.function(tf.constant(2**16), *draw)["n"] == 2**16
+    with pytest.raises(ValueError, match="num_samples of at most 65536"):
+        endpoint.function(tf.constant(2**16 + 1), *draw)
+    assert most_samples((2**12, 2**12)) == 1
 
 
 # The stateful ops of an export read the weights, call functions and check values ...
