@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import socket
 import tempfile
 import threading
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import uvicorn
 
+from tfflows.export.serve import listen
 from tfflows.export.serve_app import Limits, make_app
 from tfflows.export.serve_page import add_page
 from tfflows.export.served_model import ServedModel
@@ -51,7 +51,7 @@ def rest_server(*models, limits=None):
     by_name = {model.name: model for model in models}
     app = make_app(by_name, limits or Limits())
     add_page(app, by_name)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listen("127.0.0.1", 0) as listener:
         server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, log_level="warning")
         )

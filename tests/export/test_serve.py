@@ -196,6 +196,15 @@ def test_a_port_that_is_taken(call, tmp_path):
     assert "Address already in use" in err[0]
 
 
+def test_an_answer_is_not_held_back():
+    with (
+        serve.listen("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_help_names_what_production_takes(call):
     code, out, _ = call("--help")
     assert code == 0
