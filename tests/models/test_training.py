@@ -135,6 +135,36 @@ def test_callbacks_and_execution_options(rows):
     assert len(history.history["loss"]) >= 1
 
 
+def _weighted(rows):
+    data = {"x": rows, "sample_weight": np.linspace(0.5, 1.5, 40).astype("float32")}
+    return tf.data.Dataset.from_tensor_slices(data)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("batches", ["arrays", "dicts", "without end"])
+def test_a_loop_over_steps_trains_as_single_steps_do(rows, batches, jit_compile):
+    # 7 batches of 6 rows, the last of 4: two loops of 3 steps, and 1 step alone.
+    arguments = {
+        "arrays": lambda: {"x": rows, "batch_size": 6, "shuffle": False},
+        "dicts": lambda: {"x": _weighted(rows).batch(6)},
+        "without end": lambda: {
+            "x": _weighted(rows).batch(6, drop_remainder=True).repeat(),
+            "steps_per_epoch": 6,
+        },
+    }[batches]()
+    results = []
+    for settings in ({}, {"jit_compile": jit_compile, "steps_per_execution": 3}):
+        keras.utils.set_random_seed(0)
+        flow = flow_of()
+        flow.compile(keras.optimizers.Adam(1e-2), **settings)
+        history = flow.fit(**arguments, epochs=2, verbose=0).history
+        results.append((history["loss"], *flow.get_weights()))
+        steps = 12 if batches == "without end" else 14
+        assert int(flow.optimizer.iterations) == steps
+    for looped, single in zip(*results, strict=True):
+        np.testing.assert_allclose(looped, single, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -14,7 +14,10 @@ from tfflows.checkpointing import CheckpointsAllWeights
 from tfflows.checks import failed_requirements_as_value_errors
 from tfflows.models.batch import Batch, unpack, weighted
 from tfflows.models.replica_sums import global_mean, running_results
+from tfflows.models.step_loop import looped_steps
 from tfflows.models.updates import SkippedSteps, scaling_the_loss, take_step
+
+_DEFAULT_STRATEGY = tf.distribute.get_strategy()
 
 
 class LikelihoodModel(CheckpointsAllWeights, keras.Model):
@@ -108,7 +111,15 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         if not self.optimizer.built:
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_weights)
-        return super().make_train_function(force)
+        several = self.steps_per_execution > 1 and not self.run_eagerly
+        one_replica = type(self.distribute_strategy) is type(_DEFAULT_STRATEGY)
+        if not (several and one_replica):
+            return super().make_train_function(force)
+        if force or getattr(self, "train_function", None) is None:
+            self.train_function = looped_steps(
+                self.train_step, self.steps_per_execution, self.jit_compile
+            )
+        return self.train_function
 
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
         # Keras would draw a batch to build the model; it is built, and data that are
