@@ -11,7 +11,9 @@ import tensorflow as tf
 
 
 @contextlib.contextmanager
-def fused_adam(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
+def fused_adam(
+    optimizer: keras.optimizers.Optimizer, taken: tf.Tensor | None = None
+) -> Iterator[None]:
     """Within it, `keras.optimizers.Adam` and `AdamW` update by `ResourceApplyAdam`.
 
     It computes what they do, the same formula in one pass over the memory; a flow has
@@ -23,37 +25,68 @@ def fused_adam(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
 
     Args:
       optimizer: A Keras optimizer, or a `LossScaleOptimizer` around it.
+      taken: Boolean scalar, of an optimizer that `can_leave_out_steps`: where it is
+        False, weights, moments and `iterations` stay as they are.
     """
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    known = type(inner) in (keras.optimizers.Adam, keras.optimizers.AdamW)
-    if not known or inner.amsgrad:
+    adam = getattr(optimizer, "inner_optimizer", optimizer)
+    if not _is_known(adam):
         yield
         return
 
     def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
-        _apply(inner, gradient, variable, learning_rate)
+        _apply(adam, gradient, variable, learning_rate, taken)
 
-    vars(inner)["update_step"] = update_step
+    vars(adam)["update_step"] = update_step
     try:
         yield
     finally:
-        vars(inner).pop("update_step", None)
+        vars(adam).pop("update_step", None)
+    if taken is not None:  # Keras counts every call
+        left_out = tf.cast(tf.logical_not(taken), adam.iterations.dtype)
+        adam.iterations.assign_sub(left_out)
 
 
-def _apply(adam: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+def can_leave_out_steps(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether `fused_adam` can leave out a step without a branch in the graph.
+
+    A branch would have to be handed each weight and its moments, which takes as long
+    as the update of a small one.
+    """
+    return _is_known(optimizer) and not (
+        optimizer.weight_decay
+        or optimizer.use_ema
+        or optimizer.gradient_accumulation_steps
+    )
+
+
+def _is_known(optimizer: keras.optimizers.Optimizer) -> bool:
+    known = type(optimizer) in (keras.optimizers.Adam, keras.optimizers.AdamW)
+    return known and not optimizer.amsgrad
+
+
+def _apply(
+    adam: Any, gradient: Any, variable: Any, learning_rate: Any, taken: Any
+) -> None:
     index, dtype = adam._get_variable_index(variable), variable.dtype
     step = tf.cast(adam.iterations + 1, dtype)
     # Not by tf.cast, which would first make them float32.
     beta_1, beta_2 = tf.constant(adam.beta_1, dtype), tf.constant(adam.beta_2, dtype)
+    powers = beta_1**step, beta_2**step
+    learning_rate, gradient = tf.cast(learning_rate, dtype), tf.cast(gradient, dtype)
+    if taken is not None:
+        # The moments keep all of their values and take 0, the weight moves by 0.
+        beta_1, beta_2 = tf.where(taken, beta_1, 1.0), tf.where(taken, beta_2, 1.0)
+        learning_rate = tf.where(taken, learning_rate, 0.0)
+        gradient = tf.where(taken, gradient, tf.zeros([], dtype))
     tf.raw_ops.ResourceApplyAdam(
         var=variable.handle,
         m=adam._momentums[index].value.handle,
         v=adam._velocities[index].value.handle,
-        beta1_power=beta_1**step,
-        beta2_power=beta_2**step,
-        lr=tf.cast(learning_rate, dtype),
+        beta1_power=powers[0],
+        beta2_power=powers[1],
+        lr=learning_rate,
         beta1=beta_1,
         beta2=beta_2,
         epsilon=tf.constant(adam.epsilon, dtype),
-        grad=tf.cast(gradient, dtype),
+        grad=gradient,
     )

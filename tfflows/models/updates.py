@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.models.fused_adam import fused_adam
+from tfflows.models.fused_adam import can_leave_out_steps, fused_adam
 from tfflows.models.replica_sums import sum_over_replicas
 
 _LOSS_SCALE = 2.0**15  # Keras' own, for a loss of one term
@@ -96,15 +96,18 @@ def take_step(
     sums = [tf.cast(tf.reduce_sum(gradient), loss.dtype) for gradient in present]
     finite = tf.reduce_all(tf.math.is_finite(tf.stack([loss, *sums])))
 
-    def apply(*gradients_here: tf.Tensor) -> None:
+    def apply(*gradients_here: tf.Tensor, taken: tf.Tensor | None = None) -> None:
         rest = iter(gradients_here)
         filled = [None if old is None else next(rest) for old in gradients]
-        with _summed_already(optimizer), fused_adam(optimizer):
+        with _summed_already(optimizer), fused_adam(optimizer, taken):
             optimizer.apply_gradients(zip(filled, weights, strict=True))
 
     if hasattr(optimizer, "dynamic_scale"):  # skips by itself, to find its scale
         poison = tf.where(finite, 0.0, float("nan"))
         apply(*(gradient + tf.cast(poison, gradient.dtype) for gradient in present))
+        _assigning(lambda run, flag: skipped.count(flag), finite)
+    elif can_leave_out_steps(optimizer):
+        apply(*present, taken=finite)
         _assigning(lambda run, flag: skipped.count(flag), finite)
     else:
 
