@@ -15,6 +15,18 @@ def check_count(name: str, value: int) -> None:
         raise ValueError(f"expected {name} >= 1, an integer, got {value!r}")
 
 
+def all_finite(values: tf.Tensor) -> tf.Tensor:
+    """Whether no value is NaN or infinite, a boolean scalar.
+
+    Args:
+      values: Floating-point numbers.
+    """
+    # A sum is finite only where all its terms are: one fast pass, where a tensor of
+    # flags takes as long as a layer. The factor keeps large finite terms from adding
+    # up to infinity.
+    return tf.math.is_finite(tf.reduce_sum(values * 2.0**-40))
+
+
 @contextlib.contextmanager
 def require(condition: tf.Tensor, message: str) -> Iterator[None]:
     """Everything computed inside the block takes place only if the condition holds.

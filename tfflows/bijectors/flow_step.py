@@ -16,6 +16,7 @@ from tensorflow_probability import distributions as tfd
 from tfflows.bijectors import shapes
 from tfflows.bijectors.errors import InverseNotAvailable
 from tfflows.checkpointing import CheckpointsAllWeights
+from tfflows.checks import all_finite
 
 
 class _BijectorSide(tfb.Bijector):
@@ -206,7 +207,7 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
                 f"{self.name}.initialize: expected eager mode, got a graph"
             )
         value = self._built_for(value, direction)
-        if not tf.size(value) or not bool(tf.reduce_all(tf.math.is_finite(value))):
+        if not tf.size(value) or not bool(all_finite(value)):
             raise ValueError(
                 f"{self.name}.initialize: expected finite values, one or more"
             )

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfflows.bijectors.shapes import as_float
 from tfflows.checkpointing import CheckpointsAllWeights
-from tfflows.checks import require
+from tfflows.checks import all_finite, require
 
 
 class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
@@ -215,6 +215,6 @@ def _as_integers(context: Any, dtype: tf.DType, name: str) -> tf.Tensor:
 
 def _as_finite(context: Any, dtype: tf.DType, name: str) -> tf.Tensor:
     context = as_float(context, dtype, f"{name}, context")
-    finite = tf.reduce_all(tf.math.is_finite(context))
+    finite = all_finite(context)
     with require(finite, f"{name}: expected a finite context, got NaN or Inf"):
         return tf.identity(context)

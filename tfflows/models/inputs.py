@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfflows.bijectors.shapes import as_float
-from tfflows.checks import require
+from tfflows.checks import all_finite, require
 
 
 def checked_data(
@@ -33,7 +33,7 @@ def checked_data(
     fits = tf.reduce_all(tf.equal(tf.shape(x)[leading:], event_shape))
     with require(fits, f"{name}: expected {wanted}"):
         x = tf.ensure_shape(tf.identity(x), x.shape[:leading].concatenate(event_shape))
-    finite = tf.reduce_all(tf.math.is_finite(x))
+    finite = all_finite(x)
     with require(finite, f"{name}: expected finite data, got NaN or Inf"):
         return tf.identity(x)
 

@@ -1,0 +1,20 @@
+"""Checks on values."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfflows.checks import all_finite
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16, tf.float32, tf.float64])
+@pytest.mark.parametrize("jit_compile", [None, True])
+def test_all_finite_sees_one_bad_value_among_many(dtype, jit_compile):
+    check = tf.function(all_finite, jit_compile=jit_compile)
+    good = np.full((50, 40), float(dtype.max))
+    assert check(tf.constant(good, dtype))  # their sum would be infinite
+    assert check(tf.zeros([0, 3], dtype))
+    for bad in ([np.nan], [np.inf], [-np.inf], [np.inf, -np.inf]):
+        values = good.copy()
+        values[7, : len(bad)] = bad
+        assert not check(tf.constant(values, dtype))
