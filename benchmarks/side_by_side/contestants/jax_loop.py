@@ -41,7 +41,7 @@ class JaxContestant:
     ) -> None:
         self._workload, self._params = workload, params
         loss = loss or (lambda params, x, key: -log_prob(params, x).mean())
-        adam = optax.adam(1e-3)
+        adam = optax.adam(workload.learning_rate)
         self._state = adam.init(params)
         self._data = jnp.asarray(workload.data())
         self._rows = shuffled_rows(len(self._data), workload.batch_size)

@@ -10,7 +10,13 @@ import tensorflow as tf
 
 import tfflows
 from side_by_side.workloads import Workload
-from tfflows.bijectors import AffineCoupling, Chain, Planar, RationalQuadraticCoupling
+from tfflows.bijectors import (
+    AffineCoupling,
+    Chain,
+    Planar,
+    RationalQuadraticCoupling,
+    Repeated,
+)
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import DataInfo, Examples
 from tfflows.models import glow, maf
@@ -20,8 +26,8 @@ from tfflows.networks import MLP
 XLA = {
     "realnvp": ("log_prob", "sample"),
     "glow": (),
-    "spline": (),
-    "maf": ("sample",),
+    "spline": ("log_prob", "sample"),
+    "maf": ("train", "sample"),
     "planar_vae": ("train",),
 }
 
@@ -34,7 +40,7 @@ class Fit:
         x = workload.data()
         model.initialize(x[: workload.batch_size])
         model.compile(
-            keras.optimizers.Adam(1e-3),
+            keras.optimizers.Adam(workload.learning_rate),
             jit_compile="train" in XLA[workload.name],
             steps_per_execution=10,
         )
@@ -164,7 +170,7 @@ def _planar_vae(workload: Workload) -> Fit:
         network(*hidden, 2 * latent),
         network(*reversed(hidden), workload.dimensions),
         latent,
-        posterior=Chain([Planar() for _ in range(sizes["num_flows"])]),
+        posterior=Repeated(Planar(), sizes["num_flows"]),
         event_shape=workload.event_shape,
     )
     return Fit(workload, model)

@@ -33,7 +33,7 @@ class TFPContestant:
         self._workload, self._variables = workload, list(variables)
         x = tf.constant(workload.data())
         batch_size, number = workload.batch_size, workload.num_events
-        adam = tf_keras.optimizers.Adam(1e-3, jit_compile=False)
+        adam = tf_keras.optimizers.Adam(workload.learning_rate, jit_compile=False)
         adam.build(self._variables)
 
         @tf.function(jit_compile=jit)

@@ -48,7 +48,9 @@ class TorchContestant:
         self._events = self._data[: workload.num_events]
         self._batches = self._shuffled_batches()
         # One kernel for all weights: faster than the default loop.
-        self._adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+        self._adam = torch.optim.Adam(
+            model.parameters(), lr=workload.learning_rate, fused=True
+        )
 
     def num_parameters(self) -> int:
         """Numbers that training changes."""
