@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--workloads", nargs="*", default=list(WORKLOADS))
     parser.add_argument("--libraries", nargs="*", help="all of them, if not given")
     parser.add_argument("--peers_python", default=".venv-peers/bin/python")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--results", default="peers.json")
     arguments = parser.parse_args()
     file = pathlib.Path(arguments.results)

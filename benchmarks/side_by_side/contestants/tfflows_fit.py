@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from typing import Any
 
 import keras
 import numpy as np
@@ -26,7 +27,7 @@ from tfflows.networks import MLP
 XLA = {
     "realnvp": ("log_prob", "sample"),
     "glow": (),
-    "spline": ("log_prob", "sample"),
+    "spline": (),
     "maf": ("train", "sample"),
     "planar_vae": ("train",),
 }
@@ -125,23 +126,23 @@ def versions() -> dict[str, str]:
 
 
 def _realnvp(workload: Workload) -> tfflows.Flow:
-    sizes = workload.model
-    couplings = [
-        AffineCoupling(MLP(sizes["hidden_units"]), reverse=bool(k % 2))
-        for k in range(sizes["num_couplings"])
-    ]
-    return tfflows.Flow(Chain(couplings), workload.event_shape)
+    return _couplings(workload, AffineCoupling)
 
 
 def _spline(workload: Workload) -> tfflows.Flow:
+    bins = workload.model["num_bins"]
+    return _couplings(workload, RationalQuadraticCoupling, num_bins=bins)
+
+
+def _couplings(workload: Workload, kind: type, **kwargs: Any) -> tfflows.Flow:
+    """Pairs that change one half each; all pairs have the same shapes of weights."""
     sizes = workload.model
-    couplings = [
-        RationalQuadraticCoupling(
-            MLP(sizes["hidden_units"]), num_bins=sizes["num_bins"], reverse=bool(k % 2)
-        )
-        for k in range(sizes["num_couplings"])
+    pair = [
+        kind(MLP(sizes["hidden_units"]), reverse=reverse, **kwargs)
+        for reverse in (False, True)
     ]
-    return tfflows.Flow(Chain(couplings), workload.event_shape)
+    pairs = Repeated(Chain(pair), sizes["num_couplings"] // 2)
+    return tfflows.Flow(pairs, workload.event_shape)
 
 
 def _maf(workload: Workload) -> tfflows.Flow:
