@@ -2,7 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from tfflows.training import CheckpointCallback
+import tfflows
+from tfflows import bijectors as fb
+from tfflows.training import CheckpointCallback, skip_batches
 from tfflows.training.callbacks import restore_best
 
 X = np.random.default_rng(0).standard_normal((32, 3)).astype("float32")
@@ -60,6 +62,39 @@ def test_a_restored_run_goes_on_as_if_it_had_not_stopped(tmp_path):
     callback.restore()
     finish_epoch(callback, 3, val_loss=1.5)
     assert restore_best(make_model(), tmp_path)["epoch"] == 3
+
+
+def make_flow(**settings):
+    flow = tfflows.Flow(fb.Scale(), (3,))
+    flow.compile(keras.optimizers.Adam(0.1), **settings)
+    return flow
+
+
+def test_executions_of_several_steps_count_each_step_once(tmp_path):
+    # 8 batches, the last of 2 rows, in executions of 3, 3 and 2.
+    rows = np.concatenate([X, X[:14]])
+    arguments = {"batch_size": 6, "epochs": 3, "shuffle": False, "verbose": 0}
+    losses = make_flow().fit(rows, **arguments).history["loss"]
+    flow = make_flow(steps_per_execution=3)
+    callback = CheckpointCallback(flow, tmp_path, "loss", every_steps=5)
+    found = flow.fit(rows, callbacks=[callback], **arguments).history["loss"]
+    np.testing.assert_allclose(found, losses, rtol=1e-5)
+    assert callback.steps == 24
+    saved = []
+    flow = make_flow(steps_per_execution=3)
+    callback = CheckpointCallback(flow, tmp_path / "steps", "loss", every_steps=5)
+    callback._save_last = lambda: saved.append(callback.steps)
+    flow.fit(rows, callbacks=[callback], **arguments)
+    assert [step for step in saved if step % 8] == [6, 11, 22]  # passed 5, 10, 20
+
+
+def test_batches_to_skip_are_whole_executions():
+    flow = make_flow(steps_per_execution=3)
+    with pytest.raises(ValueError, match=r"that 3 \(steps_per_execution\) divides"):
+        skip_batches(flow, 4)
+    skip_batches(flow, 3)
+    flow.fit(X, batch_size=4, steps_per_epoch=6, verbose=0)
+    assert flow.optimizer.iterations == 3
 
 
 def test_restored_best_weights_survive_a_later_compile(tmp_path):

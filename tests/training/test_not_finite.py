@@ -27,13 +27,13 @@ class Root(keras.layers.Layer):
         return tf.sqrt(self.kernel - self.kernel + tf.zeros_like(x))
 
 
-def make_flow(network=None, weight_decay=0.1):
+def make_flow(network=None, **adam):
     step = fb.AffineCoupling(network or MLP((4,)), mask="half")
     flow = tfflows.Flow(fb.Chain([fb.Scale(), step]), (2,))
     if network is not None:  # the head's zero start would hide the slope
         for weight in flow.trainable_weights:
             weight.assign(tf.ones_like(weight))
-    flow.compile(keras.optimizers.Adam(0.1, weight_decay=weight_decay))
+    flow.compile(keras.optimizers.Adam(0.1, **{"weight_decay": 0.1, **adam}))
     return flow
 
 
@@ -57,6 +57,18 @@ def test_a_step_that_is_not_finite_changes_nothing_and_is_counted(weight_decay):
     fit(flow, FAR, FAR)
     assert (flow.skipped_steps.total, flow.skipped_steps.in_a_row) == (3, 2)
     assert all(np.isfinite(weight).all() for weight in flow.get_weights())
+
+
+@pytest.mark.parametrize("constraint", [None, keras.constraints.MaxNorm(1e-3)])
+def test_a_first_step_that_is_not_finite_changes_nothing(constraint):
+    dense = keras.layers.Dense(4, kernel_constraint=constraint)
+    flow = tfflows.Flow(fb.AffineCoupling(dense), (2,))
+    flow.compile(keras.optimizers.Adam(0.1, epsilon=0.0))  # 0 / 0 at moments of 0
+    before = flow.get_weights()
+    fit(flow, FAR)
+    assert flow.skipped_steps.total == 1
+    for one, two in zip(before, flow.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_the_statistics_of_a_step_that_is_left_out_do_not_count():

@@ -50,12 +50,14 @@ def can_leave_out_steps(optimizer: keras.optimizers.Optimizer) -> bool:
     """Whether `fused_adam` can leave out a step without a branch in the graph.
 
     A branch would have to be handed each weight and its moments, which takes as long
-    as the update of a small one.
+    as the update of a small one. What Keras does beside the update (decay, averages,
+    accumulation, constraints) needs it.
     """
     return _is_known(optimizer) and not (
         optimizer.weight_decay
         or optimizer.use_ema
         or optimizer.gradient_accumulation_steps
+        or any(weight.constraint for weight in optimizer._trainable_variables)
     )
 
 
@@ -72,11 +74,13 @@ def _apply(
     # Not by tf.cast, which would first make them float32.
     beta_1, beta_2 = tf.constant(adam.beta_1, dtype), tf.constant(adam.beta_2, dtype)
     powers = beta_1**step, beta_2**step
+    epsilon = tf.constant(adam.epsilon, dtype)
     learning_rate, gradient = tf.cast(learning_rate, dtype), tf.cast(gradient, dtype)
     if taken is not None:
         # The moments keep all of their values and take 0, the weight moves by 0.
         beta_1, beta_2 = tf.where(taken, beta_1, 1.0), tf.where(taken, beta_2, 1.0)
         learning_rate = tf.where(taken, learning_rate, 0.0)
+        epsilon = tf.where(taken, epsilon, 1.0)  # 0 / 0 where both it and v are 0
         gradient = tf.where(taken, gradient, tf.zeros([], dtype))
     tf.raw_ops.ResourceApplyAdam(
         var=variable.handle,
@@ -87,6 +91,6 @@ def _apply(
         lr=learning_rate,
         beta1=beta_1,
         beta2=beta_2,
-        epsilon=tf.constant(adam.epsilon, dtype),
+        epsilon=epsilon,
         grad=gradient,
     )

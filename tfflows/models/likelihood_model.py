@@ -17,8 +17,6 @@ from tfflows.models.replica_sums import global_mean, running_results
 from tfflows.models.step_loop import looped_steps
 from tfflows.models.updates import SkippedSteps, scaling_the_loss, take_step
 
-_DEFAULT_STRATEGY = tf.distribute.get_strategy()
-
 
 class LikelihoodModel(CheckpointsAllWeights, keras.Model):
     """A `keras.Model` whose loss is built in, one value per example.
@@ -65,7 +63,9 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
           loss: Must stay None: the loss is built in.
           metrics: Must stay None: there are no targets.
           jit_compile: Whether to compile steps with XLA. Off unless asked for.
-          **kwargs: The rest of `keras.Model.compile`.
+          **kwargs: The rest of `keras.Model.compile`. Without a strategy
+            `steps_per_execution` takes its steps in one loop, see
+            `step_loop.looped_steps`; Keras 3.15's own fails on several replicas.
 
         Raises:
           ValueError: For a loss or metrics, or XLA where a step cannot compile.
@@ -112,8 +112,8 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_weights)
         several = self.steps_per_execution > 1 and not self.run_eagerly
-        one_replica = type(self.distribute_strategy) is type(_DEFAULT_STRATEGY)
-        if not (several and one_replica):
+        alone = self._distribute_strategy is None and not tf.distribute.has_strategy()
+        if not (several and alone):
             return super().make_train_function(force)
         if force or getattr(self, "train_function", None) is None:
             self.train_function = looped_steps(

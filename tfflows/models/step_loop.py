@@ -14,14 +14,15 @@ Logs = dict[str, tf.Tensor]
 def looped_steps(
     train_step: Callable[[Any], Logs], number: int, jit_compile: bool
 ) -> Callable[[Iterator[Any]], Logs]:
-    """A Keras train function for `steps_per_execution` > 1 on one replica.
+    """A Keras train function for `steps_per_execution` > 1 without a strategy.
 
     Keras' own fetches batches inside of its loop, so that each step is a branch of the
     graph that is handed all weights and moments; under XLA each is a program of its
     own, entered anew. With hundreds of small variables both take as long as a part of
     the step. Here the loop has no branch, and XLA compiles all of it.
 
-    Batches that are fewer than `number`, or not of one shape, take a step each.
+    Batches that are fewer than `number`, or not of one shape, take a step each. All of
+    the batches, and a copy, are in memory at once.
 
     Args:
       train_step: Maps a batch to the logs after its step.

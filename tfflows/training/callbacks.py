@@ -127,12 +127,14 @@ class CheckpointCallback(keras.callbacks.Callback):
         steps = self.params.get("steps")
         if not steps:
             return
-        step = self._epoch_now * steps + batch + 1
-        if step <= self.steps:  # done before this process began
+        # Executions of several steps can count past the epoch's end.
+        before, step = self.steps, self._epoch_now * steps + min(batch + 1, steps)
+        if step <= before:  # done before this process began
             return
         self._step.assign(step)
         self._stop_if_asked()
-        due = self._every_steps and step % self._every_steps == 0
+        every = self._every_steps
+        due = every and step // every > before // every
         if due and batch + 1 < steps and not self._left_out():
             self._save_last()
 

@@ -15,11 +15,20 @@ def skip_batches(model: keras.Model, number: int) -> None:
     Args:
       model: The compiled model.
       number: Of batches.
+
+    Raises:
+      ValueError: The model takes several steps at once, of which these are no multiple.
     """
     if not number:
         return
+    calls, rest = divmod(number, model.steps_per_execution)
+    if rest:
+        raise ValueError(
+            f"expected a number of batches that {model.steps_per_execution} "
+            f"(steps_per_execution) divides, got {number}"
+        )
     model.make_train_function()
-    train_function, left = model.train_function, number
+    train_function, left = model.train_function, calls
     means: dict[str, Any] = {}
 
     def function(iterator: Any) -> Any:
