@@ -12,7 +12,8 @@ from tfflows import checks
 
 IMAGE_RANK = 3  # of the events that `interpolate` is made for: [H, W, C]
 _UINT8_LEVELS = 256
-_MOST_VALUES = 2**22  # that `sample_n` draws for one request
+# That `sample_n` draws for one request: a network is wider than a small event.
+_MOST_VALUES, _MOST_ROWS = 2**22, 2**16
 
 Outputs = dict[str, tf.Tensor]
 
@@ -125,7 +126,7 @@ def most_samples(event_shape: Sequence[int]) -> int:
     The request is small whatever its number is: without a limit, it could take all
     memory of the server, and end it. `sample` is limited by the size of its messages.
     """
-    return max(1, _MOST_VALUES // math.prod(event_shape))
+    return max(1, min(_MOST_ROWS, _MOST_VALUES // math.prod(event_shape)))
 
 
 def sample_n_endpoint(

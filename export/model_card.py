@@ -10,7 +10,7 @@ import numpy as np
 from tfflows.export.endpoints import most_samples
 
 _REST, _GRPC = "http://127.0.0.1:8501", "127.0.0.1:8500"
-_MOST_LITERALS = 16  # numbers that stand in a call; more are made by numpy
+_MOST_LITERALS = 16  # numbers that stand in a call; more are an expression
 _COLUMNAR = "sample_n"
 _EXAMPLES: Mapping[str, Any] = {
     "seed": [0, 1],
@@ -140,9 +140,9 @@ def _curl(served: str, name: str, inputs: Mapping[str, Any]) -> str:
     if name == _COLUMNAR:
         form = f'"inputs": {{{values}}}'
     body = f'{{"signature_name": "{name}", {form}}}'
-    if "numpy" not in body:
+    if "*" not in body:
         return f"curl {url} -d '{body}'"
-    program = f"import json, numpy; print(json.dumps({body}))"
+    program = f"import json; print(json.dumps({body}))"
     return f"python3 -c '{program}' \\\n    | curl {url} -d @-"
 
 
@@ -176,14 +176,17 @@ print(signature({given}))"""
 
 
 def _literal(name: str, tensor: Mapping[str, Any]) -> str:
-    """One row of an input in JSON, or an expression of numpy for a long one."""
+    """One row of an input in JSON, or a Python expression for a long one."""
     shape = [size for size in tensor["shape"] if size is not None]
     if name in _EXAMPLES:
         return str(_EXAMPLES[name])
     zeros = np.zeros(shape, tensor["dtype"])
     if zeros.size <= _MOST_LITERALS:
         return str(zeros.tolist())
-    return f'numpy.zeros({shape}, "{tensor["dtype"]}").tolist()'
+    expression = str(zeros.flat[0].item())
+    for size in reversed(shape):
+        expression = f"[{expression}] * {size}"
+    return expression
 
 
 def _array(name: str, tensor: Mapping[str, Any]) -> str:

@@ -138,7 +138,9 @@ def _check_batch(inputs: Mapping[str, np.ndarray], limit: int) -> None:
         rows["num_samples"] = int(np.max(inputs["num_samples"], initial=0))
     for name, count in rows.items():
         if count > limit:
-            raise TooLargeError(f"expected at most {limit} rows, got {count} in {name}")
+            raise TooLargeError(
+                f"expected at most {limit} rows (--max_batch), got {count} in {name}"
+            )
 
 
 def _status(model: ServedModel, version: int | None) -> dict[str, Any]:

@@ -95,8 +95,18 @@ class Client(abc.ABC):
         return self._ask("log_prob", context, x=x)["log_prob"]
 
     def bits_per_dim(self, x: Any, context: Any = None) -> np.ndarray:
-        """Bits per dimension of images and other integer data `[B]`."""
-        return self._ask("log_prob", context, x=x)["bits_per_dim"]
+        """Bits per dimension of images and other integer data `[B]`.
+
+        Raises:
+          ValueError: The model is of continuous data, for which there are none.
+        """
+        answer = self._ask("log_prob", context, x=x)
+        if "bits_per_dim" not in answer:
+            raise ValueError(
+                f"expected a model of integer data for bits_per_dim, got {self.model} "
+                "of continuous data: ask it for log_prob"
+            )
+        return answer["bits_per_dim"]
 
     def score(self, x: Any, context: Any = None) -> np.ndarray:
         """D log p(x) / dx `[B, *event]`."""

@@ -68,6 +68,10 @@ class RestClient(Client):
         super().__init__(model, version, chunk_size)
         if form not in ("row", "columnar"):
             raise ValueError(f"expected form 'row' or 'columnar', got {form!r}")
+        if not url.startswith(("http://", "https://")):
+            raise ValueError(
+                f"expected a url http://HOST:PORT or https://, got {url!r}"
+            )
         self._form, self._timeout = form, timeout
         path = f"{url.rstrip('/')}/v1/models/{model}"
         self._url = path if version is None else f"{path}/versions/{version}"

@@ -46,6 +46,9 @@ def test_the_methods_give_what_the_live_model_gives(connect, export, worker):
     if flow.levels is not None:
         bits = flow.bits_per_dim(x, **context)
         np.testing.assert_allclose(client.bits_per_dim(x, **context), bits, rtol=1e-5)
+    else:
+        with pytest.raises(ValueError, match="model of integer data for bits_per_dim"):
+            client.bits_per_dim(x, **context)
     z = client.encode(x, **context)
     np.testing.assert_allclose(z, flow.encode(x, **context), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(client.decode(z, **context), x, rtol=1e-3, atol=1e-3)

@@ -182,6 +182,7 @@ def test_no_server():
     [
         (lambda: RestClient("http://x", "m", form="rows"), "'row' or 'columnar'"),
         (lambda: RestClient("http://x", "m", chunk_size=0), "chunk_size of 1 or more"),
+        (lambda: RestClient("127.0.0.1:8501", "m"), "url http://HOST:PORT .* got '127"),
         (lambda: GrpcClient("x", "m", retries=5), "0 to 4 retries, got 5"),
     ],
 )

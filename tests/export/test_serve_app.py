@@ -86,8 +86,12 @@ def draw(number, temperature=1.0):
         (draw(2.0), 400, "not of expected type: int32"),
         (draw(-1), 400, "expected|>= 0"),
         (draw([2]), 400, "not compatible with expected"),
-        (draw(21), 413, "at most 20 rows, got 21 in num_samples"),
-        (rows("log_prob", *[[1, 2]] * 21), 413, "at most 20 rows, got 21 in x"),
+        (draw(21), 413, "at most 20 rows .--max_batch., got 21 in num_samples"),
+        (
+            rows("log_prob", *[[1, 2]] * 21),
+            413,
+            "at most 20 rows .--max_batch., got 21 in x",
+        ),
         (b" " * 5001, 413, "at most 5000 bytes"),
     ],
 )

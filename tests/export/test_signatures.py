@@ -308,13 +308,14 @@ def test_wrong_values_are_refused(run, export):
         assert raised.value.code == 3, signature
 
 
-def test_sample_n_draws_up_to_16_mib_of_floats_for_a_request():
+def test_sample_n_draws_so_many_samples_for_a_request():
     endpoint = sample_n_endpoint(lambda number, *_: {"n": number}, (8, 8, 1))
     draw = (tf.constant([1, 2]), tf.constant(1.0))
     assert endpoint.function(tf.constant(2**16), *draw)["n"] == 2**16
     with pytest.raises(ValueError, match="num_samples of at most 65536"):
         endpoint.function(tf.constant(2**16 + 1), *draw)
     assert most_samples((2**12, 2**12)) == 1
+    assert most_samples((2,)) == 2**16  # whose networks are wider than they are
 
 
 # The stateful ops of an export read the weights, call functions and check values ...
