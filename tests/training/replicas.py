@@ -93,6 +93,7 @@ def figures(strategy: tf.distribute.Strategy, family: str) -> dict:
         on_train_batch_end=lambda batch, logs: losses.append(float(logs["loss"]))
     )
     model.fit(batches.batch(BATCH), epochs=EPOCHS, callbacks=[record], verbose=0)
+    require_left_out(model)
     held_out = tf.data.Dataset.from_tensor_slices(data()).batch(BATCH)
     for weight in model.weights:
         first, *others = strategy.experimental_local_results(weight.value)
@@ -103,6 +104,17 @@ def figures(strategy: tf.distribute.Strategy, family: str) -> dict:
         "evaluation": model.evaluate(held_out, verbose=0, return_dict=True),
         "weights": digest(model),
     }
+
+
+def require_left_out(model: keras.Model) -> None:
+    """A batch whose loss is not finite, for one of its examples, changes no replica."""
+    bad = {key: value[:BATCH] for key, value in data().items()}
+    bad["sample_weight"][0] = np.inf
+    before, steps = digest(model), int(model.optimizer.iterations.numpy())
+    model.fit(tf.data.Dataset.from_tensor_slices(bad).batch(BATCH), verbose=0)
+    assert model.skipped_steps.total.numpy() == 1
+    assert int(model.optimizer.iterations.numpy()) == steps
+    assert digest(model) == before
 
 
 def digest(model: keras.Model) -> str:
