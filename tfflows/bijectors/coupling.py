@@ -10,9 +10,15 @@ import keras
 import tensorflow as tf
 
 from tfflows.bijectors.flow_step import FlowStep
-from tfflows.bijectors.heads import make_head
-from tfflows.bijectors.laws import AdditiveLaw, AffineLaw, CouplingLaw, as_law
-from tfflows.bijectors.masks import check_mask, make_mask
+from tfflows.bijectors.heads import DenseInColumns, make_head
+from tfflows.bijectors.laws import (
+    AdditiveLaw,
+    AffineLaw,
+    CouplingLaw,
+    as_law,
+    takes_columns,
+)
+from tfflows.bijectors.masks import BinaryMask, check_mask, make_mask
 from tfflows.bijectors.shapes import event_shape, sum_over_event
 
 
@@ -94,7 +100,10 @@ class Coupling(FlowStep):
                 f"{self.name}: expected a conditioner that maps {kept} to features of "
                 f"shape {(None, *changed[:-1], 'F')}, got {features}"
             )
-        self._head = make_head(self.head, num_outputs, features, self.dtype_policy)
+        in_columns = takes_columns(self.law) and not isinstance(self._mask, BinaryMask)
+        self._head = make_head(
+            self.head, num_outputs, features, self.dtype_policy, in_columns
+        )
         if not self._head.built:
             self._head.build(features)
 
@@ -112,26 +121,38 @@ class Coupling(FlowStep):
             inputs.append(keras.Input((context_dim,), dtype=self.flow_dtype.name))
         return tuple(self.conditioner(*inputs).shape)
 
-    def _params(self, kept: tf.Tensor, context: Any) -> tf.Tensor:
+    def _features(self, kept: tf.Tensor, context: Any) -> tf.Tensor:
         if self._takes_context:
-            features = self.conditioner(kept, context=context)
-        else:
-            features = self.conditioner(kept)
-        return self._mask.select(tf.cast(self._head(features), self.flow_dtype))
+            return self.conditioner(kept, context=context)
+        return self.conditioner(kept)
+
+    def _change(
+        self, direction: str, changed: tf.Tensor, features: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The law in that direction: the part that changes, and the log-det `[B]`."""
+        law = getattr(self.law, direction)
+        params = tf.cast(self._head(features), self.flow_dtype)
+        if isinstance(self._head, DenseInColumns):
+            changed, log_det = law(tf.transpose(changed), params, axis=0)
+            return tf.transpose(changed), tf.reduce_sum(log_det, axis=0)
+        changed, log_det = law(changed, self._mask.select(params))
+        return changed, sum_over_event(log_det)
 
     def _forward_and_log_det(
         self, z: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         kept, changed = self._mask.split(z)
-        changed, log_det = self.law.forward(changed, self._params(kept, context))
-        return self._mask.merge(kept, changed), sum_over_event(log_det)
+        features = self._features(kept, context)
+        changed, log_det = self._change("forward", changed, features)
+        return self._mask.merge(kept, changed), log_det
 
     def _inverse_and_log_det(
         self, x: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         kept, changed = self._mask.split(x)
-        changed, log_det = self.law.inverse(changed, self._params(kept, context))
-        return self._mask.merge(kept, changed), sum_over_event(log_det)
+        features = self._features(kept, context)
+        changed, log_det = self._change("inverse", changed, features)
+        return self._mask.merge(kept, changed), log_det
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -19,6 +19,7 @@ def make_head(
     num_outputs: int,
     features: tuple[int | None, ...],
     dtype: Any,
+    in_columns: bool = False,
 ) -> keras.layers.Layer:
     """The head for features of the shape.
 
@@ -27,6 +28,8 @@ def make_head(
       num_outputs: Size of the head's last axis.
       features: Shape of the conditioner's output, `(batch, F)` or `(batch, H, W, F)`.
       dtype: Keras dtype policy of the head.
+      in_columns: Asks for a `DenseInColumns`, where the head is "auto" and the features
+        are vectors.
 
     Raises:
       ValueError: For features of another rank, or an unknown head.
@@ -45,8 +48,24 @@ def make_head(
         return cls(num_outputs, dtype=dtype)
     zeros: dict[str, Any] = {"kernel_initializer": "zeros", "dtype": dtype}
     if len(features) == 2:
-        return keras.layers.Dense(num_outputs, **zeros)
+        dense = DenseInColumns if in_columns else keras.layers.Dense
+        return dense(num_outputs, **zeros)
     return keras.layers.Conv2D(num_outputs, 3, padding="same", **zeros)
+
+
+class DenseInColumns(keras.layers.Dense):
+    """A dense layer that returns the transpose, `[B, F]` -> `[num_outputs, B]`."""
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """A product of the transposes of both factors, smaller than the outputs."""
+        del training
+        kernel = tf.convert_to_tensor(self.kernel)
+        outputs = tf.matmul(tf.transpose(kernel), tf.transpose(inputs))
+        return outputs + tf.convert_to_tensor(self.bias)[:, tf.newaxis]
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """`(num_outputs, batch)`."""
+        return (self.units, input_shape[0])
 
 
 class _LinearHead(keras.layers.Layer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import keras
@@ -18,6 +19,11 @@ class CouplingLaw:
 
     Subclasses set `num_params`, implement `forward` and `inverse`, and, to be saved,
     register with `keras.saving` and extend `get_config`.
+
+    Both methods of a law with many parameters may take a third argument, `axis=-1`.
+    Couplings of vectors then give it 0, and the elements along the first axis: the part
+    `[n, B]` and parameters `[num_params * n, B]`, block p of n rows for parameter p,
+    which is one piece of memory.
     """
 
     num_params: int
@@ -110,6 +116,12 @@ class AffineLaw(CouplingLaw):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"log_scale": self.log_scale, "bound": self.bound}
+
+
+def takes_columns(law: CouplingLaw) -> bool:
+    """Whether both methods of the law take the argument `axis`, see `CouplingLaw`."""
+    methods = (law.forward, law.inverse)
+    return all("axis" in inspect.signature(each).parameters for each in methods)
 
 
 _LAWS = {"additive": AdditiveLaw, "affine": AffineLaw}

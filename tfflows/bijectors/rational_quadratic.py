@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Any
 
@@ -11,9 +10,9 @@ import tensorflow as tf
 
 from tfflows.bijectors.coupling import Coupling
 from tfflows.bijectors.laws import CouplingLaw
+from tfflows.bijectors.spline_bins import Bins, Tensors, find_bin
 
-# Smallest bin, as a share of the average one, and smallest slope: monotone in float32.
-_MIN_SHARE = 1e-2
+# Smallest slope: monotone in float32.
 _MIN_SLOPE = 1e-3
 
 
@@ -46,22 +45,30 @@ class RationalQuadraticLaw(CouplingLaw):
         self.num_bins, self.bound = int(num_bins), float(bound)
         self.num_params = 3 * self.num_bins - 1
 
-    def forward(self, z: tf.Tensor, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def forward(
+        self, z: tf.Tensor, params: tf.Tensor, axis: int = -1
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """-> x and ln dx/dz."""
-        bins_z, bins_x, slopes = self._spline(params)
         # Inside before any arithmetic: the branch that `where` drops would otherwise
         # make NaN gradients of its infinities.
         inside = tf.clip_by_value(z, -self.bound, self.bound)
-        piece = _Piece(_Place(inside, bins_z), bins_z, bins_x, slopes)
+        bins_z, bins_x, knots = self._spline(params, axis)
+        piece = _Piece(*find_bin(inside, bins_z, bins_x, knots))
         t = (inside - piece.z) / piece.width
+        # Rounding may put a value at a knot outside of its bin, where a steep piece has
+        # a pole. Clipped without a change of the gradient, which must not vanish there.
+        t += tf.stop_gradient(tf.clip_by_value(t, 0.0, 1.0) - t)
         x, log_slope = piece.value(t), piece.log_slope(t)
         return self._with_tails(z, x, log_slope)
 
-    def inverse(self, x: tf.Tensor, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def inverse(
+        self, x: tf.Tensor, params: tf.Tensor, axis: int = -1
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """-> z and ln dz/dx."""
-        bins_z, bins_x, slopes = self._spline(params)
         inside = tf.clip_by_value(x, -self.bound, self.bound)
-        piece = _Piece(_Place(inside, bins_x), bins_z, bins_x, slopes)
+        bins_z, bins_x, knots = self._spline(params, axis)
+        bin_x, bin_z, ends = find_bin(inside, bins_x, bins_z, knots)
+        piece = _Piece(bin_z, bin_x, ends)
         t = piece.solve(inside)
         z = piece.z + t * piece.width
         return self._with_tails(x, z, -piece.log_slope(t))
@@ -73,104 +80,44 @@ class RationalQuadraticLaw(CouplingLaw):
         zeros = tf.zeros_like(log_slope)
         return tf.where(inside, spline, value), tf.where(inside, log_slope, zeros)
 
-    def _spline(self, params: tf.Tensor) -> tuple[_Bins, _Bins, tf.Tensor]:
-        """The bins on both axes, and the slopes at inner knots `[B, ..., K - 1, n]`."""
+    def _spline(self, params: tf.Tensor, axis: int) -> tuple[Bins, Bins, Tensors]:
+        """The bins on both axes, and the parameter of the slope at each knot."""
         bins = self.num_bins
-        size = params.shape[-1] // self.num_params
-        shape = tf.concat([tf.shape(params)[:-1], [self.num_params, size]], axis=0)
-        parts = tf.split(tf.reshape(params, shape), [bins, bins, bins - 1], axis=-2)
-        # softplus(offset) = 1 - the smallest slope: zero parameters give slope 1.
-        offset = math.log(math.expm1(1.0 - _MIN_SLOPE))
-        slopes = _MIN_SLOPE + tf.nn.softplus(parts[2] + offset)
-        return _Bins(parts[0], self.bound), _Bins(parts[1], self.bound), slopes
+        parts = _unstack(params, self.num_params, axis)
+        end = tf.zeros_like(parts[0])  # slope 1
+        knots = [end, *parts[2 * bins :], end]
+        bins_z, bins_x = parts[:bins], parts[bins : 2 * bins]
+        return Bins(bins_z, self.bound), Bins(bins_x, self.bound), knots
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"num_bins": self.num_bins, "bound": self.bound}
 
 
-class _Bins:
-    """The bins of one axis: their sizes are a softmax, from -bound to bound."""
-
-    def __init__(self, logits: tf.Tensor, bound: float) -> None:
-        # tf.nn.softmax would transpose twice for an inner axis.
-        largest = tf.stop_gradient(tf.reduce_max(logits, axis=-2, keepdims=True))
-        self._weights = tf.exp(logits - largest)  # [B, ..., K, n]
-        self._total = tf.reduce_sum(self._weights, axis=-2)
-        self._bound, self._num_bins = bound, logits.shape[-2]
-
-    def inner_knots(self) -> tf.Tensor:
-        """`[B, ..., K - 1, n]`, to find a bin by: without gradients."""
-        # Adds in place of tf.cumsum, which takes ten times as long on an inner axis.
-        weights = tf.unstack(tf.stop_gradient(self._weights), axis=-2)
-        sums = tf.stack(list(itertools.accumulate(weights[:-1])), axis=-2)
-        total = tf.stop_gradient(self._total)[..., tf.newaxis, :]
-        number = tf.range(1, self._num_bins, dtype=sums.dtype)[:, tf.newaxis]
-        return self._scaled(number, sums / total) - self._bound
-
-    def pick(self, place: _Place) -> tuple[tf.Tensor, tf.Tensor]:
-        """The lower knot and the size of each element's bin."""
-        number, below = place.number, place.sum_below(self._weights)
-        lower = self._scaled(number, below / self._total) - self._bound
-        share = place.sum_chosen(self._weights) / self._total
-        return lower, self._scaled(tf.ones_like(number), share)
-
-    def _scaled(self, number: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-        """The length of so many bins that make up a share of the softmax."""
-        least = _MIN_SHARE / self._num_bins
-        return 2.0 * self._bound * (least * number + (1.0 - _MIN_SHARE) * share)
-
-
-class _Place:
-    """The bin of each element, as zeros and ones over the bins.
-
-    They stand in the place of a gather, whose gradient is a scatter. Sums by them need
-    no knots: the lower knot of a bin is the sum of the sizes below it.
-    """
-
-    def __init__(self, value: tf.Tensor, bins: _Bins) -> None:
-        reached = tf.cast(value[..., tf.newaxis, :] >= bins.inner_knots(), value.dtype)
-        zero = tf.zeros_like(reached[..., :1, :])
-        self.number = tf.reduce_sum(reached, axis=-2)
-        self._below = tf.concat([reached, zero], axis=-2)
-        self._chosen = tf.concat([zero + 1.0, reached], axis=-2) - self._below
-
-    def sum_below(self, values: tf.Tensor) -> tf.Tensor:
-        """The sum of `[B, ..., K, n]` over the bins below each element's own."""
-        return _selected_sum(values, self._below)
-
-    def sum_chosen(self, values: tf.Tensor) -> tf.Tensor:
-        """The value of `[B, ..., K, n]` of each element's bin."""
-        return _selected_sum(values, self._chosen)
-
-    def pick_slopes(self, inner: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The slopes at the bin's knots, of those at inner knots; 1 at both ends."""
-        first, last = self._chosen[..., 0, :], self._chosen[..., -1, :]
-        lower = first + _selected_sum(inner, self._chosen[..., 1:, :])
-        upper = last + _selected_sum(inner, self._chosen[..., :-1, :])
-        return lower, upper
-
-
-@tf.custom_gradient
-def _selected_sum(values: tf.Tensor, selection: tf.Tensor) -> Any:
-    """Sums values where the selection, which gets no gradient, is 1, over axis -2."""
-
-    def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
-        # TensorFlow's own would first copy the upstream gradient for each bin.
-        return upstream[..., tf.newaxis, :] * selection, None
-
-    return tf.reduce_sum(values * selection, axis=-2), gradients
+def _unstack(params: tf.Tensor, number: int, axis: int) -> Tensors:
+    """Cuts the axis in so many blocks: one tensor for each parameter."""
+    if axis == 0:
+        return tf.split(params, number, axis=0)
+    size = params.shape[-1] // number
+    shape = tf.concat([tf.shape(params)[:-1], [number, size]], axis=0)
+    return tf.unstack(tf.reshape(params, shape), num=number, axis=-2)
 
 
 class _Piece:
     """The spline's piece for each element: all attributes have the element's shape."""
 
     def __init__(
-        self, place: _Place, bins_z: _Bins, bins_x: _Bins, slopes: tf.Tensor
+        self,
+        bin_z: tuple[tf.Tensor, tf.Tensor],
+        bin_x: tuple[tf.Tensor, tf.Tensor],
+        ends: Tensors,
     ) -> None:
-        self.z, self.width = bins_z.pick(place)
-        self.x, self.height = bins_x.pick(place)
-        self.slope, self.next_slope = place.pick_slopes(slopes)
+        (self.z, self.width), (self.x, self.height) = bin_z, bin_x
+        # softplus(offset) = 1 - the smallest slope: zero parameters give slope 1.
+        offset = math.log(math.expm1(1.0 - _MIN_SLOPE))
+        self.slope, self.next_slope = [
+            _MIN_SLOPE + tf.nn.softplus(end + offset) for end in ends
+        ]
         self.mean_slope = self.height / self.width
         self.bend = self.next_slope + self.slope - 2.0 * self.mean_slope
 

@@ -1,0 +1,96 @@
+"""The bins of a monotone spline, and which of them a value is in.
+
+All is element-wise, on lists of tensors of one shape, one for each bin or knot: sums
+and choices over an axis of bins take several times as long on CPUs
+(docs/performance.md).
+"""
+
+from __future__ import annotations
+
+import functools
+
+import tensorflow as tf
+
+Tensors = list[tf.Tensor]
+
+# Smallest bin, as a share of the average one: monotone in float32.
+_MIN_SHARE = 1e-2
+
+
+class Bins:
+    """The bins of one axis, from -bound to bound: their sizes are a softmax.
+
+    Sizes and sums of them are in units of their own until `length` and `position` give
+    those of the axis: few tensors are scaled, those of the bin that is found.
+
+    Args:
+      logits: Those of the softmax, one tensor for each bin.
+      bound: Half the length of the axis.
+    """
+
+    def __init__(self, logits: Tensors, bound: float) -> None:
+        largest = tf.stop_gradient(functools.reduce(tf.maximum, logits))
+        weights = [tf.exp(logit - largest) for logit in logits]
+        total = _sum(weights)
+        least = total * (_MIN_SHARE / (1.0 - _MIN_SHARE) / len(logits))
+        self.sizes = [weight + least for weight in weights]
+        self._unit = 2.0 * bound * (1.0 - _MIN_SHARE) / total
+        self._bound = bound
+
+    def length(self, size: tf.Tensor) -> tf.Tensor:
+        """Of a size, or of a sum of sizes."""
+        return size * self._unit
+
+    def position(self, below: tf.Tensor) -> tf.Tensor:
+        """Of a knot with the sum of the sizes below it."""
+        return below * self._unit - self._bound
+
+    def sum_at(self, position: tf.Tensor) -> tf.Tensor:
+        """The inverse of `position`."""
+        return (position + self._bound) / self._unit
+
+
+def find_bin(
+    value: tf.Tensor, bins: Bins, others: Bins, knots: Tensors
+) -> tuple[tuple[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor], Tensors]:
+    """The bin of each value among `bins`, by halving.
+
+    Args:
+      value: Positions on the axis of `bins`, from -bound to bound.
+      bins: Those to search.
+      others: The same bins on the other axis.
+      knots: Parameters of the slopes, one tensor for each knot.
+
+    Returns:
+      Lower knot and length on the axis of the value, the same on the other axis, and
+      the parameters of the slopes at both ends.
+    """
+    sought = bins.sum_at(value)
+    below = other_below = tf.zeros_like(value)
+    sizes, other_sizes = bins.sizes, others.sizes
+    while len(sizes) > 1:
+        # Halves of an odd number overlap, so that rounding errs by one bin at most.
+        skipped = len(sizes) // 2
+        here = below + _sum(sizes[:skipped])
+        is_above = sought >= here
+        below = tf.where(is_above, here, below)
+        other_here = other_below + _sum(other_sizes[:skipped])
+        other_below = tf.where(is_above, other_here, other_below)
+        sizes = _halve(is_above, sizes, skipped)
+        other_sizes = _halve(is_above, other_sizes, skipped)
+        knots = _halve(is_above, knots, skipped)
+    return (
+        (bins.position(below), bins.length(sizes[0])),
+        (others.position(other_below), others.length(other_sizes[0])),
+        knots,
+    )
+
+
+def _halve(is_above: tf.Tensor, items: Tensors, skipped: int) -> Tensors:
+    """Without the first `skipped` items where above, without the last elsewhere."""
+    pairs = zip(items[skipped:], items, strict=False)
+    return [tf.where(is_above, above, below) for above, below in pairs]
+
+
+def _sum(items: Tensors) -> tf.Tensor:
+    return functools.reduce(tf.add, items)
