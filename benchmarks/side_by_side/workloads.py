@@ -20,7 +20,8 @@ class Workload:
       event_shape: Shape of an event.
       batch_size: Events in a training step.
       num_events: Events of one timed call of `log_prob` and of `sample`.
-      train_steps: Training steps in one timed round.
+      train_steps: Training steps in one timed round, of some seconds: what an epoch
+        costs to begin should count as in an epoch.
       model: The sizes of its layers, by the names that each contestant reads.
       operations: What is timed.
       learning_rate: Adam's.
@@ -96,7 +97,7 @@ WORKLOADS = {
         event_shape=(32, 32, 3),
         batch_size=16,
         num_events=64,
-        train_steps=10,
+        train_steps=20,
         model={"num_levels": 3, "num_steps": 8, "width": 128},
         # After 50 steps of 1e-3, without the warm-up of Glow's authors, some of the
         # libraries' samples overflow.
@@ -112,7 +113,7 @@ WORKLOADS = {
     "maf": Workload(
         name="maf",
         title="W4 MAF, 43-D, 5 layers, MADE 2x512, batch 512",
-        train_steps=40,
+        train_steps=100,
         model={"num_layers": 5, "hidden_units": (512, 512)},
         **_TABLE,
     ),
@@ -122,7 +123,7 @@ WORKLOADS = {
         event_shape=(784,),
         batch_size=100,
         num_events=4096,
-        train_steps=200,
+        train_steps=600,
         model={
             "num_flows": 16,
             "hidden_units": (400, 400),

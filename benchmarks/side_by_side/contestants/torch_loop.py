@@ -26,6 +26,7 @@ class TorchContestant:
       log_prob: Maps events `[N, *event]` to their log-densities `[N]`.
       sample: Draws so many events.
       loss: Maps a batch to a scalar; None: its mean negative log-density.
+      compiled: Whether `torch.compile` makes the loss and its gradients.
     """
 
     def __init__(
@@ -35,10 +36,12 @@ class TorchContestant:
         log_prob: _Function | None = None,
         sample: Callable[[int], torch.Tensor] | None = None,
         loss: _Function | None = None,
+        compiled: bool = False,
     ) -> None:
         self._workload, self._model = workload, model
         self._log_prob, self._sample = log_prob, sample
-        self._loss = loss or (lambda x: -log_prob(x).mean())
+        loss = loss or (lambda x: -log_prob(x).mean())
+        self._loss = torch.compile(loss) if compiled else loss
         self._data = torch.from_numpy(workload.data())
         if self._data.dim() == 4:
             self._data = self._data.permute(0, 3, 1, 2).contiguous()

@@ -43,6 +43,10 @@ class Conditioner(nn.Module):
         return self.network(inputs)
 
 
+# Where `torch.compile` trains faster; see docs/performance.md.
+COMPILED = ("maf",)
+
+
 def realnvp(workload: Workload) -> TorchContestant:
     """`AffineCouplingTransform`s, their scale sigmoid(h + 2) + 0.001.
 
@@ -124,7 +128,10 @@ def half_masks(workload: Workload) -> list[torch.Tensor]:
 def contestant(workload: Workload, transform: nn.Module) -> TorchContestant:
     """A `Flow` of the transform of data to flat latents."""
     flow = Flow(transform, StandardNormal([workload.dimensions]))
-    return TorchContestant(workload, flow, flow.log_prob, flow.sample)
+    compiled = workload.name in COMPILED
+    return TorchContestant(
+        workload, flow, flow.log_prob, flow.sample, compiled=compiled
+    )
 
 
 def versions() -> dict[str, str]:

@@ -26,6 +26,10 @@ class Conditioner(nn.Module):
         return self.network(inputs)
 
 
+# Where `torch.compile` trains faster; see docs/performance.md.
+COMPILED = ("realnvp", "maf")
+
+
 def realnvp(workload: Workload) -> TorchContestant:
     """`AffineCouplingBlock`s with its default scale, the exponential."""
     model = workload.model
@@ -122,7 +126,13 @@ def contestant(workload: Workload, flows: list[nn.Module]) -> TorchContestant:
     """A `NormalizingFlow` of the flows, latent side first."""
     base = nf.distributions.DiagGaussian(workload.event_shape, trainable=False)
     flow = nf.NormalizingFlow(base, flows)
-    return TorchContestant(workload, flow, flow.log_prob, lambda n: flow.sample(n)[0])
+    return TorchContestant(
+        workload,
+        flow,
+        flow.log_prob,
+        lambda n: flow.sample(n)[0],
+        compiled=workload.name in COMPILED,
+    )
 
 
 def versions() -> dict[str, str]:

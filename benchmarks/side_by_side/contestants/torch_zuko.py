@@ -19,6 +19,9 @@ from side_by_side.contestants.torch_loop import (
 )
 from side_by_side.workloads import Workload
 
+# Where `torch.compile` trains faster; see docs/performance.md.
+COMPILED = ("spline", "maf")
+
 
 def realnvp(workload: Workload) -> TorchContestant:
     """Couplings of `MonotonicAffineTransform`, its log-scale softly clipped."""
@@ -71,7 +74,11 @@ def contestant(workload: Workload, transforms: list[LazyTransform]) -> TorchCont
     )
     flow = Flow(transforms, base)
     return TorchContestant(
-        workload, flow, lambda x: flow().log_prob(x), lambda n: flow().sample((n,))
+        workload,
+        flow,
+        lambda x: flow().log_prob(x),
+        lambda n: flow().sample((n,)),
+        compiled=workload.name in COMPILED,
     )
 
 
