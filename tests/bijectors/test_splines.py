@@ -120,16 +120,13 @@ def couplings(**kwargs):
     return in_columns, own
 
 
-@pytest.mark.parametrize(
-    ("dtype", "jit_compile"), [("float32", True), ("float64", False)]
-)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("mask", ["half", "alternating"])
 @pytest.mark.parametrize("way", ["forward", "inverse"])
-def test_couplings_in_columns_and_in_rows_are_equal(dtype, jit_compile, mask, way):
+def test_couplings_in_columns_and_in_rows_are_equal(dtype, mask, way):
     steps = couplings(dtype=dtype, mask=mask)
     x = tf.random.stateless_normal([7, 5], (1, 2), dtype=dtype)
 
-    @tf.function(jit_compile=jit_compile)
     def run(step):
         with tf.GradientTape() as tape:
             y, log_det = getattr(step, f"{way}_and_log_det")(x)
