@@ -31,6 +31,7 @@ _ROWS = 12  # of a table
 _NO_OPERATION = re.compile(
     r"Execut|Eager|Kernel|Function|Iterator|Prefetch|Threadpool|ThreadPool|TFE_|Thunk"
     r"|BlockUntil|ParallelFor|^__|^all_steps|^log_prob$|^sample$|^<lambda>|^while"
+    r"|^end: |^tf\."
 )
 
 

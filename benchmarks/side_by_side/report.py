@@ -31,7 +31,8 @@ def main() -> None:
     parser.add_argument("results")
     parser.add_argument("--output_dir", default=".")
     arguments = parser.parse_args()
-    results = json.loads(pathlib.Path(arguments.results).read_text())
+    read = json.loads(pathlib.Path(arguments.results).read_text())
+    results = {name: read[name] for name in WORKLOADS if name in read}
     folder = pathlib.Path(arguments.output_dir)
     ratios = [row for name in results for row in ratio_rows(name, results[name])]
     parts = [_ratio_table(ratios)]

@@ -54,7 +54,7 @@ def make_head(
 
 
 class DenseInColumns(keras.layers.Dense):
-    """A dense layer that returns the transpose, `[B, F]` -> `[num_outputs, B]`."""
+    """A linear map with bias that returns columns, `[B, F]` -> `[num_outputs, B]`."""
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """A product of the transposes of both factors, smaller than the outputs."""

@@ -54,10 +54,7 @@ class RationalQuadraticLaw(CouplingLaw):
         inside = tf.clip_by_value(z, -self.bound, self.bound)
         bins_z, bins_x, knots = self._spline(params, axis)
         piece = _Piece(*find_bin(inside, bins_z, bins_x, knots))
-        t = (inside - piece.z) / piece.width
-        # Rounding may put a value at a knot outside of its bin, where a steep piece has
-        # a pole. Clipped without a change of the gradient, which must not vanish there.
-        t += tf.stop_gradient(tf.clip_by_value(t, 0.0, 1.0) - t)
+        t = _into_bin((inside - piece.z) / piece.width)
         x, log_slope = piece.value(t), piece.log_slope(t)
         return self._with_tails(z, x, log_slope)
 
@@ -103,6 +100,15 @@ def _unstack(params: tf.Tensor, number: int, axis: int) -> Tensors:
     return tf.unstack(tf.reshape(params, shape), num=number, axis=-2)
 
 
+def _into_bin(t: tf.Tensor) -> tf.Tensor:
+    """The place t in its bin, in [0, 1].
+
+    Rounding may put a value at a knot outside of its bin, where a steep piece has a
+    pole. The gradient is that of t, which must not vanish there.
+    """
+    return t + tf.stop_gradient(tf.clip_by_value(t, 0.0, 1.0) - t)
+
+
 class _Piece:
     """The spline's piece for each element: all attributes have the element's shape."""
 
@@ -144,8 +150,7 @@ class _Piece:
         c = -self.mean_slope * offset
         # Positive but for rounding; sqrt has no gradient at 0.
         discriminant = tf.maximum(b**2 - 4.0 * a * c, x.dtype.as_numpy_dtype(1e-30))
-        t = 2.0 * c / (-b - tf.sqrt(discriminant))
-        return tf.clip_by_value(t, 0.0, 1.0)
+        return _into_bin(2.0 * c / (-b - tf.sqrt(discriminant)))
 
 
 @keras.saving.register_keras_serializable("tfflows")
