@@ -66,6 +66,10 @@ def _one_way(make, event_shape):
     return StepCase(make, event_shape, except_for=ONE_WAY)
 
 
+def _repeated_planar(dtype, **kwargs):
+    return fb.Repeated(fb.Planar(dtype=dtype, **kwargs), 3)
+
+
 def _sylvester_chain(dtype):
     steps = [
         fb.TriangularSylvester(dtype=dtype),
@@ -78,6 +82,10 @@ VARIATIONAL_STEPS: dict[str, StepCase] = {
     "planar": StepCase(_free(fb.Planar), (3,)),
     "planar_line_softplus": StepCase(_free(fb.Planar, "softplus"), (1,)),
     "planar_amortized": StepCase(_amortized(fb.Planar), (5,)),
+    "planar_repeated": StepCase(_repeated_planar, (3,)),
+    "planar_repeated_amortized": StepCase(
+        lambda d: ContextFromEvent(_repeated_planar(d, context_dim=2), 2, dtype=d), (5,)
+    ),
     "radial": StepCase(_free(fb.Radial), (3,)),
     "radial_amortized": StepCase(_amortized(fb.Radial), (5,)),
     "sylvester_orthogonal": _one_way(_free(fb.OrthogonalSylvester, 2), (4,)),

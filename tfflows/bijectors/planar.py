@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -73,6 +74,28 @@ class Planar(AmortizableStep):
         value, slope = value_and_slope(self.activation, _dot(w, z) + b)
         return z + u_hat * value[:, tf.newaxis], tf.math.log1p(slope * stretch)
 
+    def _forward_of_repeats(
+        self, stacks: Sequence[tf.Tensor], z: tf.Tensor, context: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The K steps of a `Repeated`, last first.
+
+        What w_k sees of z_k is w_k.z and a part w_k.u_hat_j h_j of each step before:
+        products are those of all steps at once, and only [B, K] numbers go on in turn.
+        """
+        params = self._stacked_values(stacks, context)
+        u_hat, w, b, stretch = self._constrain(params)
+        seen = _rows_times(z, tf.linalg.matrix_transpose(w)) + b
+        effects = tf.matmul(u_hat, w, transpose_b=True)
+        inputs, values = [], []
+        for k in reversed(range(stacks[0].shape[0])):
+            inputs.append(seen[:, k])
+            values.append(self.activation(inputs[-1]))
+            seen += values[-1][:, tf.newaxis] * effects[:, k]
+        value, a = [tf.stack(rows[::-1], axis=1) for rows in (values, inputs)]
+        slope = value_and_slope(self.activation, a)[1]
+        log_det = tf.reduce_sum(tf.math.log1p(slope * stretch), axis=1)
+        return z + _rows_times(value, u_hat), log_det
+
     def _inverse_and_log_det(
         self, x: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -97,7 +120,10 @@ class Planar(AmortizableStep):
 
     def _constrained(self, context: Any) -> tuple[tf.Tensor, ...]:
         """u_hat and w `[B or 1, D]`, b and w.u_hat `[B or 1]`."""
-        params = self._parameter_values(context)
+        return self._constrain(self._parameter_values(context))
+
+    def _constrain(self, params: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
+        """u_hat and w `[..., D]`, b and w.u_hat `[...]`."""
         u, w, b = params["u"], params["w"], params["b"]
         along = _dot(w, u)
         stretch = (1.0 - _MARGIN) * _shifted_softplus(along)
@@ -105,7 +131,7 @@ class Planar(AmortizableStep):
         norm = tf.sqrt(tf.where(squared > 0.0, squared, 1.0))
         # Divided twice, for gradients that do not overflow where w is tiny.
         push = tf.where(squared > 0.0, (stretch - along) / norm / norm, 0.0)
-        return u + push[:, tf.newaxis] * w, w, b, stretch
+        return u + push[..., tf.newaxis] * w, w, b, stretch
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -115,6 +141,13 @@ class Planar(AmortizableStep):
 
 def _dot(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(left * right, axis=-1)
+
+
+def _rows_times(rows: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
+    """`[B, n]` times `[B or 1, n, m]`, each row its own or all the same matrix."""
+    if matrices.shape[0] == 1:
+        return tf.matmul(rows, matrices[0])
+    return tf.matmul(rows[:, tf.newaxis], matrices)[:, 0]
 
 
 def _shifted_softplus(s: tf.Tensor) -> tf.Tensor:
