@@ -10,6 +10,7 @@ import tensorflow as tf
 import tfflows
 from tfflows import bijectors as fb
 from tfflows.models.replica_sums import global_mean
+from tfflows.models.step_loop import in_rounds
 from tfflows.preprocessing import Dequantization
 
 
@@ -163,6 +164,17 @@ def test_a_loop_over_steps_trains_as_single_steps_do(rows, batches, jit_compile)
         assert int(flow.optimizer.iterations) == steps
     for looped, single in zip(*results, strict=True):
         np.testing.assert_allclose(looped, single, rtol=1e-4, atol=1e-6)
+
+
+def test_batches_come_in_rounds_where_all_are_of_one_shape():
+    batches = tf.data.Dataset.range(7).batch(2)
+    rounds = in_rounds(batches.take(3).repeat().map(lambda i: tf.reshape(i, [2])), 3)
+    first, second = [element.batches.numpy() for element in rounds.take(2)]
+    np.testing.assert_array_equal(first, [[0, 1], [2, 3], [4, 5]])
+    np.testing.assert_array_equal(second, first)
+    # One ends, one has batches of 2 and of 1; arrays are Keras' to cut.
+    for data in (batches, batches.repeat(), np.ones((4, 2))):
+        assert in_rounds(data, 3) is data
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tfflows.checkpointing import CheckpointsAllWeights
 from tfflows.checks import failed_requirements_as_value_errors
 from tfflows.models.batch import Batch, unpack, weighted
 from tfflows.models.replica_sums import global_mean, running_results
-from tfflows.models.step_loop import looped_steps
+from tfflows.models.step_loop import in_rounds, looped_steps
 from tfflows.models.updates import SkippedSteps, scaling_the_loss, take_step
 
 
@@ -111,15 +111,19 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         if not self.optimizer.built:
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_weights)
-        several = self.steps_per_execution > 1 and not self.run_eagerly
-        alone = self._distribute_strategy is None and not tf.distribute.has_strategy()
-        if not (several and alone):
+        if not self._loops_over_steps:
             return super().make_train_function(force)
         if force or getattr(self, "train_function", None) is None:
             self.train_function = looped_steps(
                 self.train_step, self.steps_per_execution, self.jit_compile
             )
         return self.train_function
+
+    @property
+    def _loops_over_steps(self) -> bool:
+        several = self.steps_per_execution > 1 and not self.run_eagerly
+        alone = self._distribute_strategy is None and not tf.distribute.has_strategy()
+        return several and alone
 
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
         # Keras would draw a batch to build the model; it is built, and data that are
@@ -160,6 +164,8 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
             )
         if not self.trainable_weights:
             raise ValueError(f"{self.name}: expected weights to train, got none")
+        if self._loops_over_steps:
+            x = in_rounds(x, self.steps_per_execution)
         with failed_requirements_as_value_errors():
             history = super().fit(x, *args, **kwargs)
         if not history.history:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -21,8 +21,8 @@ def looped_steps(
     own, entered anew. With hundreds of small variables both take as long as a part of
     the step. Here the loop has no branch, and XLA compiles all of it.
 
-    Batches that are fewer than `number`, or not of one shape, take a step each. All of
-    the batches, and a copy, are in memory at once.
+    Batches that are fewer than `number`, or not of one shape, take a step each. The
+    batches of a loop, and a copy, or of three loops, in rounds, are in memory at once.
 
     Args:
       train_step: Maps a batch to the logs after its step.
@@ -30,35 +30,65 @@ def looped_steps(
       jit_compile: Whether XLA compiles it.
 
     Returns:
-      A function of an iterator over batches; it raises StopIteration at its end.
+      A function of an iterator over batches, or over `Round`s of them; it raises
+      StopIteration at its end.
     """
     options: dict[str, Any] = {"jit_compile": jit_compile or None, "autograph": False}
     one_step = tf.function(train_step, reduce_retracing=True, **options)
 
     @tf.function(reduce_retracing=True, **options)
-    def all_steps(batches: list[Any]) -> Logs:
-        stacked = tf.nest.map_structure(_stack, *batches)
-        logs = one_step.get_concrete_function(batches[0]).structured_outputs
+    def all_steps(stacked: Any) -> Logs:
+        def batch(index: Any) -> Any:
+            return tf.nest.map_structure(
+                lambda parts: None if parts is None else parts[index], stacked
+            )
+
+        logs = one_step.get_concrete_function(batch(0)).structured_outputs
         zeros = tf.nest.map_structure(lambda t: tf.zeros(t.shape, t.dtype), logs)
 
         def body(index: tf.Tensor, logs: Logs) -> tuple[tf.Tensor, Logs]:
             del logs  # of the step before
-            batch = tf.nest.map_structure(
-                lambda parts: None if parts is None else parts[index], stacked
-            )
-            return index + 1, one_step(batch)
+            return index + 1, one_step(batch(index))
 
         return tf.while_loop(lambda index, logs: index < number, body, (0, zeros))[1]
 
     def train_function(iterator: Iterator[Any]) -> Logs:
-        batches = [_without_optionals(b) for b in itertools.islice(iterator, number)]
-        if not batches:
-            raise StopIteration
+        first = next(iterator)
+        if isinstance(first, Round):
+            return all_steps(first.batches)
+        batches = [first, *itertools.islice(iterator, number - 1)]
+        batches = [_without_optionals(batch) for batch in batches]
         if len(batches) == number and _alike(batches):
-            return all_steps(batches)
+            return all_steps(tf.nest.map_structure(_stack, *batches))
         return [one_step(batch) for batch in batches][-1]
 
     return train_function
+
+
+class Round(NamedTuple):
+    """The batches of one loop, stacked along a first axis."""
+
+    batches: Any
+
+
+def in_rounds(data: Any, number: int) -> Any:
+    """A dataset without end of batches of one shape, as one of `Round`s.
+
+    Asking a dataset for an element takes a tenth of a millisecond, for it passes from
+    thread to thread; a round takes no longer, and is stacked while the one before is
+    trained on.
+
+    Args:
+      data: What `fit` takes; what is no such dataset is returned as it is.
+      number: Batches in a round.
+    """
+    is_dataset = isinstance(data, tf.data.Dataset)
+    if not is_dataset or data.cardinality() != tf.data.INFINITE_CARDINALITY:
+        return data
+    for spec in tf.nest.flatten(data.element_spec):
+        if not isinstance(spec, tf.TensorSpec) or not spec.shape.is_fully_defined():
+            return data
+    return tf.data.Dataset.zip(Round(data.batch(number))).prefetch(1)
 
 
 def _stack(*parts: Any) -> tf.Tensor | None:
