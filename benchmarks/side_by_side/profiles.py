@@ -24,7 +24,8 @@ import tensorflow as tf
 from side_by_side.contestants.tfflows_fit import CONTESTANTS, XLA
 from side_by_side.workloads import WORKLOADS
 
-_STEPS = {"realnvp": 50, "glow": 10, "spline": 20, "maf": 20, "planar_vae": 50}
+# Whole loops, see `tfflows_fit.STEPS_PER_EXECUTION`.
+_STEPS = {"realnvp": 50, "glow": 20, "spline": 50, "maf": 50, "planar_vae": 50}
 _CALLS = 10
 _ROWS = 12  # of a table
 # What encloses others, waits, or is the profiler's own.

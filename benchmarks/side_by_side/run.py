@@ -93,7 +93,7 @@ def compare(name: str, pythons: dict[str, str], rounds: int) -> dict[str, Any]:
 
 
 def _first(worker: Worker, operation: str, times: int) -> dict[str, Any]:
-    answer = worker.ask(operation, times)
+    answer = worker.ask(operation, times or 1)
     return {
         "first_seconds": answer["seconds"],
         "results": [answer["result"]],

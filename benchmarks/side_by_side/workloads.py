@@ -106,7 +106,7 @@ WORKLOADS = {
     "spline": Workload(
         name="spline",
         title="W3 RQ-spline couplings, 43-D, 8 couplings, 8 bins, MLP 2x128, batch 512",
-        train_steps=60,
+        train_steps=50,
         model={"num_couplings": 8, "hidden_units": (128, 128), "num_bins": 8},
         **_TABLE,
     ),
