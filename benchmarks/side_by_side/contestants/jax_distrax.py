@@ -86,7 +86,7 @@ def contestant(workload: Workload, params: Any, bijector: Callable) -> JaxContes
     return JaxContestant(
         workload,
         params,
-        lambda params, x: flow(params).log_prob(x),
+        lambda params, x, key: flow(params).log_prob(x),
         lambda params, key, n: flow(params).sample(seed=key, sample_shape=(n,)),
     )
 

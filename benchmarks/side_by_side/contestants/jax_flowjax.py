@@ -95,7 +95,7 @@ def planar_vae(workload: Workload) -> JaxContestant:
         flow_params,
     )
 
-    def loss(params: Any, x: jax.Array, key: jax.Array) -> jax.Array:
+    def elbo(params: Any, x: jax.Array, key: jax.Array) -> jax.Array:
         encoder, decoder, flow_params = params
         mean, log_variance = jnp.split(mlp(encoder, x), 2, axis=-1)
         noise = jax.random.normal(key, mean.shape)
@@ -108,9 +108,15 @@ def planar_vae(workload: Workload) -> JaxContestant:
         log_prior = -0.5 * (z**2).sum(-1)
         logits = mlp(decoder, z)
         log_x = (x * logits - softplus(logits)).sum(-1)
-        return (log_q - log_prior - log_x).mean()
+        return log_x + log_prior - log_q
 
-    return JaxContestant(workload, params, loss=loss)
+    def sample(params: Any, key: jax.Array, number: int) -> jax.Array:
+        for_z, for_x = jax.random.split(key)
+        logits = mlp(params[1], jax.random.normal(for_z, (number, size)))
+        draws = jax.random.bernoulli(for_x, jax.nn.sigmoid(logits))
+        return draws.astype("float32")
+
+    return JaxContestant(workload, params, elbo, sample)
 
 
 def couplings(workload: Workload, law: AbstractBijection) -> JaxContestant:
@@ -165,7 +171,7 @@ def contestant(workload: Workload, layers: list[AbstractBijection]) -> JaxContes
     return JaxContestant(
         workload,
         params,
-        lambda params, x: of(params).log_prob(x),
+        lambda params, x, key: of(params).log_prob(x),
         lambda params, key, n: of(params).sample(key, (n,)),
     )
 

@@ -25,29 +25,29 @@ class JaxContestant:
     Args:
       workload: The work.
       params: The tree; all its leaves are trained.
-      log_prob: Maps the tree and events `[N, *event]` to their log-densities `[N]`.
+      log_prob: Maps the tree, events `[N, *event]` and a key to their log-densities
+        `[N]`, or to draws of bounds of them.
       sample: Maps the tree, a key and a static number to so many events.
-      loss: Maps the tree, a batch and a key to a scalar; None: the batch's mean
-        negative log-density.
     """
 
     def __init__(
         self,
         workload: Workload,
         params: Any,
-        log_prob: Callable | None = None,
-        sample: Callable | None = None,
-        loss: Callable | None = None,
+        log_prob: Callable,
+        sample: Callable,
     ) -> None:
         self._workload, self._params = workload, params
-        loss = loss or (lambda params, x, key: -log_prob(params, x).mean())
         adam = optax.adam(workload.learning_rate)
         self._state = adam.init(params)
         self._data = jnp.asarray(workload.data())
         self._rows = shuffled_rows(len(self._data), workload.batch_size)
         self._key = jax.random.key(0)
-        self._log_prob = jax.jit(log_prob) if log_prob else None
-        self._sample = jax.jit(sample, static_argnums=2) if sample else None
+        self._log_prob = jax.jit(log_prob)
+        self._sample = jax.jit(sample, static_argnums=2)
+
+        def loss(params, x, key):
+            return -log_prob(params, x, key).mean()
 
         @functools.partial(jax.jit, donate_argnums=(0, 1))
         def train(params, state, data, rows, key):
@@ -84,7 +84,7 @@ class JaxContestant:
     def log_prob(self) -> np.ndarray:
         """Compiled."""
         events = self._data[: self._workload.num_events]
-        return np.asarray(self._log_prob(self._params, events))
+        return np.asarray(self._log_prob(self._params, events, self._next_key()))
 
     def sample(self) -> np.ndarray:
         """Compiled."""

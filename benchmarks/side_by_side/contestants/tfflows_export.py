@@ -16,7 +16,10 @@ _ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 class ExportContestant:
-    """The signatures `log_prob` and `sample` of a model that another process wrote."""
+    """Signatures of a model that another process wrote: `log_prob`, `sample`.
+
+    A VAE's are `elbo`, which takes seeds and whole numbers, and `sample`.
+    """
 
     def __init__(self, workload: Workload) -> None:
         # Imported without tfflows around it: this process holds no TensorFlow Python.
@@ -27,7 +30,9 @@ class ExportContestant:
             command = [sys.executable, "-m", __name__, workload.name, folder]
             subprocess.run(command, check=True, stdout=sys.stderr)
             self._model = SavedModel(str(pathlib.Path(folder) / "1"))
-        self._events = workload.data()[: workload.num_events]
+        self._is_vae = "latent_dim" in workload.model
+        events = workload.data()[: workload.num_events]
+        self._events = events.astype("uint8") if self._is_vae else events
         self._rows = workload.num_events
         self._draws = 0
 
@@ -37,17 +42,21 @@ class ExportContestant:
 
     def log_prob(self) -> np.ndarray:
         """One request."""
+        if self._is_vae:
+            inputs = {"x": self._events, "seed": self._seeds()}
+            return self._model.run("elbo", inputs)["elbo"]
         return self._model.run("log_prob", {"x": self._events})["log_prob"]
 
     def sample(self) -> np.ndarray:
         """One request."""
-        self._draws += 1
-        seeds = np.stack([np.full(self._rows, self._draws), np.arange(self._rows)], 1)
-        inputs = {
-            "seed": seeds.astype("int32"),
-            "temperature": np.ones(self._rows, "float32"),
-        }
+        temperature = np.ones(self._rows, "float32")
+        inputs = {"seed": self._seeds(), "temperature": temperature}
         return self._model.run("sample", inputs)["x"]
+
+    def _seeds(self) -> np.ndarray:
+        self._draws += 1
+        seeds = [np.full(self._rows, self._draws), np.arange(self._rows)]
+        return np.stack(seeds, axis=1).astype("int32")
 
 
 def versions() -> dict[str, str]:
@@ -57,16 +66,18 @@ def versions() -> dict[str, str]:
 
 
 def _write(name: str, folder: str) -> None:
-    from side_by_side.contestants.tfflows_fit import FLOWS
+    from side_by_side.contestants.tfflows_fit import MODELS
     from tfflows.export import export_saved_model
 
     workload = WORKLOADS[name]
-    flow = FLOWS[name](workload)
+    flow = MODELS[name](workload)
     flow.initialize(workload.data()[: workload.batch_size])
     export_saved_model(flow, folder)
 
 
-CONTESTANTS = dict.fromkeys(("realnvp", "glow", "spline", "maf"), ExportContestant)
+CONTESTANTS = dict.fromkeys(
+    ("realnvp", "glow", "spline", "maf", "planar_vae"), ExportContestant
+)
 
 if __name__ == "__main__":
     _write(*sys.argv[1:])

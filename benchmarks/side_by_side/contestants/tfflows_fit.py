@@ -29,7 +29,7 @@ XLA = {
     "glow": (),
     "spline": (),
     "maf": ("train", "sample"),
-    "planar_vae": ("train",),
+    "planar_vae": ("train", "log_prob", "sample"),
 }
 
 
@@ -63,28 +63,35 @@ class Fit:
         return float(history.get("loss", history.get("elbo"))[-1])
 
 
-class FlowFit(Fit):
-    """A `Flow`: it also has densities and samples."""
+class DensityFit(Fit):
+    """A model that also has densities, of a VAE one draw of the ELBO, and samples."""
 
-    def __init__(self, workload: Workload, flow: tfflows.Flow) -> None:
-        super().__init__(workload, flow)
+    def __init__(self, workload: Workload, model: Any) -> None:
+        super().__init__(workload, model)
         self._events = tf.constant(workload.data()[: workload.num_events])
+
+        def log_prob(x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+            return model.elbo(x, seed=seed) if _is_vae(model) else model.log_prob(x)
+
         xla = XLA[workload.name]
-        self._log_prob = tf.function(flow.log_prob, jit_compile="log_prob" in xla)
+        self._log_prob = tf.function(log_prob, jit_compile="log_prob" in xla)
         self._sample = tf.function(
-            lambda seed: flow.sample(workload.num_events, seed=seed),
+            lambda seed: model.sample(workload.num_events, seed=seed),
             jit_compile="sample" in xla,
         )
         self._draws = 0
 
+    def _seed(self) -> tf.Tensor:
+        self._draws += 1
+        return tf.constant([0, self._draws])
+
     def log_prob(self) -> np.ndarray:
         """In a `tf.function`."""
-        return self._log_prob(self._events).numpy()
+        return self._log_prob(self._events, self._seed()).numpy()
 
     def sample(self) -> np.ndarray:
         """In a `tf.function`."""
-        self._draws += 1
-        return self._sample(tf.constant([0, self._draws])).numpy()
+        return self._sample(self._seed()).numpy()
 
 
 class GlowBuild:
@@ -162,7 +169,11 @@ def _glow(workload: Workload) -> tfflows.Flow:
     return glow(workload.event_shape, split_priors=False, **workload.model)
 
 
-def _planar_vae(workload: Workload) -> Fit:
+def _is_vae(model: keras.Model) -> bool:
+    return isinstance(model, tfflows.FlowVAE)
+
+
+def _planar_vae(workload: Workload) -> tfflows.FlowVAE:
     sizes = workload.model
     latent = sizes["latent_dim"]
 
@@ -171,22 +182,26 @@ def _planar_vae(workload: Workload) -> Fit:
         return keras.Sequential([*hidden, keras.layers.Dense(units[-1])])
 
     hidden = sizes["hidden_units"]
-    model = tfflows.FlowVAE(
+    return tfflows.FlowVAE(
         network(*hidden, 2 * latent),
         network(*reversed(hidden), workload.dimensions),
         latent,
         posterior=Repeated(Planar(), sizes["num_flows"]),
         event_shape=workload.event_shape,
     )
-    return Fit(workload, model)
 
 
-FLOWS = {"realnvp": _realnvp, "spline": _spline, "maf": _maf, "glow": _glow}
+MODELS = {
+    "realnvp": _realnvp,
+    "spline": _spline,
+    "maf": _maf,
+    "glow": _glow,
+    "planar_vae": _planar_vae,
+}
 CONTESTANTS = {
     **{
-        name: lambda workload, flow=flow: FlowFit(workload, flow(workload))
-        for name, flow in FLOWS.items()
+        name: lambda workload, model=model: DensityFit(workload, model(workload))
+        for name, model in MODELS.items()
     },
-    "planar_vae": _planar_vae,
     "glow_build": GlowBuild,
 }

@@ -23,9 +23,9 @@ class TorchContestant:
     Args:
       workload: The work.
       model: Holds the parameters.
-      log_prob: Maps events `[N, *event]` to their log-densities `[N]`.
+      log_prob: Maps events `[N, *event]` to their log-densities `[N]`, or to draws of
+        bounds of them.
       sample: Draws so many events.
-      loss: Maps a batch to a scalar; None: its mean negative log-density.
       compiled: Whether `torch.compile` makes the loss and its gradients.
     """
 
@@ -33,21 +33,22 @@ class TorchContestant:
         self,
         workload: Workload,
         model: nn.Module,
-        log_prob: _Function | None = None,
-        sample: Callable[[int], torch.Tensor] | None = None,
-        loss: _Function | None = None,
+        log_prob: _Function,
+        sample: Callable[[int], torch.Tensor],
         compiled: bool = False,
     ) -> None:
         self._workload, self._model = workload, model
         self._log_prob, self._sample = log_prob, sample
-        loss = loss or (lambda x: -log_prob(x).mean())
+
+        def loss(x: torch.Tensor) -> torch.Tensor:
+            return -log_prob(x).mean()
+
         self._loss = torch.compile(loss) if compiled else loss
         self._data = torch.from_numpy(workload.data())
         if self._data.dim() == 4:
             self._data = self._data.permute(0, 3, 1, 2).contiguous()
-        if log_prob:
-            with torch.no_grad():  # starts the actnorms
-                log_prob(self._data[: workload.batch_size])
+        with torch.no_grad():  # starts the actnorms
+            log_prob(self._data[: workload.batch_size])
         self._events = self._data[: workload.num_events]
         self._batches = self._shuffled_batches()
         # One kernel for all weights: faster than the default loop.

@@ -115,11 +115,14 @@ def planar_vae(workload: Workload) -> TorchContestant:
         nf.distributions.NNBernoulliDecoder(mlp(size, hidden, workload.dimensions)),
     )
 
-    def loss(x: torch.Tensor) -> torch.Tensor:
+    def elbo(x: torch.Tensor) -> torch.Tensor:
         _, log_q, log_p = vae(x)
-        return (log_q - log_p).mean()
+        return (log_p - log_q)[:, 0]  # of one draw
 
-    return TorchContestant(workload, vae, loss=loss)
+    def sample(number: int) -> torch.Tensor:
+        return torch.bernoulli(vae.decoder(vae.prior(number)[0]))
+
+    return TorchContestant(workload, vae, elbo, sample)
 
 
 def contestant(workload: Workload, flows: list[nn.Module]) -> TorchContestant:
