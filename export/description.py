@@ -17,6 +17,7 @@ stay as they are within `format` 1:
 | `default` | the signature that `serving_default` repeats |
 | `signatures` | by name: `inputs` and `outputs`, each a `dtype` and a `shape` with null for the batch axis, and `batchable` |
 | `training_data`, `data_licence` | name of the data, and under which terms they are; or null |
+| `columns` | names of the columns of x, of data that are a table with names; or null |
 | `metrics` | what `tfflows-evaluate` said of the model, or null |
 | `commands` | the commands that made the model and its metrics, by name |
 | `config` | the experiment's configuration, or null |
@@ -57,6 +58,7 @@ class Provenance:
       model: Name of the model, for example that of its registered experiment.
       training_data: Name of the data that it was trained on.
       data_licence: Under which terms these data are.
+      columns: Names of their columns, if they are a table with names.
       metrics: What an evaluation of the model gave, by name.
       commands: The commands that made the model and the metrics, by name.
       config: The experiment's configuration.
@@ -65,6 +67,7 @@ class Provenance:
     model: str | None = None
     training_data: str | None = None
     data_licence: str | None = None
+    columns: tuple[str, ...] | None = None
     metrics: Mapping[str, Any] | None = None
     commands: Mapping[str, str] = dataclasses.field(default_factory=dict)
     config: Mapping[str, Any] | None = None

@@ -75,7 +75,10 @@ def _architecture(description: Mapping[str, Any]) -> str:
 def _data(description: Mapping[str, Any]) -> str:
     data = description["training_data"] or "not recorded"
     licence = description["data_licence"] or "not known to tfflows: ask their owner"
-    return f"- Trained on: {data}\n- Licence of the data: {licence}"
+    text = f"- Trained on: {data}\n- Licence of the data: {licence}"
+    if description["columns"]:
+        text += f"\n- Columns of x, in this order: {', '.join(description['columns'])}"
+    return text
 
 
 def _metrics(description: Mapping[str, Any]) -> str:

@@ -61,6 +61,13 @@ class Table:
                 f"inputs {' and '.join(block.name for block in self.rows.blocks)}, got "
                 f"{len(names)}"
             )
+        # Other names, or another order, would score other numbers than those meant.
+        wanted = self.rows.columns
+        if wanted is not None and tuple(names[: len(wanted)]) != wanted:
+            raise ValueError(
+                f"{path}: expected the columns {', '.join(wanted)}, in this order, as "
+                f"in the training data, got {', '.join(names)}"
+            )
 
 
 class CsvTable(Table):

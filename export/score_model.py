@@ -63,30 +63,30 @@ def row_format(folder: str) -> RowFormat:
             f"expected inputs {' and '.join(_INPUTS)} of {SIGNATURE}, got "
             f"{', '.join(sorted(specs))}"
         )
-    levels = _levels(folder)
-    return RowFormat(
-        tuple(
-            Block(
-                name,
-                tuple(specs[name].shape[1:]),
-                specs[name].dtype.name,
-                levels[name] if specs[name].dtype.is_integer else None,
-            )
-            for name in _INPUTS
-            if name in specs
+    description = _description(folder)
+    context = description.get("context") or {}
+    levels = {"x": description.get("levels"), "context": context.get("num_classes")}
+    blocks = tuple(
+        Block(
+            name,
+            tuple(specs[name].shape[1:]),
+            specs[name].dtype.name,
+            levels[name] if specs[name].dtype.is_integer else None,
         )
+        for name in _INPUTS
+        if name in specs
     )
+    columns = description.get("columns")
+    return RowFormat(blocks, None if columns is None else tuple(columns))
 
 
-def _levels(folder: str) -> dict[str, int | None]:
-    """The levels of x and the classes of the context, where the export tells them."""
+def _description(folder: str) -> dict[str, Any]:
+    """The export's flow.json; empty where there is none."""
     path = os.path.join(folder, "assets.extra", "flow.json")
     if not tf.io.gfile.exists(path):
-        return dict.fromkeys(_INPUTS)
+        return {}
     with tf.io.gfile.GFile(path) as file:
-        description = json.load(file)
-    context = description.get("context") or {}
-    return {"x": description.get("levels"), "context": context.get("num_classes")}
+        return json.load(file)
 
 
 class LogProbHandler(ModelHandler):

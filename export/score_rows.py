@@ -88,9 +88,11 @@ class RowFormat:
 
     Attributes:
       blocks: The inputs x and, of a conditional model, context.
+      columns: Names of the columns of x in the training data; None: they had none.
     """
 
     blocks: tuple[Block, ...]
+    columns: tuple[str, ...] | None = None
 
     @property
     def size(self) -> int:

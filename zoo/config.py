@@ -61,6 +61,8 @@ class DataConfig:
       name: A name that `tfflows.data.load` knows; None: the user has to give one.
       event_shape: Shape of one example; None: as the data have it.
       levels: Number of levels of integer data; None for continuous data.
+      columns: Names of a table's columns; None where they have none, or as the data
+        have them.
       label_as_context: Whether the label conditions the model.
       seed: What splits (and, for the toys, draws) the data; evaluation uses the same.
       data_dir: Where prepared data lie; None: where TFDS looks by itself.
@@ -69,6 +71,7 @@ class DataConfig:
     name: str | None = None
     event_shape: tuple[int, ...] | None = None
     levels: int | None = None
+    columns: tuple[str, ...] | None = None
     label_as_context: bool = False
     seed: int = 0
     data_dir: str | None = None

@@ -99,6 +99,7 @@ def _provenance(
         model=config.name,
         training_data=values["data"]["name"],
         data_licence=data_licence(config.data.name),
+        columns=config.data.columns,
         metrics=metrics,
         commands=commands,
         config=values,

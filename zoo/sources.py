@@ -41,17 +41,18 @@ def load_source(config: ExperimentConfig) -> tfflows.data.DataSource:
 def resolve_shape(
     config: ExperimentConfig, source: tfflows.data.DataSource
 ) -> ExperimentConfig:
-    """Takes the event shape and levels from the data, or checks them against these.
+    """Takes shape, levels and columns from the data, or checks them against these.
 
     Args:
       config: The experiment.
       source: Its data.
 
     Returns:
-      The configuration with the shape and levels of the data.
+      The configuration with the shape, levels and columns of the data.
 
     Raises:
-      ConfigError: The configuration has another shape or other levels.
+      ConfigError: The configuration has another shape, other levels or other columns.
+        Columns without names may be any.
     """
     found = (tuple(source.event_shape), source.levels)
     wanted = (config.data.event_shape, config.data.levels)
@@ -61,7 +62,15 @@ def resolve_shape(
             f"{config.name}, got shape {found[0]} with levels {found[1]} from "
             f"{source.name}"
         )
-    data = dataclasses.replace(config.data, event_shape=found[0], levels=found[1])
+    columns = config.data.columns or source.columns
+    if columns is not None and source.columns not in (None, columns):
+        raise ConfigError(
+            f"expected the columns {', '.join(columns)}, in this order, as in the "
+            f"training data, got {', '.join(source.columns)} from {source.name}"
+        )
+    data = dataclasses.replace(
+        config.data, event_shape=found[0], levels=found[1], columns=columns
+    )
     return dataclasses.replace(config, data=data)
 
 

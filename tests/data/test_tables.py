@@ -32,6 +32,7 @@ def test_csv_round_trip(tmp_path, header):
     assert source.event_shape == (3,)
     assert (source.dtype, source.levels, source.num_classes) == ("float32", None, None)
     assert source.num_examples == {"train": 40, "validation": 5, "test": 5}
+    assert source.columns == (("a", "b", "c") if header else None)
     np.testing.assert_array_equal(_sorted(_all_rows(source)), _sorted(X))
     other = tfflows.data.load(f"csv:{tmp_path / 'x.csv'}", seed=1)
     assert not np.array_equal(source.arrays("test"), other.arrays("test"))
@@ -43,7 +44,9 @@ def test_csv_parquet_and_npz_agree(tmp_path):
     frame.to_parquet(tmp_path / "x.parquet")
     np.savez(tmp_path / "x.npz", X)
     names = [f"{kind}:{tmp_path / f'x.{kind}'}" for kind in ("csv", "parquet", "npz")]
-    csv, parquet, npz = (tfflows.data.load(name).arrays("train") for name in names)
+    sources = [tfflows.data.load(name) for name in names]
+    assert [s.columns for s in sources] == [("a", "b", "c")] * 2 + [None]
+    csv, parquet, npz = (source.arrays("train") for source in sources)
     np.testing.assert_array_equal(csv, parquet)
     np.testing.assert_array_equal(csv, npz)
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tests.export.conftest import trained_like
 from tfflows import Flow, bijectors
-from tfflows.export import export_saved_model
+from tfflows.export import Provenance, export_saved_model
 from tfflows.preprocessing import Dequantization
 
 pytest.importorskip("apache_beam", reason="needs Apache Beam: pip install '.[beam]'")
@@ -88,6 +88,35 @@ def test_csv_rows_are_scored_or_told_why_not(call, scale_flow, scale_export, tmp
     wanted = scale_flow.log_prob(values.astype("float32"))
     np.testing.assert_allclose(got["log_prob"], wanted, rtol=1e-6)
     assert not list(tmp_path.glob("*unfinished*"))
+
+
+@pytest.fixture(scope="module")
+def named_export(scale_flow, tmp_path_factory):
+    provenance = Provenance(columns=("left", "right"))
+    folder = tmp_path_factory.mktemp("named")
+    return export_saved_model(scale_flow, folder, provenance=provenance, verify=False)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("names", ["left right", "right left", "left top"])
+def test_columns_are_those_of_the_training_data(
+    kind, names, call, named_export, tmp_path
+):
+    frame = pd.DataFrame([[1.0, 2.0]], columns=names.split())
+    if kind == "csv":
+        frame.to_csv(tmp_path / "rows.csv", index=False)
+    else:
+        frame.to_parquet(tmp_path / "rows.parquet")
+    code, _, err = call(
+        f"--export_dir={named_export}",
+        f"--input={tmp_path}/rows.{kind}",
+        f"--output={tmp_path}/out",
+    )
+    if names == "left right":
+        assert (code, err) == (0, [])
+    else:
+        assert (code, len(err)) == (1, 1)
+        assert "columns left, right, in this order, as in the training data" in err[0]
 
 
 def example(**features):

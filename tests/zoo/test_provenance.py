@@ -6,10 +6,11 @@ import json
 import pytest
 
 from tfflows import zoo
-from tfflows.zoo import files, overrides, provenance
+from tfflows.zoo import files, overrides, provenance, run_dir, sources
 
 
 def write_run(folder, config, metrics=None):
+    folder.mkdir(exist_ok=True)
     files.write_json(folder / "config.json", overrides.to_dict(config))
     if metrics:
         files.write_json(folder / "evaluation.json", metrics)
@@ -55,6 +56,32 @@ def test_no_path_of_the_training_machine_is_told(tmp_path):
     assert told.training_data == "csv:mine.csv"
     assert told.data_licence is None
     assert str(tmp_path) not in json.dumps(dataclasses.asdict(told))
+
+
+def test_the_columns_of_a_table_are_kept_and_compared(tmp_path):
+    config = zoo.get_config("realnvp_table")
+
+    def with_data(config, text):
+        path = tmp_path / "mine.csv"
+        path.write_text(text + "1,2\n3,4\n5,6\n")
+        data = dataclasses.replace(config.data, name=f"csv:{path}")
+        config = dataclasses.replace(config, data=data)
+        return sources.resolve_shape(config, sources.load_source(config))
+
+    trained = with_data(config, "a,b\n")
+    run = write_run(tmp_path / "run", trained)
+    assert provenance.of_run(run).columns == ("a", "b")
+    trained = run_dir.read_config(run)
+    assert with_data(trained, "a,b\n") == trained
+    assert with_data(trained, "") == trained  # no names, none to compare
+    for header in ("b,a\n", "a,c\n"):
+        with pytest.raises(
+            zoo.ConfigError, match=r"columns a, b, in this order, .*got"
+        ):
+            with_data(trained, header)
+    unnamed = with_data(config, "")
+    assert unnamed.data.columns is None
+    assert with_data(unnamed, "a,b\n").data.columns == ("a", "b")
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ class DataInfo:
         num_classes: number of classes of the labels; None where there are none.
         observation_shape: shape of what was observed of each example, in the place of
             a label; None where nothing was.
+        columns: names of a table's columns; None where they have none.
     """
 
     name: str
@@ -45,6 +46,7 @@ class DataInfo:
     num_examples: Mapping[str, int]
     num_classes: int | None = None
     observation_shape: tuple[int, ...] | None = None
+    columns: tuple[str, ...] | None = None
 
     @property
     def example_bytes(self) -> int:
@@ -81,6 +83,7 @@ class DataSource(abc.ABC):
         self.levels = info.levels
         self.num_examples = dict(info.num_examples)
         self.num_classes = info.num_classes
+        self.columns = info.columns
         self.label_as_context = label_as_context
 
     def dataset(

@@ -18,6 +18,7 @@ def split_source(
     observation_shape: tuple[int, ...] | None = None,
     sizes: tuple[int, int, int] | None = None,
     label_as_context: bool = False,
+    columns: tuple[str, ...] | None = None,
 ) -> ArraySource:
     """Splits arrays by a seeded permutation into an in-memory source.
 
@@ -31,6 +32,7 @@ def split_source(
         sizes: rows of train, validation and test, N altogether; None: 80, 10 and
             10 per cent, but at least one row each.
         label_as_context: whether batches carry the label as "context".
+        columns: names of a table's columns, None where they have none.
 
     Raises:
         ValueError: fewer than three rows.
@@ -54,6 +56,7 @@ def split_source(
         num_examples=dict(zip(SPLITS, sizes, strict=True)),
         num_classes=num_classes,
         observation_shape=observation_shape,
+        columns=columns,
     )
     return ArraySource(info, splits.__getitem__, label_as_context=label_as_context)
 

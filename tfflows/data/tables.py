@@ -37,16 +37,16 @@ def load_csv(path: str, *, seed: int = 0) -> ArraySource:
     if not lines:
         raise ValueError(f"{path}: expected rows of numbers, got a header line only")
     frame = _read_csv(path, path, skiprows=lines[0] - 1)
-    if names is None:
-        names = [str(column + 1) for column in frame.columns]
-    if len(names) != frame.shape[1]:
+    if names is not None and len(names) != frame.shape[1]:
         raise ValueError(
             f"{path}: expected {len(names)} columns as in the header, "
             f"got {frame.shape[1]}"
         )
-    frame.columns = pd.Index(names)
+    numbers = [str(column + 1) for column in frame.columns]
+    frame.columns = pd.Index(numbers if names is None else names)
     x = _numeric(frame, path, lambda row: f"line {lines[row]}")
-    return split_source(f"csv:{path}", Examples(x), seed=seed)
+    columns = None if names is None else tuple(names)
+    return split_source(f"csv:{path}", Examples(x), seed=seed, columns=columns)
 
 
 def load_parquet(path: str, *, seed: int = 0) -> ArraySource:
@@ -69,7 +69,8 @@ def load_parquet(path: str, *, seed: int = 0) -> ArraySource:
     if frame.empty:
         raise ValueError(f"{path}: expected rows of numbers, got {frame.shape}")
     x = _numeric(frame, path, lambda row: f"row {row + 1}")
-    return split_source(f"parquet:{path}", Examples(x), seed=seed)
+    columns = tuple(map(str, frame.columns))
+    return split_source(f"parquet:{path}", Examples(x), seed=seed, columns=columns)
 
 
 def check_file(path: str) -> None:
