@@ -42,6 +42,7 @@ class CApiWorker:
     Args:
       library: Path of `libtensorflow_cc.so.2`, for example that of another version of
         TensorFlow; by default that of the wheel.
+      xla: As of `c_api.SavedModel`.
 
     Attributes:
       pid: The process id of the worker.
@@ -50,12 +51,12 @@ class CApiWorker:
       OSError: On another system than Linux, whose wheel has no C API.
     """
 
-    def __init__(self, library: str | None = None) -> None:
+    def __init__(self, library: str | None = None, xla: bool = False) -> None:
         if sys.platform != "linux":
             raise OSError(f"expected Linux for TensorFlow's C API, got {sys.platform}")
         self._folder = tempfile.TemporaryDirectory(prefix="tfflows_c_api_")
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, _FOLDER, *filter(None, [library])],
+            [sys.executable, "-P", "-c", _START, _FOLDER, library or "", "xla" * xla],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

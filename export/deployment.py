@@ -55,14 +55,15 @@ def write_deployment(directory: str | os.PathLike) -> Path:
     directory = Path(directory)
     model, served = _find(directory)
     base = served_name(directory)
-    values = _values(model, base, served)
+    xla = _needs_xla(directory, served)
+    values = {**_values(model, base, served), **_xla_arguments(xla)}
     texts = {
         path.name: string.Template(path.read_text(encoding="utf-8")).substitute(values)
         for path in sorted(_TEMPLATES.iterdir())
         if path.name != "kserve.yaml"
     }
     texts["models.config"] = values["plain_models_config"]
-    texts["kserve.yaml"] = _kserve(base, served)
+    texts["kserve.yaml"] = _kserve(base, served, values["kserve_xla"])
     folder = directory / "deploy"
     folder.mkdir(exist_ok=True)
     for name, text in texts.items():
@@ -85,6 +86,18 @@ def _find(directory: Path) -> tuple[str, list[Served]]:
         )
     newest = Path(f"{directory}{served[0].path}", str(served[0].versions[-1]))
     return read_description(newest)["model"], served
+
+
+def _needs_xla(directory: Path, served: list[Served]) -> bool:
+    """Whether a version that is to be served was compiled by XLA."""
+    return any(
+        description.get("jit_compile", False)
+        for one in served
+        for version in one.versions
+        for description in [
+            read_description(Path(f"{directory}{one.path}", str(version)))
+        ]
+    )
 
 
 def _versions(folder: Path) -> list[int]:
@@ -142,7 +155,18 @@ def _models_config(base: str, served: list[Served]) -> str:
     return "model_config_list {\n" + "".join(configs) + "}\n"
 
 
-def _kserve(base: str, served: list[Served]) -> str:
+def _xla_arguments(needed: bool) -> dict[str, str]:
+    """The server's argument as a further line of each template's list, or nothing."""
+    argument = "- --xla_cpu_compilation_enabled=true"
+    lines = {
+        "compose_xla": f"\n      {argument}",
+        "kubernetes_xla": f"\n            {argument}",
+        "kserve_xla": f"\n      args:\n        {argument}",
+    }
+    return {name: line if needed else "" for name, line in lines.items()}
+
+
+def _kserve(base: str, served: list[Served], xla: str) -> str:
     """One InferenceService for each served model: KServe's have one each."""
     return "---\n".join(
         _template(
@@ -151,6 +175,7 @@ def _kserve(base: str, served: list[Served]) -> str:
                 "dns_name": _dns_name(one.name),
                 "claim": f"{_dns_name(base)}-models",
                 "path": f"{base}{one.path}",
+                "kserve_xla": xla,
             },
         )
         for one in served

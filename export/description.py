@@ -14,6 +14,7 @@ stay as they are within `format` 1:
 | `context` | null, or `shape`, `dtype` and `num_classes` (null where not known) |
 | `units` | what densities and bounds are measured in |
 | `num_parameters` | number of trainable parameters |
+| `jit_compile` | whether the server has to allow XLA |
 | `default` | the signature that `serving_default` repeats |
 | `signatures` | by name: `inputs` and `outputs`, each a `dtype` and a `shape` with null for the batch axis, and `batchable` |
 | `training_data`, `data_licence` | name of the data, and under which terms they are; or null |
@@ -84,7 +85,7 @@ def describe(
       provenance: Where it comes from.
 
     Returns:
-      JSON values by name, all but those that say what the signatures are.
+      JSON values by name, all but those that say how it is exported.
     """
     return {
         "format": 1,

@@ -185,7 +185,8 @@ def _graph(
         if _compiles(node.definition.attr) or node.definition.op in compiled:
             yield Finding(
                 *("xla", place, "must be compiled by XLA, which the server disables"),
-                "remove jit_compile=True from the tf.function",
+                "remove jit_compile=True from the tf.function, or start the server "
+                "with --xla_cpu_compilation_enabled=true",
             )
         if node.definition.op in ("PyFunc", "PyFuncStateless", "EagerPyFunc"):
             yield Finding(

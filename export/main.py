@@ -39,6 +39,9 @@ _STRINGS = {
 _BOOLEANS = {
     "split": "Writes each signature as a model of its own, EXPORT_DIR/SIGNATURE.",
     "deploy": "Writes files that deploy the model, EXPORT_DIR/deploy, too.",
+    "jit_compile": (
+        "Has XLA compile the signatures; the server has to be told to allow it."
+    ),
     "verify": "Compares the export with the model before it is kept.",
     "help": "Shows this help.",
 }
@@ -96,6 +99,7 @@ def main(argv: Sequence[str]) -> int:
         split=FLAGS.split,
         provenance=provenance,
         verify=FLAGS.verify,
+        jit_compile=FLAGS.jit_compile,
     )
     if FLAGS.convert:
         _convert(path)

@@ -101,6 +101,13 @@ def _limits(description: Mapping[str, Any]) -> str:
         "samples for a request.",
         "Equal seeds give equal samples; a new sample takes a new seed.",
     ]
+    if description.get("jit_compile"):
+        limits.append(
+            "Compiled by XLA: TensorFlow Serving and `tfflows-serve` have to be told "
+            "`--xla_cpu_compilation_enabled`, on GPUs `--xla_gpu_compilation_enabled`, "
+            "and compile anew, for seconds, each size of a batch that the warm-up had "
+            "not: let the server batch, to `allowed_batch_sizes`."
+        )
     if description["kind"] == "FlowVAE":
         limits.append(
             "`elbo` is one draw of a lower bound on log p(x): average over seeds."

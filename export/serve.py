@@ -7,6 +7,7 @@ same folders, and adds gRPC, batching, monitoring and GPUs.
 
 from __future__ import annotations
 
+import functools
 import logging
 import socket
 import threading
@@ -49,6 +50,12 @@ flags.DEFINE_float(
     0.01,
     flag_values=FLAGS,
 )
+flags.DEFINE_boolean(
+    "xla_cpu_compilation_enabled",
+    False,
+    "Whether exports may be compiled by XLA, as with TensorFlow Serving's flag.",
+    flag_values=FLAGS,
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -87,6 +94,7 @@ def models(folders: Sequence[str]) -> dict[str, ServedModel]:
     """
     if not folders:
         raise UsageError("expected --export_dir, a folder of tfflows-export")
+    load = functools.partial(load_warm, xla=FLAGS.xla_cpu_compilation_enabled)
     found: dict[str, ServedModel] = {}
     for folder in folders:
         path = Path(folder).resolve()
@@ -100,7 +108,7 @@ def models(folders: Sequence[str]) -> dict[str, ServedModel]:
         for name, versions in served_folders(path).items():
             if name in found:
                 raise UsageError(f"expected folders of other names, got {name} twice")
-            found[name] = ServedModel(name, versions, load_warm)
+            found[name] = ServedModel(name, versions, load)
     return found
 
 

@@ -22,8 +22,12 @@ _NOT_BATCHABLE = "sample_n"
 
 
 @contextlib.contextmanager
-def open_worker() -> Iterator[CApiWorker | None]:
-    """A process that runs exports; None, with a warning, where there is no C API."""
+def open_worker(xla: bool = False) -> Iterator[CApiWorker | None]:
+    """A process that runs exports; None, with a warning, where there is no C API.
+
+    Args:
+      xla: Whether exports may be compiled by XLA.
+    """
     try:
         find_library()
     except OSError as error:
@@ -33,7 +37,7 @@ def open_worker() -> Iterator[CApiWorker | None]:
         )
         yield None
         return
-    with CApiWorker() as worker:
+    with CApiWorker(xla=xla) as worker:
         yield worker
 
 
@@ -42,6 +46,7 @@ def try_out(
     endpoints: Mapping[str, Endpoint],
     description: Mapping[str, Any],
     exports: Mapping[Path, Sequence[str]],
+    xla: bool = False,
 ) -> None:
     """Verifies SavedModels of a model, and writes their warm-up requests.
 
@@ -50,12 +55,13 @@ def try_out(
       endpoints: Its signatures.
       description: `tfflows.export.description.describe` of the model.
       exports: The signatures of each SavedModel by its folder, the default first.
+      xla: Whether they may be compiled by XLA.
 
     Raises:
       ExportError: An answer is not that of the model.
     """
     places = {name: path for path, names in exports.items() for name in names}
-    with open_worker() as worker:
+    with open_worker(xla) as worker:
         if worker is None:
             return
 

@@ -96,16 +96,20 @@ def read_warmup(saved_model: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]
         raise ValueError(f"expected records of requests in {path}: {error}") from error
 
 
-def load_warm(directory: str) -> SavedModel:
+def load_warm(directory: str, xla: bool = False) -> SavedModel:
     """Loads a SavedModel by the C API and sends it its warm-up requests.
 
     As in TensorFlow Serving, at most `MOST_RECORDS` are allowed, and one that fails
     makes the whole fail. (That server replays other requests than predictions too.)
 
+    Args:
+      directory: Its folder.
+      xla: As of `c_api.SavedModel`.
+
     Raises:
       OSError, ValueError, c_api.CApiError: It does not load, or not answer.
     """
-    model = SavedModel(directory)
+    model = SavedModel(directory, xla=xla)
     try:
         for number, request in enumerate(read_warmup(Path(directory))):
             if number == MOST_RECORDS:

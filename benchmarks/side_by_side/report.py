@@ -21,7 +21,7 @@ from side_by_side.workloads import WORKLOADS, Workload
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-OURS = ("tfflows_fit", "tfflows_export")
+OURS = ("tfflows_fit", "tfflows_export", "tfflows_export_xla")
 NO_PEER = (*OURS, "tf_convolutions")
 
 

@@ -83,8 +83,12 @@ def find_library() -> str:
     raise OSError("expected libtensorflow_cc.so.2 of an installed tensorflow wheel")
 
 
-def load_library(path: str) -> ctypes.CDLL:
-    """Loads the library, its functions typed, XLA disabled as in TF Serving.
+def load_library(path: str, xla: bool = False) -> ctypes.CDLL:
+    """Loads the library, its functions typed.
+
+    Args:
+      path: Of the library.
+      xla: Whether XLA stays as it is; it is disabled otherwise, as in TF Serving.
 
     Raises:
       OSError: No such library, or one without the C API.
@@ -97,7 +101,8 @@ def load_library(path: str) -> ctypes.CDLL:
         except AttributeError as error:
             raise OSError(f"expected TensorFlow's C API in {path}: {error}") from None
         function.restype, *function.argtypes = [_C_TYPES[letter] for letter in types]
-    library._ZN10tensorflow21DisableXlaCompilationEv()
+    if not xla:
+        library._ZN10tensorflow21DisableXlaCompilationEv()
     return library
 
 

@@ -30,14 +30,16 @@ class _Buffer(ctypes.Structure):
 
 
 class SavedModel:
-    """A SavedModel loaded by the C API, XLA disabled as in TF Serving.
+    """A SavedModel loaded by the C API, XLA disabled as in TF Serving unless told.
 
-    Beside TensorFlow Python, whose library is the same, that holds for the whole
-    process: use `CApiWorker` there.
+    That is so for the whole process from the first model on; beside TensorFlow Python,
+    whose library is the same, use `CApiWorker`.
 
     Args:
       directory: The folder of `saved_model.pb`.
       library: Path of `libtensorflow_cc.so.2`; by default that of the wheel.
+      xla: Whether functions may be compiled by XLA, as in TF Serving with
+        `--xla_cpu_compilation_enabled`.
 
     Attributes:
       signatures: The signatures by name.
@@ -47,8 +49,10 @@ class SavedModel:
       CApiError: TensorFlow cannot load the folder, or its variables are missing.
     """
 
-    def __init__(self, directory: str, library: str | None = None) -> None:
-        self._tf = load_library(library or find_library())
+    def __init__(
+        self, directory: str, library: str | None = None, xla: bool = False
+    ) -> None:
+        self._tf = load_library(library or find_library(), xla)
         self._graph = self._tf.TF_NewGraph()
         try:
             self._session, meta_graph = self._load(directory)

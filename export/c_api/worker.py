@@ -16,18 +16,19 @@ from .library import CApiError
 from .saved_model import SavedModel
 
 
-def serve(library: str | None = None) -> None:
+def serve(library: str = "", xla: str = "") -> None:
     """Answers JSON lines until the end of the input.
 
     {"model": folder} asks for the signatures; with "signature", "inputs" and
     "outputs" (paths of .npz files) it runs one. The answer is {"ok": true, ...} or
     {"ok": false, "code": TensorFlow's code or null, "error": text}. A model is
-    loaded once and kept, for an exported version does not change.
+    loaded once and kept, for an exported version does not change. Empty arguments stand
+    for the wheel's library, and for XLA disabled.
     """
     models: dict[str, SavedModel] = {}
     for line in sys.stdin:
         try:
-            answer = _answer(json.loads(line), models, library)
+            answer = _answer(json.loads(line), models, library or None, bool(xla))
         except CApiError as error:
             answer = {"ok": False, "code": error.code, "error": error.message}
         except (OSError, ValueError, KeyError) as error:
@@ -36,13 +37,16 @@ def serve(library: str | None = None) -> None:
 
 
 def _answer(
-    request: Mapping[str, str], models: dict[str, SavedModel], library: str | None
+    request: Mapping[str, str],
+    models: dict[str, SavedModel],
+    library: str | None,
+    xla: bool,
 ) -> dict:
     """Answers one request; `models` keeps the models loaded so far."""
     folder = os.path.abspath(request["model"])
     key = _identity(folder)
     if key not in models:
-        models[key] = SavedModel(folder, library)
+        models[key] = SavedModel(folder, library, xla)
     if "signature" not in request:
         return {"ok": True, "signatures": models[key].signatures}
     with np.load(request["inputs"]) as arrays:

@@ -39,7 +39,11 @@ def _exports_are_verified_by_the_same_worker(request):
         return
     worker = request.getfixturevalue("worker")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trial, "open_worker", lambda: contextlib.nullcontext(worker))
+
+        def open_worker(xla=False):
+            return REAL_OPEN_WORKER(xla) if xla else contextlib.nullcontext(worker)
+
+        patch.setattr(trial, "open_worker", open_worker)
         yield
 
 

@@ -17,10 +17,10 @@ jsonschema = pytest.importorskip("jsonschema", reason="needs tfflows[test]")
 yaml = pytest.importorskip("yaml", reason="needs tfflows[test]")
 
 
-def version(folder, number, model="realnvp"):
+def version(folder, number, model="realnvp", **more):
     extra = folder / str(number) / "assets.extra"
     extra.mkdir(parents=True)
-    (extra / "flow.json").write_text(json.dumps({"model": model}))
+    (extra / "flow.json").write_text(json.dumps({"model": model, **more}))
     (folder / str(number) / "saved_model.pb").touch()
 
 
@@ -60,6 +60,30 @@ def test_a_second_time_they_are_written_anew(deployed, tmp_path):
     write_deployment(tmp_path / "My model")
     assert "versions: 10 versions: 12" in (deployed / "models.config").read_text()
     assert len(list(deployed.iterdir())) == 7
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_server_is_told_to_allow_xla_where_a_version_needs_it(
+    tmp_path, jit_compile
+):
+    version(tmp_path / "mine", 1, jit_compile=jit_compile)
+    version(tmp_path / "mine", 2, jit_compile=False)
+    folder = write_deployment(tmp_path / "mine")
+    (compose,) = documents(folder / "docker-compose.yaml")
+    (deployment,) = [
+        document
+        for document in documents(folder / "kubernetes.yaml")
+        if document["kind"] == "Deployment"
+    ]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    (service,) = documents(folder / "kserve.yaml")
+    for arguments in (
+        compose["services"]["serving"]["command"],
+        container["args"],
+        service["spec"]["predictor"]["model"].get("args", []),
+    ):
+        flag = "--xla_cpu_compilation_enabled=true"
+        assert (flag in arguments) == jit_compile
 
 
 def test_what_is_no_export_is_refused(tmp_path):

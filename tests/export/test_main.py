@@ -39,6 +39,14 @@ def test_exports_and_prints_the_path_last(call, tmp_path):
     assert (tmp_path / "out" / "encode" / "1" / "saved_model.pb").is_file()
 
 
+def test_jit_compile(call, tmp_path):
+    arguments = ["--model_dir=run", "--export_dir={}/out", "--noverify"]
+    assert call(*arguments, "--jit_compile")[0] == 0
+    code, out, _ = call(f"--check={tmp_path}/out/1")
+    assert code == 1
+    assert all(line.startswith("xla: ") for line in out[:-1])
+
+
 def test_convert(call, tmp_path):
     arguments = ["--model_dir=run", "--export_dir={}/out", "--noverify"]
     code, out, err = call(*arguments, "--convert=tflite")

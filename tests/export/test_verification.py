@@ -114,7 +114,8 @@ def test_an_error_of_the_export(scale_flow, tmp_path, monkeypatch):
 
     with trial.open_worker() as worker:
         pass
-    monkeypatch.setattr(trial, "open_worker", lambda: contextlib.nullcontext(Failing()))
+    failing = contextlib.nullcontext(Failing())
+    monkeypatch.setattr(trial, "open_worker", lambda xla: failing)
     with pytest.raises(ExportError, match="signature score, got: TensorFlow error 13"):
         export_saved_model(scale_flow, tmp_path)
     assert os.listdir(tmp_path) == []
@@ -196,8 +197,8 @@ def test_one_worker_of_its_own_does_all(scale_flow, tmp_path, monkeypatch):
     open_worker = trial.open_worker
 
     @contextlib.contextmanager
-    def counted():
-        with open_worker() as worker:
+    def counted(xla):
+        with open_worker(xla) as worker:
             opened.append(worker.pid)
             yield worker
 

@@ -76,11 +76,8 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
                 f"expected neither loss nor metrics: {type(self).__name__} brings its "
                 f"own, {self.metric_names}; got loss={loss!r}, metrics={metrics!r}"
             )
-        if jit_compile and not self.supports_jit:
-            raise ValueError(
-                f"expected jit_compile=False: {self._what_hinders_jit()} of "
-                f"{self.name} cannot be compiled by XLA"
-            )
+        if jit_compile:
+            self.require_jit()
         with self.distribute_strategy.scope():
             optimizer = keras.optimizers.get(optimizer)
             if kwargs.get("auto_scale_loss", True):
@@ -89,6 +86,14 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
                 optimizer = scaling_the_loss(optimizer, self.dtype_policy, terms)
             super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
             self._skipped = SkippedSteps()
+
+    def require_jit(self) -> None:
+        """Raises ValueError, with the reason, if XLA cannot compile the model."""
+        if not self.supports_jit:
+            raise ValueError(
+                f"expected jit_compile=False: {self._what_hinders_jit()} of "
+                f"{self.name} cannot be compiled by XLA"
+            )
 
     def _what_hinders_jit(self) -> str:
         steps = {

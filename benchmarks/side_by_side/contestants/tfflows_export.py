@@ -1,4 +1,4 @@
-"""An exported tfflows model in TensorFlow's C API, TF Serving's loader, without XLA."""
+"""An exported tfflows model in TensorFlow's C API, the loader of TF Serving."""
 
 from __future__ import annotations
 
@@ -19,17 +19,22 @@ class ExportContestant:
     """Signatures of a model that another process wrote: `log_prob`, `sample`.
 
     A VAE's are `elbo`, which takes seeds and whole numbers, and `sample`.
+
+    Args:
+      workload: The work.
+      xla: Whether XLA compiles them; a server has to be told to allow it.
     """
 
-    def __init__(self, workload: Workload) -> None:
+    def __init__(self, workload: Workload, xla: bool = False) -> None:
         # Imported without tfflows around it: this process holds no TensorFlow Python.
         sys.path.insert(0, str(_ROOT / "export"))
         from c_api import SavedModel
 
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, "-m", __name__, workload.name, folder]
+            command += ["xla"] if xla else []
             subprocess.run(command, check=True, stdout=sys.stderr)
-            self._model = SavedModel(str(pathlib.Path(folder) / "1"))
+            self._model = SavedModel(str(pathlib.Path(folder) / "1"), xla=xla)
         self._is_vae = "latent_dim" in workload.model
         events = workload.data()[: workload.num_events]
         self._events = events.astype("uint8") if self._is_vae else events
@@ -65,14 +70,15 @@ def versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in names}
 
 
-def _write(name: str, folder: str) -> None:
+def _write(name: str, folder: str, xla: str = "") -> None:
     from side_by_side.contestants.tfflows_fit import MODELS
     from tfflows.export import export_saved_model
 
     workload = WORKLOADS[name]
     flow = MODELS[name](workload)
     flow.initialize(workload.data()[: workload.batch_size])
-    export_saved_model(flow, folder)
+    # Not verified: what is compared here is compiled for each size of a batch.
+    export_saved_model(flow, folder, jit_compile=bool(xla), verify=not xla)
 
 
 CONTESTANTS = dict.fromkeys(
