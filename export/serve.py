@@ -70,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
     del argv
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        _serve(models(FLAGS.export_dir))
+        _serve(models(FLAGS.export_dir, FLAGS.xla_cpu_compilation_enabled))
     except (UsageError, OSError, ImportError) as error:
         return command_line.report(error)
     return 0
@@ -86,15 +86,19 @@ def parse(line: Sequence[str]) -> list[str]:
     return command_line.parse(FLAGS, line, __doc__)
 
 
-def models(folders: Sequence[str]) -> dict[str, ServedModel]:
+def models(folders: Sequence[str], xla: bool = False) -> dict[str, ServedModel]:
     """The models in folders of exports, by the names that they are served by.
+
+    Args:
+      folders: Those of all versions of a model.
+      xla: Whether versions may be compiled by XLA.
 
     Raises:
       UsageError: A folder is none of an export, or two have one name.
     """
     if not folders:
         raise UsageError("expected --export_dir, a folder of tfflows-export")
-    load = functools.partial(load_warm, xla=FLAGS.xla_cpu_compilation_enabled)
+    load = functools.partial(load_warm, xla=xla)
     found: dict[str, ServedModel] = {}
     for folder in folders:
         path = Path(folder).resolve()

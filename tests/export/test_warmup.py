@@ -97,7 +97,7 @@ def loaded(monkeypatch):
     """The models that `load_warm` loads."""
     loaded = []
 
-    def load(directory):
+    def load(directory, xla):
         loaded.append(Counted(directory))
         return loaded[-1]
 
