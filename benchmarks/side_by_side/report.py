@@ -122,6 +122,7 @@ def _plot(rows: list[dict[str, Any]], path: pathlib.Path) -> None:
     labels = [f"{row['what']} ({row['ours']})" for row in rows]
     axes.barh(labels, [row["ratio"] for row in rows], color="#4878a8")
     axes.axvline(1.0, color="black", linewidth=1)
+    axes.margins(y=0.01)
     axes.invert_yaxis()
     axes.set_xlabel("time of the fastest peer / ours (above 1: ours is faster)")
     axes.set_xscale("log")
