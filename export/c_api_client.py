@@ -56,7 +56,15 @@ class CApiWorker:
             raise OSError(f"expected Linux for TensorFlow's C API, got {sys.platform}")
         self._folder = tempfile.TemporaryDirectory(prefix="tfflows_c_api_")
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, _FOLDER, library or "", "xla" * xla],
+            [
+                sys.executable,
+                "-P",
+                "-c",
+                _START,
+                _FOLDER,
+                library or "",
+                "xla" if xla else "",
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -156,14 +156,25 @@ def _models_config(base: str, served: list[Served]) -> str:
 
 
 def _xla_arguments(needed: bool) -> dict[str, str]:
-    """The server's argument as a further line of each template's list, or nothing."""
-    argument = "- --xla_cpu_compilation_enabled=true"
+    """What an export compiled by XLA needs as further arguments, or nothing.
+
+    It is compiled for each size of a batch, so that batches are joined and padded to
+    those that the warm-up has run; KServe's manifest has no file to say so.
+    """
+    allow = "- --xla_cpu_compilation_enabled=true"
+    batching = [
+        "- --enable_batching=true",
+        "- --batching_parameters_file=/config/batching.config",
+    ]
     lines = {
-        "compose_xla": f"\n      {argument}",
-        "kubernetes_xla": f"\n            {argument}",
-        "kserve_xla": f"\n      args:\n        {argument}",
+        "compose_xla": f"\n      {allow}",
+        "kubernetes_xla": "".join(
+            f"\n            {line}" for line in [allow, *batching]
+        ),
+        "kserve_xla": f"\n      args:\n        {allow}",
     }
-    return {name: line if needed else "" for name, line in lines.items()}
+    values = {name: line if needed else "" for name, line in lines.items()}
+    return {**values, "off": "" if needed else "# "}
 
 
 def _kserve(base: str, served: list[Served], xla: str) -> str:

@@ -118,6 +118,11 @@ def _check_convert() -> None:
     """Raises ConfigError before the export if the conversion could not follow."""
     if FLAGS.split:
         raise ConfigError("expected --convert without --split, got both")
+    if FLAGS.jit_compile and FLAGS.convert == "onnx":
+        raise ConfigError(
+            "expected --convert=onnx without --jit_compile, got both: its converter "
+            "cannot read a function that XLA compiles"
+        )
     try:
         convert.FORMATS[FLAGS.convert].require()
     except ImportError as error:

@@ -72,8 +72,8 @@ def export_saved_model(
 
     Raises:
       ValueError: Neither of the two, one that is not initialised, a version below 1, an
-        unknown `default`, a `default` together with `split`, or `jit_compile` with a
-        step that XLA cannot compile.
+        unknown `default`, a `default` together with `split`, `jit_compile` with a step
+        that XLA cannot compile, or another number of columns than the provenance has.
       ExportError: The export has a fault, or answers otherwise than the model.
       FileExistsError: The version exists.
     """
@@ -97,6 +97,7 @@ def export_saved_model(
     if split:
         folders = {directory / name: [name] for name in names}
     version = _new_version(list(folders), version)
+    _require_fitting_columns(model, provenance)
     description = {
         **describe(model, version, provenance or Provenance()),
         "jit_compile": jit_compile,
@@ -138,6 +139,14 @@ def _endpoints(model: keras.Model) -> dict[str, Endpoint]:
     if isinstance(model, FlowVAE):
         return vae_endpoints(model)
     return flow_endpoints(model)
+
+
+def _require_fitting_columns(model: keras.Model, provenance: Provenance | None) -> None:
+    columns = provenance.columns if provenance else None
+    if columns is not None and (len(columns),) != tuple(model.event_shape):
+        raise ValueError(
+            f"expected a name for each column of {model.event_shape}, got {columns}"
+        )
 
 
 def _new_version(folders: list[Path], version: int | None) -> int:

@@ -124,7 +124,7 @@ def _is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return True
+    return "_" not in cell  # 2020_01 is a number to Python alone
 
 
 class ParquetTable(Table):

@@ -100,10 +100,12 @@ class RowFormat:
         return sum(block.size for block in self.blocks)
 
     def default_names(self) -> list[str]:
-        """Names for columns without any: x1, x2, ..., context1, ..."""
-        return [
+        """Names for columns without any: the training data's, or x1, x2, ..."""
+        names = [
             f"{block.name}{i + 1}" for block in self.blocks for i in range(block.size)
         ]
+        known = self.columns or ()
+        return [*known, *names[len(known) :]]
 
     def row(self, cells: Sequence[Any]) -> Row:
         """The numbers of a row's cells.

@@ -1,8 +1,9 @@
 """An export compared with the model that it was made of, before anyone can load it.
 
 The export runs in another process, through the loader that TensorFlow Serving uses and
-with XLA disabled as there. So each comparison with the live model is one between two
-processes, and equal seeds have to give equal samples in both.
+with XLA disabled as there, unless the export asks for it. So each comparison with the
+live model is one between two processes, and equal seeds have to give equal samples in
+both.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -23,6 +24,7 @@ def write_samples(
     x: np.ndarray,
     log_prob: np.ndarray | None,
     levels: int | None,
+    columns: Sequence[str] | None = None,
 ) -> None:
     """Writes samples in the form that the ending of the path tells.
 
@@ -32,6 +34,7 @@ def write_samples(
       x: Samples [N, *event_shape], in raw units.
       log_prob: Log-densities [N], in nats; None where the model has none, a VAE.
       levels: Number of levels of images; None for continuous data.
+      columns: Names of a table's columns; None: x0, x1, ...
 
     Raises:
       ValueError: The ending is unknown, or does not go with the shape.
@@ -45,8 +48,8 @@ def write_samples(
                 density["log_prob"] = log_prob
             np.savez(temporary, x=x, **density)
         elif suffix == ".csv":
-            columns = [f"x{i}" for i in range(x.shape[1])]
-            pd.DataFrame(x, columns=columns).to_csv(temporary, index=False)
+            names = columns or [f"x{i}" for i in range(x.shape[1])]
+            pd.DataFrame(x, columns=list(names)).to_csv(temporary, index=False)
         elif x.ndim == 4:
             keras.utils.save_img(temporary, image_grid(x, levels), scale=False)
         else:

@@ -53,7 +53,9 @@ def main(argv: Sequence[str]) -> None:
     folder = pathlib.Path(FLAGS.model_dir or ".")
     output = FLAGS.output or folder / f"samples.{ending}"
     check_output(output, model.event_shape)
-    write_samples(output, *_draw(model, context), config.data.levels)
+    write_samples(
+        output, *_draw(model, context), config.data.levels, config.data.columns
+    )
     print(output)
 
 

@@ -41,7 +41,7 @@ class Worker:
         self.start = self._answer()
 
     def ask(self, operation: str, argument: int = 0) -> dict[str, Any]:
-        """Has the operation done once; RuntimeError where the process died."""
+        """Has it done, as of `worker.run`; RuntimeError where the process died."""
         self._process.stdin.write(f"{operation} {argument}\n")
         self._process.stdin.flush()
         return self._answer()

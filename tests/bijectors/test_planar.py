@@ -234,6 +234,20 @@ def test_planar_steps_at_once_are_the_steps_in_turn(activation, context_dim):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11)
 
 
+def test_a_subclass_of_planar_is_repeated_by_its_own_passes():
+    class Moving(fb.Planar):
+        def _constrained(self, context):
+            u_hat, w, b, stretch = super()._constrained(context)
+            return u_hat, w, b + 1.0, stretch
+
+    repeated = fb.Repeated(Moving(dtype="float64"), 3)
+    repeated.build((None, 4))
+    randomize(repeated, 0.7)
+    z = np.random.default_rng(0).normal(size=(7, 4))
+    back = repeated.inverse(tf.identity(repeated.forward(z)))
+    np.testing.assert_allclose(back, z, atol=1e-8)
+
+
 def test_radial_at_its_center():
     step = radial([1.0, 2.0], 0.0, 1.0)
     center = tf.constant([[1.0, 2.0]], tf.float64)

@@ -84,6 +84,8 @@ def test_the_server_is_told_to_allow_xla_where_a_version_needs_it(
     ):
         flag = "--xla_cpu_compilation_enabled=true"
         assert (flag in arguments) == jit_compile
+    for arguments in (compose["services"]["serving"]["command"], container["args"]):
+        assert ("--enable_batching=true" in arguments) == jit_compile
 
 
 def test_what_is_no_export_is_refused(tmp_path):

@@ -45,6 +45,9 @@ def test_jit_compile(call, tmp_path):
     code, out, _ = call(f"--check={tmp_path}/out/1")
     assert code == 1
     assert all(line.startswith("xla: ") for line in out[:-1])
+    code, _, err = call(*arguments, "--jit_compile", "--convert=onnx")
+    assert (code, len(err)) == (2, 1)
+    assert "--convert=onnx without --jit_compile" in err[0]
 
 
 def test_convert(call, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tfflows import Flow, bijectors, models
+from tfflows.export import Provenance
 from tfflows.export import export_saved_model as export_and_verify
 from tfflows.export.signatures import flow_endpoints
 
@@ -104,6 +105,13 @@ def test_an_unknown_default_is_refused(scale_flow, tmp_path):
         export_saved_model(scale_flow, tmp_path, default="x")
     with pytest.raises(ValueError, match="expected no default with split=True"):
         export_saved_model(scale_flow, tmp_path, default="sample", split=True)
+    assert names(tmp_path) == []
+
+
+def test_columns_are_as_many_as_the_model_takes(scale_flow, tmp_path):
+    provenance = Provenance(columns=("a", "b", "c"))
+    with pytest.raises(ValueError, match=r"a name for each column of \(2,\), got"):
+        export_saved_model(scale_flow, tmp_path, provenance=provenance)
     assert names(tmp_path) == []
 
 

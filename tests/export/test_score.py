@@ -97,6 +97,19 @@ def named_export(scale_flow, tmp_path_factory):
     return export_saved_model(scale_flow, folder, provenance=provenance, verify=False)
 
 
+def test_rows_without_names_get_those_of_the_training_data(
+    call, named_export, tmp_path
+):
+    (tmp_path / "rows.csv").write_text("1,2\n")
+    code, _, _ = call(
+        f"--export_dir={named_export}",
+        f"--input={tmp_path}/rows.csv",
+        f"--output={tmp_path}/out",
+    )
+    assert code == 0
+    assert list(scored_csv(tmp_path / "out")) == ["left", "right", "log_prob"]
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 @pytest.mark.parametrize("names", ["left right", "right left", "left top"])
 def test_columns_are_those_of_the_training_data(
@@ -207,6 +220,7 @@ def test_rows_that_the_model_refuses_do_not_take_others_with_them(label_export):
             2,
             "expected --format of csv",
         ),
+        (["--export_dir={1}", "--input={0}/u.csv", "--output={0}/o"], 1, "got 3"),
         (["--nonsense"], 2, "nonsense"),
         (["stray"], 2, "expected only flags, got stray; Beam's follow --"),
         (
@@ -240,6 +254,7 @@ def test_what_is_wrong_is_one_line(
     (tmp_path / "a.csv").write_text("1,2\n")
     (tmp_path / "w.csv").write_text("a,b,c\n1,2,3\n")
     (tmp_path / "e.csv").write_text("a,b\n")
+    (tmp_path / "u.csv").write_text("2020_01,2020_02,2020_03\n1,2,3\n")  # a header
     got, _, err = call(*(a.format(tmp_path, scale_export) for a in arguments))
     assert (got, len(err)) == (code, 1)
     assert message in err[0]

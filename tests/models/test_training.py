@@ -166,6 +166,26 @@ def test_a_loop_over_steps_trains_as_single_steps_do(rows, batches, jit_compile)
         np.testing.assert_allclose(looped, single, rtol=1e-4, atol=1e-6)
 
 
+def test_the_number_of_steps_in_a_loop_may_change(rows):
+    data = tf.data.Dataset.from_tensor_slices(rows).batch(6, drop_remainder=True)
+    results = []
+    for numbers in ((1, 1, 1, 1), (2, 4, 2, 1)):
+        keras.utils.set_random_seed(0)
+        flow = flow_of()
+        flow.compile(keras.optimizers.Adam(1e-2))
+        for number in numbers:
+            flow.steps_per_execution = number
+            flow.fit(data.repeat(), steps_per_epoch=4, verbose=0)
+        flow.run_eagerly = True
+        flow.fit(data.repeat(), steps_per_epoch=4, verbose=0)
+        flow.run_eagerly, flow.steps_per_execution = False, 4
+        flow.fit(data.repeat(), steps_per_epoch=4, verbose=0)
+        assert int(flow.optimizer.iterations) == 24
+        results.append(flow.get_weights())
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
 def test_batches_come_in_rounds_where_all_are_of_one_shape():
     batches = tf.data.Dataset.range(7).batch(2)
     rounds = in_rounds(batches.take(3).repeat().map(lambda i: tf.reshape(i, [2])), 3)

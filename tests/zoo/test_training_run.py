@@ -153,7 +153,7 @@ def test_a_table_of_ones_own(tmp_path, monkeypatch, capsys):
     assert "bits_per_dim" not in result
     assert run(sample, model_dir, f"--output={tmp_path / 's.csv'}") == 0
     drawn = pd.read_csv(tmp_path / "s.csv")
-    assert drawn.shape == (64, 3)
+    assert (drawn.shape, list(drawn)) == ((64, 3), ["a", "b", "c"])
     standardized = (drawn.mean() - [5.0, -3.0, 100.0]) / [1.0, 0.1, 20.0]
     np.testing.assert_allclose(standardized, 0.0, atol=0.5)  # 4 standard errors
 

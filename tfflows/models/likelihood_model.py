@@ -31,6 +31,7 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         super().__init__(autocast=False, **kwargs)
         self._trackers: dict[str, keras.metrics.Mean] = {}
         self._skipped: SkippedSteps | None = None
+        self._steps_in_loop = 1  # of the train function that Keras keeps
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """The loss and the metrics, each `[B]`."""
@@ -116,12 +117,13 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         if not self.optimizer.built:
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_weights)
-        if not self._loops_over_steps:
+        steps = self.steps_per_execution if self._loops_over_steps else 1
+        force = force or steps != self._steps_in_loop
+        self._steps_in_loop = steps
+        if steps == 1:
             return super().make_train_function(force)
         if force or getattr(self, "train_function", None) is None:
-            self.train_function = looped_steps(
-                self.train_step, self.steps_per_execution, self.jit_compile
-            )
+            self.train_function = looped_steps(self.train_step, steps, self.jit_compile)
         return self.train_function
 
     @property

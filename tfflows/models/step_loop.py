@@ -88,7 +88,8 @@ def in_rounds(data: Any, number: int) -> Any:
     for spec in tf.nest.flatten(data.element_spec):
         if not isinstance(spec, tf.TensorSpec) or not spec.shape.is_fully_defined():
             return data
-    return tf.data.Dataset.zip(Round(data.batch(number))).prefetch(1)
+    rounds = data.batch(number, drop_remainder=True)
+    return tf.data.Dataset.zip(Round(rounds)).prefetch(1)
 
 
 def _stack(*parts: Any) -> tf.Tensor | None:

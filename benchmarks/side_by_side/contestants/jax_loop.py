@@ -84,7 +84,7 @@ class JaxContestant:
     def log_prob(self) -> np.ndarray:
         """Compiled."""
         events = self._data[: self._workload.num_events]
-        return np.asarray(self._log_prob(self._params, events, self._next_key()))
+        return np.asarray(self._log_prob(self._params, events, self._key))
 
     def sample(self) -> np.ndarray:
         """Compiled."""
