@@ -19,6 +19,7 @@ from tensorflow.core.framework import tensor_pb2
 
 from tfflows.export.c_api import SavedModel
 from tfflows.export.c_api.meta_graph import fields
+from tfflows.export.flow_json import read_description
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 BATCH_SIZES = (1, 8, 64)
@@ -109,6 +110,7 @@ def load_warm(directory: str, xla: bool = False) -> SavedModel:
     Raises:
       OSError, ValueError, c_api.CApiError: It does not load, or not answer.
     """
+    _require_xla(Path(directory), xla)
     model = SavedModel(directory, xla=xla)
     try:
         for number, request in enumerate(read_warmup(Path(directory))):
@@ -119,6 +121,17 @@ def load_warm(directory: str, xla: bool = False) -> SavedModel:
         model.close()
         raise
     return model
+
+
+def _require_xla(directory: Path, xla: bool) -> None:
+    try:
+        compiled = read_description(directory).get("jit_compile", False)
+    except FileNotFoundError:  # no export of ours
+        return
+    if compiled and not xla:
+        raise ValueError(
+            "expected --xla_cpu_compilation_enabled for a version that XLA compiles"
+        )
 
 
 def _read_request(request: bytes) -> tuple[str, dict[str, np.ndarray]]:

@@ -1,13 +1,15 @@
 """Evaluates a trained model: `tfflows-evaluate --model_dir=DIR`.
 
-Prints JSON as its last line, and writes it to evaluation.json in the model_dir.
+Prints JSON as its last line. Of the run's own data it also writes it to evaluation.json
+in the model_dir, which an export of the run tells.
 """
 
 from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from absl import flags
 
@@ -39,9 +41,14 @@ def main(argv: Sequence[str]) -> None:
     result = evaluate(model, config, FLAGS.split, progress)
     if not is_chief(strategy):
         return
-    if FLAGS.model_dir:
+    if FLAGS.model_dir and _is_the_runs_own(result):
         files.write_json(pathlib.Path(FLAGS.model_dir) / run_dir.EVALUATION, result)
     print(json.dumps(result))
+
+
+def _is_the_runs_own(result: Mapping[str, Any]) -> bool:
+    """Whether the figures are of the data that the run was made for."""
+    return result["dataset"] == run_dir.read_config(FLAGS.model_dir).data.name
 
 
 def run() -> None:

@@ -108,6 +108,15 @@ def loaded(monkeypatch):
 GOOD = ("s", {"x": np.ones(2, np.float32)})
 
 
+def test_a_version_that_needs_xla_is_not_loaded_without(tmp_path, loaded):
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra" / "flow.json").write_text('{"jit_compile": true}')
+    with pytest.raises(ValueError, match="expected --xla_cpu_compilation_enabled"):
+        load_warm(tmp_path)
+    assert not loaded
+    assert load_warm(tmp_path, xla=True) is loaded[0]
+
+
 def test_requests_are_sent_to_a_model_before_it_is_there(tmp_path, loaded):
     assert load_warm(tmp_path).requests == []  # without the file
     warmup(tmp_path, GOOD, GOOD)

@@ -148,6 +148,14 @@ def test_a_table_of_ones_own(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     assert run(evaluate, model_dir) == 0
     result = json.loads(capsys.readouterr().out)
+    kept = (tmp_path / "run" / "evaluation.json").read_text()
+    assert json.loads(kept) == result
+    pd.DataFrame(x[:50], columns=["a", "b", "c"]).to_csv(
+        tmp_path / "b.csv", index=False
+    )
+    assert run(evaluate, model_dir, f"--dataset=csv:{tmp_path / 'b.csv'}") == 0
+    assert json.loads(capsys.readouterr().out)["num_examples"] == 5
+    assert (tmp_path / "run" / "evaluation.json").read_text() == kept
     # Standardized data have 4.26 nats; raw units add ln(1 * 0.1 * 20) = 0.69.
     assert 4.5 < result["nll"] < 5.5
     assert "bits_per_dim" not in result
