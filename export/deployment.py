@@ -25,11 +25,15 @@ _MOST_VERSIONS = 2  # that are served at a time: the new one and the one before
 
 
 class Served(NamedTuple):
-    """One model of the server: its name, path below the base folder, and versions."""
+    """One model of the server: its name, path below the base folder, and versions.
+
+    `xla` says whether the server has to allow XLA for one of the versions.
+    """
 
     name: str
     path: str
     versions: list[int]
+    xla: bool
 
     @property
     def labels(self) -> dict[str, int]:
@@ -55,7 +59,7 @@ def write_deployment(directory: str | os.PathLike) -> Path:
     directory = Path(directory)
     model, served = _find(directory)
     base = served_name(directory)
-    xla = _needs_xla(directory, served)
+    xla = any(one.xla for one in served)
     values = {**_values(model, base, served), **_xla_arguments(xla)}
     texts = {
         path.name: string.Template(path.read_text(encoding="utf-8")).substitute(values)
@@ -63,7 +67,7 @@ def write_deployment(directory: str | os.PathLike) -> Path:
         if path.name != "kserve.yaml"
     }
     texts["models.config"] = values["plain_models_config"]
-    texts["kserve.yaml"] = _kserve(base, served, values["kserve_xla"])
+    texts["kserve.yaml"] = _kserve(base, served)
     folder = directory / "deploy"
     folder.mkdir(exist_ok=True)
     for name, text in texts.items():
@@ -75,7 +79,12 @@ def _find(directory: Path) -> tuple[str, list[Served]]:
     """The model's title, and what is to be served: it, or each of its signatures."""
     folders = served_folders(directory) if directory.is_dir() else {}
     served = [
-        Served(name, "" if folder == directory else f"/{folder.name}", versions)
+        Served(
+            name,
+            "" if folder == directory else f"/{folder.name}",
+            versions,
+            any(_is_compiled(folder / str(version)) for version in versions),
+        )
         for name, folder in folders.items()
         if (versions := _versions(folder))
     ]
@@ -88,16 +97,8 @@ def _find(directory: Path) -> tuple[str, list[Served]]:
     return read_description(newest)["model"], served
 
 
-def _needs_xla(directory: Path, served: list[Served]) -> bool:
-    """Whether a version that is to be served was compiled by XLA."""
-    return any(
-        description.get("jit_compile", False)
-        for one in served
-        for version in one.versions
-        for description in [
-            read_description(Path(f"{directory}{one.path}", str(version)))
-        ]
-    )
+def _is_compiled(version: Path) -> bool:
+    return read_description(version).get("jit_compile", False)
 
 
 def _versions(folder: Path) -> list[int]:
@@ -177,7 +178,7 @@ def _xla_arguments(needed: bool) -> dict[str, str]:
     return {**values, "off": "" if needed else "# "}
 
 
-def _kserve(base: str, served: list[Served], xla: str) -> str:
+def _kserve(base: str, served: list[Served]) -> str:
     """One InferenceService for each served model: KServe's have one each."""
     return "---\n".join(
         _template(
@@ -186,7 +187,7 @@ def _kserve(base: str, served: list[Served], xla: str) -> str:
                 "dns_name": _dns_name(one.name),
                 "claim": f"{_dns_name(base)}-models",
                 "path": f"{base}{one.path}",
-                "kserve_xla": xla,
+                "kserve_xla": _xla_arguments(one.xla)["kserve_xla"],
             },
         )
         for one in served
