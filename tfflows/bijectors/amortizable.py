@@ -121,10 +121,19 @@ class AmortizableStep(FlowStep):
             self._table.items(), kernels, biases, strict=True
         ):
             factors = [tf.cast(each, self.compute_dtype) for each in (context, kernel)]
-            output = tf.einsum("bc,kcn->bkn", *factors)
+            output = self._products(*factors)
             output = tf.cast(output + tf.cast(bias, output.dtype), self.flow_dtype)
             outputs[name] = tf.reshape(output, (-1, kernel.shape[0], *row.shape))
         return outputs
+
+    def _products(self, context: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
+        """`[B, C]` times each of `[K, C, N]`, as `[B, K, N]`."""
+        if self.compute_dtype == self.flow_dtype:
+            return tf.einsum("bc,kcn->bkn", context, kernels)
+        # Products in low precision are rounded, and not alike in all kernels: the same
+        # ones as in the steps in turn, for the inverse to have the same parameters.
+        products = [tf.matmul(context, kernel) for kernel in tf.unstack(kernels)]
+        return tf.stack(products, axis=1)
 
     def _checked_context(self, context: Any) -> tf.Tensor:
         expected = (None, self.context_dim)
