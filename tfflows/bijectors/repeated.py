@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
 
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.nesting import as_step, build_step
@@ -31,7 +32,8 @@ class Repeated(FlowStep):
     What is computed is that of a `Chain` of K fresh copies of the step. But each weight
     of the copies is one weight here, stacked along a first axis of K, and a graph holds
     the pass of one step as one function, called K times: the graph, the optimizer and
-    the time to trace both stay as small as one step's. A class of steps with a faster
+    the time to trace both stay as small as one step's (not the graph under XLA, which
+    inlines all functions). A class of steps with a faster
     way to pass forward K times, as `Planar`, has a method
     `_forward_of_repeats(stacks, z, context)`, which subclasses do not inherit.
 
@@ -107,7 +109,7 @@ class Repeated(FlowStep):
 
         In a graph they share one function.
         """
-        kind = RecomputableStep if tf.executing_eagerly() else TracedStep
+        kind = TracedStep if _shares_functions() else RecomputableStep
         step = kind(self._step.step)
         ordered = self._in_order(direction, self._weights_of())
         return [Pass(step, weights, direction) for weights in ordered]
@@ -155,6 +157,15 @@ class Repeated(FlowStep):
         """A fresh step of equal config."""
         step = keras.saving.deserialize_keras_object(config["step"])
         return cls(**{**config, "step": step})
+
+
+def _shares_functions() -> bool:
+    # Not under XLA. The gradient's function takes constants, such as an axis, from the
+    # forward one; XLA looks at a call as a whole, takes what goes into it for constants
+    # too, the weights and the data, and compiles anew whenever they change.
+    graph = tf.compat.v1.get_default_graph()
+    in_xla = control_flow_util.GraphOrParentsInXlaContext(graph)
+    return not tf.executing_eagerly() and not in_xla
 
 
 @contextlib.contextmanager

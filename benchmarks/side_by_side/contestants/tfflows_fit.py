@@ -25,7 +25,7 @@ from tfflows.networks import MLP
 
 # Where XLA is the faster way on two cores; see docs/performance.md.
 XLA = {
-    "realnvp": ("log_prob", "sample"),
+    "realnvp": ("train", "log_prob", "sample"),
     "glow": (),
     "spline": (),
     "maf": ("train", "sample"),
