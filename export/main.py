@@ -7,6 +7,7 @@ line, and exits with 1 if there are any.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -91,6 +92,8 @@ def main(argv: Sequence[str]) -> int:
     if FLAGS.convert:
         _check_convert()
     model, provenance = _model()
+    if FLAGS.jit_compile and FLAGS.verify:
+        print("XLA compiles: minutes, for a large model", file=sys.stderr, flush=True)
     path = export_saved_model(
         model,
         FLAGS.export_dir,

@@ -13,16 +13,17 @@ from typing import Any
 
 from absl import flags
 
+from tfflows.data.source import SPLITS
 from tfflows.training import is_chief
 from tfflows.zoo import cli, files, run_dir
-from tfflows.zoo.evaluation import evaluate
+from tfflows.zoo.evaluation import ALL, evaluate
 
 FLAGS = cli.new_flags(model_dir="Folder of a training run.")
 flags.DEFINE_enum(
     "split",
     "test",
-    ["train", "validation", "test"],
-    "Split to evaluate on.",
+    [*SPLITS, ALL],
+    "Split to evaluate on; all of a file's rows: all.",
     flag_values=FLAGS,
 )
 cli.add_strategy_flags(FLAGS)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import tfflows.data
 from tfflows.data.simulators import SIMULATORS
+from tfflows.data.source import SPLITS
 from tfflows.data.toy import TOYS
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.sources import load_source, resolve_shape
 
+# In place of a split: all of them.
+ALL = "all"
 # What the result gives under names of its own.
 _IN_NATS_OR_BITS = ("loss", "bits_per_dim")
 
@@ -30,7 +35,7 @@ def evaluate(
     Args:
       model: The model.
       config: Its experiment; its data may be others of the same shape.
-      split: "train", "validation" or "test".
+      split: "train", "validation", "test", or "all" for the three together.
       progress: {"epoch", "step"} of the weights, to be reported too.
 
     Returns:
@@ -53,7 +58,9 @@ def evaluate(
     """
     source = load_source(config)
     config = resolve_shape(config, source)
-    dataset = source.dataset(split, config.trainer.batch_size)
+    splits = SPLITS if split == ALL else (split,)
+    parts = [source.dataset(each, config.trainer.batch_size) for each in splits]
+    dataset = functools.reduce(tf.data.Dataset.concatenate, parts)
     if not model.compiled:
         model.compile()
     logs = model.evaluate(dataset, return_dict=True, verbose=0)
@@ -61,7 +68,7 @@ def evaluate(
         "model": config.name,
         "dataset": config.data.name,
         "split": split,
-        "num_examples": source.num_examples[split],
+        "num_examples": sum(source.num_examples[each] for each in splits),
         **(progress or {}),
         "nll": float(logs["loss"]),
         **{name: float(logs[name]) for name in logs if name not in _IN_NATS_OR_BITS},
@@ -71,18 +78,22 @@ def evaluate(
         result["bits_per_dim"] = result["nll"] / (dims * math.log(2))
     if source.levels == 256:
         result["log_likelihood_unit_scaled"] = dims * math.log(256) - result["nll"]
-    true_log_prob = _true_log_prob(source, split)
+    true_log_prob = _true_log_prob(source, splits)
     if true_log_prob is not None:
         result["kl"] = true_log_prob + result["nll"]
     return result
 
 
-def _true_log_prob(source: tfflows.data.DataSource, split: str) -> float | None:
-    """Returns the mean log-density of a split under its own density, if known."""
+def _true_log_prob(
+    source: tfflows.data.DataSource, splits: Sequence[str]
+) -> float | None:
+    """Returns the mean log-density of splits under their own density, if known."""
     if source.label_as_context and source.name in SIMULATORS:
-        theta, observation = source.arrays(split), np.asarray(source.labels(split))
+        theta = np.concatenate([source.arrays(split) for split in splits])
+        observation = np.concatenate([np.asarray(source.labels(s)) for s in splits])
         log_prob = SIMULATORS[source.name].posterior_log_prob(theta, observation)
         return float(np.mean(log_prob))
     if source.name in TOYS and TOYS[source.name].has_log_prob:
-        return float(np.mean(TOYS[source.name].log_prob(source.arrays(split))))
+        x = np.concatenate([source.arrays(split) for split in splits])
+        return float(np.mean(TOYS[source.name].log_prob(x)))
     return None

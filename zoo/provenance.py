@@ -48,7 +48,11 @@ def of_run(model_dir: str | os.PathLike) -> Provenance:
     config = run_dir.read_config(model_dir)
     path = pathlib.Path(model_dir) / run_dir.EVALUATION
     metrics = files.read_json(path) if path.is_file() else None
-    commands = {"evaluate": "tfflows-evaluate --model_dir=RUN"} if metrics else {}
+    commands = {}
+    if metrics:
+        split = metrics.get("split", "test")
+        chosen = "" if split == "test" else f" --split={split}"
+        commands["evaluate"] = f"tfflows-evaluate --model_dir=RUN{chosen}"
     if _is_registered(config):
         commands["train"] = f"tfflows-train --model={config.name} --model_dir=RUN"
     return _provenance(config, metrics, commands)

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
+import tfflows
 from tests.testing_utils import randomize
 from tfflows import bijectors as fb
 from tfflows import networks
@@ -34,11 +35,14 @@ AROUND = {
 }
 
 
+def repeated_couplings():
+    coupling = fb.AffineCoupling(networks.MLP((4,)))
+    return fb.Repeated(fb.Chain([coupling, fb.Permute([1, 2, 0])]), 3)
+
+
 @pytest.mark.parametrize("backprop", AROUND)
 def test_repeated_couplings_are_compiled_once(backprop, tmp_path):
-    coupling = fb.AffineCoupling(networks.MLP((4,)))
-    repeated = fb.Repeated(fb.Chain([coupling, fb.Permute([1, 2, 0])]), 3)
-    step = AROUND[backprop]([repeated])
+    step = AROUND[backprop]([repeated_couplings()])
     step.build((None, 3))
     randomize(step)
 
@@ -55,3 +59,18 @@ def test_repeated_couplings_are_compiled_once(backprop, tmp_path):
     assert compilations(lambda: gradients(other), tmp_path / "other values") == 0
     randomize(step, seed=2)
     assert compilations(lambda: gradients(other), tmp_path / "other weights") == 0
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 2])
+def test_training_is_compiled_once(steps_per_execution, tmp_path):
+    flow = tfflows.Flow(repeated_couplings(), (3,))
+    x = np.random.default_rng(0).standard_normal((32, 3)).astype("float32")
+    flow.initialize(x)
+    settings = {"jit_compile": True, "steps_per_execution": steps_per_execution}
+    flow.compile("adam", **settings)
+
+    def fit():
+        flow.fit(x, batch_size=8, verbose=0)
+
+    assert compilations(fit, tmp_path / "first") >= 1
+    assert compilations(fit, tmp_path / "again") == 0

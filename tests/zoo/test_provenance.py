@@ -42,6 +42,8 @@ def test_of_a_run(tmp_path):
     told = provenance.of_run(write_run(tmp_path, config, metrics))
     assert told.metrics == metrics
     assert set(told.commands) == {"train", "evaluate"}
+    of_all = provenance.of_run(write_run(tmp_path, config, {**metrics, "split": "all"}))
+    assert of_all.commands["evaluate"] == "tfflows-evaluate --model_dir=RUN --split=all"
     changed = overrides.override(config, {"model.num_couplings": "2"})
     told = provenance.of_run(write_run(tmp_path, changed, metrics))
     assert set(told.commands) == {"evaluate"}  # its config says the rest

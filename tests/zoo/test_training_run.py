@@ -57,8 +57,16 @@ def test_load_gives_the_best_model(trained):
     )
     x = np.random.default_rng(0).standard_normal((7, 2)).astype("float32")
     np.testing.assert_allclose(model.log_prob(x), by_name.log_prob(x))
-    result = evaluation.evaluate(model, config, "test")
-    assert result["kl"] > 0
+    results = {
+        split: evaluation.evaluate(model, config, split)
+        for split in ("train", "validation", "test", "all")
+    }
+    assert results["test"]["kl"] > 0
+    number = results["all"].pop("num_examples")
+    parts = [result for split, result in results.items() if split != "all"]
+    for figure in ("nll", "kl"):
+        total = sum(part[figure] * part["num_examples"] for part in parts)
+        assert results["all"][figure] == pytest.approx(total / number, abs=1e-5)
     with pytest.raises(zoo.ConfigError, match=r"model.num_couplings: 3 and 2"):
         zoo.create(
             "realnvp_three_gaussians",
@@ -153,8 +161,14 @@ def test_a_table_of_ones_own(tmp_path, monkeypatch, capsys):
     pd.DataFrame(x[:50], columns=["a", "b", "c"]).to_csv(
         tmp_path / "b.csv", index=False
     )
-    assert run(evaluate, model_dir, f"--dataset=csv:{tmp_path / 'b.csv'}") == 0
+    other = f"--dataset=csv:{tmp_path / 'b.csv'}"
+    assert run(evaluate, model_dir, other) == 0
     assert json.loads(capsys.readouterr().out)["num_examples"] == 5
+    assert run(evaluate, model_dir, other, "--split=all") == 0
+    of_all = json.loads(capsys.readouterr().out)
+    log_prob = zoo.load(tmp_path / "run").log_prob(x[:50].astype("float32"))
+    assert (of_all["split"], of_all["num_examples"]) == ("all", 50)
+    assert of_all["nll"] == pytest.approx(-np.mean(log_prob), abs=1e-4)
     assert (tmp_path / "run" / "evaluation.json").read_text() == kept
     # Standardized data have 4.26 nats; raw units add ln(1 * 0.1 * 20) = 0.69.
     assert 4.5 < result["nll"] < 5.5

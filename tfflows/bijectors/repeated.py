@@ -32,10 +32,11 @@ class Repeated(FlowStep):
     What is computed is that of a `Chain` of K fresh copies of the step. But each weight
     of the copies is one weight here, stacked along a first axis of K, and a graph holds
     the pass of one step as one function, called K times: the graph, the optimizer and
-    the time to trace both stay as small as one step's (not the graph under XLA, which
-    inlines all functions). A class of steps with a faster
-    way to pass forward K times, as `Planar`, has a method
-    `_forward_of_repeats(stacks, z, context)`, which subclasses do not inherit.
+    the time to trace both stay as small as one step's. Under XLA no function is called,
+    and the graph grows with K.
+
+    A class of steps with a faster way to pass forward K times, as `Planar`, has a
+    method `_forward_of_repeats(stacks, z, context)`, which subclasses do not inherit.
 
     Args:
       step: The step, not built. It may not assign weights in its call path.
@@ -162,7 +163,9 @@ class Repeated(FlowStep):
 def _shares_functions() -> bool:
     # Not under XLA. The gradient's function takes constants, such as an axis, from the
     # forward one; XLA looks at a call as a whole, takes what goes into it for constants
-    # too, the weights and the data, and compiles anew whenever they change.
+    # too, the weights and the data, and compiles anew whenever they change. (A plain
+    # `tf.function` of the user's around this is traced once for both: where it was
+    # traced outside of XLA, this still happens inside.)
     graph = tf.compat.v1.get_default_graph()
     in_xla = control_flow_util.GraphOrParentsInXlaContext(graph)
     return not tf.executing_eagerly() and not in_xla
