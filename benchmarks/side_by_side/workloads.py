@@ -147,7 +147,7 @@ WORKLOADS = {
 OURS = {
     "tfflows_fit": ("realnvp", "glow", "spline", "maf", "planar_vae", "glow_build"),
     "tfflows_export": ("realnvp", "glow", "spline", "maf", "planar_vae"),
-    "tfflows_export_xla": ("realnvp", "maf", "planar_vae"),
+    "tfflows_export_xla": ("realnvp", "glow", "maf", "planar_vae"),
     "tfp_stock": ("realnvp", "glow", "spline", "maf", "glow_build"),
     "tf_convolutions": ("glow",),
 }

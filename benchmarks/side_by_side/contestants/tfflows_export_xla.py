@@ -9,5 +9,6 @@ from side_by_side.contestants.tfflows_export import ExportContestant, versions
 __all__ = ["CONTESTANTS", "versions"]
 
 CONTESTANTS = dict.fromkeys(
-    ("realnvp", "maf", "planar_vae"), functools.partial(ExportContestant, xla=True)
+    ("realnvp", "glow", "maf", "planar_vae"),
+    functools.partial(ExportContestant, xla=True),
 )

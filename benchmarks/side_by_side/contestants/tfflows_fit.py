@@ -26,7 +26,7 @@ from tfflows.networks import MLP
 # Where XLA is the faster way on two cores; see docs/performance.md.
 XLA = {
     "realnvp": ("train", "log_prob", "sample"),
-    "glow": (),
+    "glow": ("log_prob", "sample"),
     "spline": (),
     "maf": ("train", "sample"),
     "planar_vae": ("train", "log_prob", "sample"),
