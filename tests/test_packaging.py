@@ -82,7 +82,10 @@ def imports_of(path):
 
 
 # What each package may import of the project, besides itself and the leaves.
-LEAVES = {"checks", "checkpointing", "metrics", "random", "tfp_config", "keyed_noise"}
+LEAVES = {
+    *("checks", "checkpointing", "convolution", "keyed_noise", "metrics", "random"),
+    *("tfp_config", "xla"),
+}
 STEPS = {"bijectors", "distributions", "networks", "preprocessing"}
 ALLOWED = {
     "tfflows.bijectors": set(),

@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.convolution import convolve
+
 HEADS = ("auto", "glow", "weight_norm")
 
 
@@ -50,7 +52,7 @@ def make_head(
     if len(features) == 2:
         dense = DenseInColumns if in_columns else keras.layers.Dense
         return dense(num_outputs, **zeros)
-    return keras.layers.Conv2D(num_outputs, 3, padding="same", **zeros)
+    return HeadConv2D(num_outputs, 3, padding="same", **zeros)
 
 
 class DenseInColumns(keras.layers.Dense):
@@ -66,6 +68,14 @@ class DenseInColumns(keras.layers.Dense):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """`(num_outputs, batch)`."""
         return (self.units, input_shape[0])
+
+
+class HeadConv2D(keras.layers.Conv2D):
+    """Keras' layer, of stride 1 and padding "same", by `convolve`."""
+
+    def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """What Keras calls for the convolution itself."""
+        return convolve(inputs, tf.convert_to_tensor(kernel))
 
 
 class _LinearHead(keras.layers.Layer):
@@ -92,7 +102,7 @@ class _LinearHead(keras.layers.Layer):
     def _linear(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         if inputs.shape.rank == 2:
             return tf.matmul(inputs, kernel)
-        return tf.nn.conv2d(inputs, kernel, strides=1, padding="SAME")
+        return convolve(inputs, kernel)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The input's shape with `num_outputs` on the last axis."""

@@ -9,13 +9,13 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.python.ops import control_flow_util
 
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.nesting import as_step, build_step
 from tfflows.bijectors.pure_step import PureStep, Weights
 from tfflows.bijectors.recompute import Pass, RecomputableStep, TracedStep
 from tfflows.bijectors.shapes import event_shape
+from tfflows.xla import in_xla
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -166,9 +166,7 @@ def _shares_functions() -> bool:
     # too, the weights and the data, and compiles anew whenever they change. (A plain
     # `tf.function` of the user's around this is traced once for both: where it was
     # traced outside of XLA, this still happens inside.)
-    graph = tf.compat.v1.get_default_graph()
-    in_xla = control_flow_util.GraphOrParentsInXlaContext(graph)
-    return not tf.executing_eagerly() and not in_xla
+    return not tf.executing_eagerly() and not in_xla()
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfflows.checkpointing import CheckpointsAllWeights
 from tfflows.checks import check_count
+from tfflows.convolution import convolve
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -90,4 +91,4 @@ class ConvResNet(CheckpointsAllWeights, keras.layers.Layer):
 def _convolve(inputs: tf.Tensor, weights: list[keras.Variable]) -> tf.Tensor:
     kernel, gain, bias = [tf.convert_to_tensor(weight) for weight in weights]
     kernel = gain * tf.math.l2_normalize(kernel, axis=[0, 1, 2])
-    return tf.nn.bias_add(tf.nn.conv2d(inputs, kernel, 1, "SAME"), bias)
+    return tf.nn.bias_add(convolve(inputs, kernel), bias)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfflows.checkpointing import CheckpointsAllWeights
 from tfflows.checks import check_count
+from tfflows.convolution import convolve
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -68,7 +69,7 @@ class ConvNet(CheckpointsAllWeights, keras.layers.Layer):
         for weights in self.layers:
             kernel, log_gain, bias = [tf.convert_to_tensor(w) for w in weights]
             # The gain on the kernel, not on the larger image: the same map.
-            hidden = tf.nn.conv2d(hidden, kernel * tf.exp(log_gain), 1, "SAME")
+            hidden = convolve(hidden, kernel * tf.exp(log_gain))
             hidden = tf.nn.relu(tf.nn.bias_add(hidden, bias))
         return hidden
 
