@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.testing_utils import randomize
 from tfflows import convolution
+from tfflows.bijectors import AffineCoupling
 from tfflows.convolution import convolve
 from tfflows.models import glow, realnvp_multiscale
+from tfflows.networks import ConvNet
 
 KERNELS = {
     "to few channels": (3, 3, 20, 2),
@@ -91,6 +94,41 @@ def test_sizes_unknown_at_the_trace_and_batches_without_rows(name):
         x, _ = example(KERNELS[name], batch)
         y, dx, of_kernel = gradients(x)
         assert (y.shape[0], dx.shape, of_kernel.shape) == (batch, x.shape, kernel.shape)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_batch_without_rows_outside_of_a_graph(name):
+    x, kernel = example(KERNELS[name], batch=0, dtype=tf.float32)
+    dx, of_kernel = first_gradients(convolve, x, kernel)
+    assert dx.shape == x.shape
+    np.testing.assert_array_equal(of_kernel, np.zeros(kernel.shape))
+
+
+def test_windows_of_even_size_are_refused():
+    with pytest.raises(ValueError, match="odd sizes, got 3 x 2"):
+        convolve(tf.zeros((1, 4, 4, 9)), tf.zeros((3, 2, 9, 1)))
+
+
+@pytest.mark.parametrize("head", ["auto", "glow", "weight_norm"])
+def test_a_wide_coupling_has_the_gradients_of_plain_convolutions(head, monkeypatch):
+    coupling = AffineCoupling(ConvNet(40), mask="channel", head=head)
+    coupling.build((None, 6, 6, 2))
+    randomize(coupling)
+    x = tf.constant(np.random.default_rng(1).standard_normal((3, 6, 6, 2)), "float32")
+
+    @tf.function
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            z, log_det = coupling.inverse_and_log_det(x)
+            loss = tf.reduce_sum(z**2) - tf.reduce_sum(log_det)
+        weights = [weight.value for weight in coupling.trainable_weights]
+        return tape.gradient(loss, weights)
+
+    by_products = gradients(x)
+    monkeypatch.setattr(convolution, "_on_cpus", lambda: False)
+    plain_ones = tf.function(gradients.python_function)(x)
+    for one, other in zip(by_products, plain_ones, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])

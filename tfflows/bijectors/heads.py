@@ -52,7 +52,8 @@ def make_head(
     if len(features) == 2:
         dense = DenseInColumns if in_columns else keras.layers.Dense
         return dense(num_outputs, **zeros)
-    return HeadConv2D(num_outputs, 3, padding="same", **zeros)
+    layout = {"padding": "same", "data_format": "channels_last"}
+    return HeadConv2D(num_outputs, 3, **layout, **zeros)
 
 
 class DenseInColumns(keras.layers.Dense):
