@@ -104,7 +104,8 @@ def images(*shape):
 
 
 def glow_flow():
-    flow = models.glow((4, 4, 1), num_steps=2, num_levels=2, width=8, levels=64)
+    # Wide enough for gradients by products, see `tfflows.convolution`.
+    flow = models.glow((4, 4, 1), num_steps=2, num_levels=2, width=40, levels=64)
     return trained_like(flow, images(4, 4, 1)), images(4, 4, 1)
 
 

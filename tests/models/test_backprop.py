@@ -18,8 +18,9 @@ from tfflows.models import glow, realnvp_multiscale
 
 BENCHMARK = pathlib.Path(__file__).parents[2] / "benchmarks" / "backprop_memory.py"
 TWINS = {
+    # Wide enough for gradients by products, see `tfflows.convolution`.
     "glow": lambda **kw: glow(
-        (4, 4, 2), num_steps=2, num_levels=2, width=6, levels=256, num_classes=3, **kw
+        (4, 4, 2), num_steps=2, num_levels=2, width=80, levels=256, num_classes=3, **kw
     ),
     "glow_shuffle": lambda **kw: glow(
         (4, 4, 1), num_steps=2, num_levels=1, width=6, permutation="shuffle", **kw
