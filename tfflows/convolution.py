@@ -48,7 +48,7 @@ def _on_cpus() -> bool:
 
 def _is_to_few(kernel: tf.Tensor) -> bool:
     # Windows of the outputs are smaller than the inputs. At twice their size (from 128
-    # channels to 24) products were as fast as TensorFlow's gradients.
+    # channels to 24) products took as long as TensorFlow's gradients when tried.
     height, width, channels, filters = kernel.shape
     return height * width * filters < channels
 
