@@ -21,6 +21,7 @@ from absl import app, flags, logging
 
 from tfflows.export import command_line
 from tfflows.export.command_line import UsageError
+from tfflows.memory import keep_freed_memory
 
 FLAGS = command_line.new_flags()
 _STRINGS = {
@@ -117,6 +118,7 @@ def parse(line: Sequence[str]) -> list[str]:
 
 def run() -> None:
     """Runs the binary."""
+    keep_freed_memory()
     app.run(main, flags_parser=parse)
 
 

@@ -23,6 +23,7 @@ from tfflows.export.command_line import UsageError
 from tfflows.export.served_model import ServedModel
 from tfflows.export.served_names import served_folders
 from tfflows.export.warmup import load_warm
+from tfflows.memory import keep_freed_memory
 
 FLAGS = command_line.new_flags()
 flags.DEFINE_multi_string(
@@ -78,6 +79,7 @@ def main(argv: Sequence[str]) -> int:
 
 def run() -> None:
     """Runs the binary."""
+    keep_freed_memory()
     absl_app.run(main, flags_parser=parse)
 
 

@@ -17,7 +17,7 @@ import keras
 import tensorflow as tf
 from absl import app, flags, logging
 
-from tfflows import training
+from tfflows import memory, training
 from tfflows.zoo import pretrained, run_dir
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError
@@ -106,11 +106,14 @@ def run(
 ) -> NoReturn:
     """Runs a binary and ends the process with its exit code.
 
+    The process keeps the memory that it frees, see `tfflows.memory`.
+
     Args:
       main: The binary; it gets the arguments that are no flags.
       values: Its flags.
       argv: Command line with the program's name first; None: the process's.
     """
+    memory.keep_freed_memory()
     app.run(
         lambda rest: call(main, rest),
         argv=argv,

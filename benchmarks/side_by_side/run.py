@@ -5,7 +5,8 @@
 
 Each library holds its model in a process of its own. The processes take turns, one
 round each (A B C A B C ...), while the others wait; the first call of each operation,
-which may compile, is reported apart. `report.py` makes the tables from the results.
+which may compile, is reported apart. glibc's allocator keeps freed memory in all of
+them (`tfflows.memory`). `report.py` makes the tables from the results.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent))
 
 from side_by_side.workloads import OURS, PEERS, WORKLOADS  # noqa: E402
+from tfflows.memory import KEEPING  # noqa: E402
 
 
 class Worker:
@@ -36,7 +38,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env={**KEEPING, **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
         self.start = self._answer()
 

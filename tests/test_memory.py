@@ -1,0 +1,72 @@
+"""Freed memory is kept: the second tensor of a size has no pages to fault in."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfflows import memory
+
+# Blocks of different sizes, from threads too, each used and freed.
+_CHURN = """
+import resource, sys, threading
+sys.path.insert(0, sys.argv[1])  # the module alone, without TensorFlow
+import memory
+
+def churn():
+    for mb in 3 * [48, 8, 16, 24]:
+        b"x" * (mb * 2**20)
+
+def everywhere():
+    churn()
+    threads = [threading.Thread(target=churn) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        thread.join()
+
+if "call" in sys.argv:
+    print(memory.keep_freed_memory())
+everywhere()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+everywhere()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+_FOLDER = str(Path(memory.__file__).parent)
+_OURS = ("MALLOC_", "GLIBC_TUNABLES")
+
+
+def churn(*arguments: str, **environment: str) -> list[str]:
+    """Lines of a process: what the call returned, and its page faults."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(_OURS)}
+    command = [sys.executable, "-c", _CHURN, _FOLDER, *arguments]
+    run = subprocess.run(
+        command, env={**clean, **environment}, capture_output=True, check=True
+    )
+    return run.stdout.decode().split()
+
+
+pytestmark = pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="needs glibc's allocator"
+)
+
+
+def test_freed_memory_is_kept_by_call_and_by_environment():
+    told, by_call = churn("call")
+    (by_environment,) = churn(**memory.KEEPING)
+    (without,) = churn()
+    assert told == "True"
+    # 221,184 pages are written.
+    assert int(by_call) < 1000
+    assert int(by_environment) < 1000
+    assert int(without) > 50_000
+
+
+def test_an_environment_with_settings_of_its_own_is_left_alone():
+    told, faults = churn("call", MALLOC_MMAP_THRESHOLD_="1048576")
+    assert told == "False"
+    assert int(faults) > 50_000
