@@ -155,6 +155,8 @@ class ServedModel:
 
     def _swap(self, number: int, files: Snapshot) -> None:
         self._set_state(number, "LOADING")
+        # Minutes, where XLA compiles it.
+        _LOG.warning("loading version %d of %s", number, self.name)
         try:
             model = self._load(str(self.directory / str(number)))
         except Exception as error:  # a broken folder must not end the looking

@@ -124,7 +124,7 @@ def _plot(rows: list[dict[str, Any]], path: pathlib.Path) -> None:
     axes.axvline(1.0, color="black", linewidth=1)
     axes.margins(y=0.01)
     axes.invert_yaxis()
-    axes.set_xlabel("time of the fastest peer / ours (above 1: ours is faster)")
+    axes.set_xlabel("fastest peer's time / ours")
     axes.set_xscale("log")
     figure.tight_layout()
     figure.savefig(path, dpi=120)

@@ -60,13 +60,16 @@ class Worker:
         self._process.wait()
 
 
-def compare(name: str, pythons: dict[str, str], rounds: int) -> dict[str, Any]:
+def compare(
+    name: str, pythons: dict[str, str], rounds: int, operations: list[str] | None = None
+) -> dict[str, Any]:
     """All libraries on one workload.
 
     Args:
       name: The workload.
       pythons: The interpreter of each library that takes part.
       rounds: Timed rounds of each operation.
+      operations: Those to time; None: all of the workload's.
 
     Returns:
       By library: parameters, versions, seconds to build, and by operation the seconds
@@ -76,7 +79,7 @@ def compare(name: str, pythons: dict[str, str], rounds: int) -> dict[str, Any]:
     workers = [Worker(library, name, python) for library, python in pythons.items()]
     results = {worker.library: {**worker.start, "operations": {}} for worker in workers}
     try:
-        for operation in workload.operations:
+        for operation in operations or workload.operations:
             times = workload.train_steps if operation == "train" else 0
             able = [worker for worker in workers if operation in worker.start["can"]]
             for worker in able:
@@ -115,6 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workloads", nargs="*", default=list(WORKLOADS))
     parser.add_argument("--libraries", nargs="*", help="all of them, if not given")
+    parser.add_argument("--operations", nargs="*", help="all of them, if not given")
     parser.add_argument("--peers_python", default=".venv-peers/bin/python")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--results", default="peers.json")
@@ -132,7 +136,7 @@ def main() -> None:
             and (not arguments.libraries or library in arguments.libraries)
         }
         print(f"{WORKLOADS[name].title}: {', '.join(pythons)}", file=sys.stderr)
-        results[name] = compare(name, pythons, arguments.rounds)
+        results[name] = compare(name, pythons, arguments.rounds, arguments.operations)
         file.write_text(json.dumps(results, indent=1) + "\n")
 
 

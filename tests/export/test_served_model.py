@@ -61,7 +61,7 @@ def states(model):
     return {version: state for version, (state, _) in model.status().items()}
 
 
-def test_the_newest_version_is_served(model, tmp_path):
+def test_the_newest_version_is_served(model, tmp_path, caplog):
     for version in (1, 10, 9):
         write(tmp_path, version)
     for other in ("11x", "012", ".tmp_3", "²", "1" * 40):
@@ -72,6 +72,8 @@ def test_the_newest_version_is_served(model, tmp_path):
     with model.use() as latest, model.use(10) as same:
         assert latest is same
     assert states(model) == {10: "AVAILABLE"}
+    said = [message.split(" version 10 ")[0] for message in caplog.messages]
+    assert said == ["loading", "serving"]
 
 
 def test_no_version(model, tmp_path):
