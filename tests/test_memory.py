@@ -6,7 +6,6 @@ import os
 import platform
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,38 +13,46 @@ from tfflows import memory
 
 # Blocks of different sizes, from threads too, each used and freed.
 _CHURN = """
-import resource, sys, threading
-sys.path.insert(0, sys.argv[1])  # the module alone, without TensorFlow
-import memory
+import resource, runpy, sys, threading
+keep = runpy.run_path(sys.argv[1])["keep_freed_memory"]  # without TensorFlow
+both = threading.Barrier(2)
 
 def churn():
     for mb in 3 * [48, 8, 16, 24]:
         b"x" * (mb * 2**20)
 
+def beside():
+    both.wait()
+    churn()
+
 def everywhere():
     churn()
-    threads = [threading.Thread(target=churn) for _ in range(2)]
+    threads = [threading.Thread(target=beside) for _ in range(2)]
     for thread in threads:
         thread.start()
+    for thread in threads:
         thread.join()
 
 if "call" in sys.argv:
-    print(memory.keep_freed_memory())
+    print(keep())
 everywhere()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 everywhere()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
-_FOLDER = str(Path(memory.__file__).parent)
 _OURS = ("MALLOC_", "GLIBC_TUNABLES")
 
 
 def churn(*arguments: str, **environment: str) -> list[str]:
     """Lines of a process: what the call returned, and its page faults."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(_OURS)}
-    command = [sys.executable, "-c", _CHURN, _FOLDER, *arguments]
+    command = [sys.executable, "-c", _CHURN, memory.__file__, *arguments]
     run = subprocess.run(
-        command, env={**clean, **environment}, capture_output=True, check=True
+        command,
+        env={**clean, **environment},
+        capture_output=True,
+        check=True,
+        timeout=60,
     )
     return run.stdout.decode().split()
 
@@ -60,13 +67,13 @@ def test_freed_memory_is_kept_by_call_and_by_environment():
     (by_environment,) = churn(**memory.KEEPING)
     (without,) = churn()
     assert told == "True"
-    # 221,184 pages are written.
+    # 221,184 pages of 4 KB are written.
     assert int(by_call) < 1000
     assert int(by_environment) < 1000
-    assert int(without) > 50_000
+    assert int(without) > 20 * (int(by_call) + 1)
 
 
 def test_an_environment_with_settings_of_its_own_is_left_alone():
     told, faults = churn("call", MALLOC_MMAP_THRESHOLD_="1048576")
     assert told == "False"
-    assert int(faults) > 50_000
+    assert int(faults) > 100

@@ -13,7 +13,7 @@ import os
 
 # By the names of glibc's environment variables: numbers of mallopt, and values.
 _SETTINGS = {
-    "MALLOC_MMAP_MAX_": (-4, 0),  # no block from the system by itself
+    "MALLOC_MMAP_MAX_": (-4, 0),  # no block by itself, but above 64 MB in threads
     "MALLOC_TRIM_THRESHOLD_": (-1, 2**31 - 1),  # nothing returned below 2 GB
     "MALLOC_TOP_PAD_": (-2, 64 * 2**20),  # asked for at once, in bytes
 }
@@ -26,7 +26,8 @@ def keep_freed_memory() -> bool:
     For programs that compute on CPUs, at their start; the binaries of tfflows call it.
     The process then holds its largest use of memory until it ends. In place of a call,
     the environment may have the variables of `KEEPING`. Where it has any settings of
-    the allocator (names that start with MALLOC_, or GLIBC_TUNABLES), they stand.
+    the allocator (names that start with MALLOC_, or glibc.malloc in GLIBC_TUNABLES),
+    they stand.
 
     Returns:
       Whether it was told: False without glibc, as on macOS and Windows, and where the
@@ -34,7 +35,8 @@ def keep_freed_memory() -> bool:
 
     Source: mallopt(3) of the Linux manual pages.
     """
-    if any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
+    if "glibc.malloc" in tunables or "MALLOC_" in {name[:7] for name in os.environ}:
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -97,7 +97,7 @@ def _times_table(workload: Workload, libraries: dict[str, Any]) -> str:
             for name in workload.operations
         ]
         first = ", ".join(f"{o['first_seconds']:.1f}" for o in operations.values())
-        peak = max(o["peak_mb"] for o in operations.values())
+        peak = max((o["peak_mb"] for o in operations.values()), default=0.0)
         lines.append(
             f"| {library} | {record['parameters'] or '-'} | {' | '.join(cells)} | "
             f"{first} | {peak:.0f} | {_losses(operations)} |"
