@@ -35,8 +35,8 @@ def keep_freed_memory() -> bool:
 
     Source: mallopt(3) of the Linux manual pages.
     """
-    tunables = os.environ.get("GLIBC_TUNABLES", "")
-    if "glibc.malloc" in tunables or "MALLOC_" in {name[:7] for name in os.environ}:
+    settings = [name for name in os.environ if name.startswith("MALLOC_")]
+    if settings or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt

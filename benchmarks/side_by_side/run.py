@@ -118,7 +118,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workloads", nargs="*", default=list(WORKLOADS))
     parser.add_argument("--libraries", nargs="*", help="all of them, if not given")
-    parser.add_argument("--operations", nargs="*", help="all of them, if not given")
+    parser.add_argument(
+        "--operations",
+        nargs="*",
+        choices=("train", "log_prob", "sample", "build"),
+        help="all of them, if not given; the file's results of a workload are replaced",
+    )
     parser.add_argument("--peers_python", default=".venv-peers/bin/python")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--results", default="peers.json")
