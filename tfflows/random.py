@@ -12,6 +12,7 @@ with 20 rounds; the constants are those of the authors' Random123 library.
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -125,15 +126,45 @@ def uniform_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.Te
       dtype: float32 or float64; a grid of step 2^-23 or 2^-32, offset by half a step,
         so that neither end is ever drawn.
     """
-    half = (count + 1) // 2
-    counter = (tf.constant(np.arange(half, dtype="uint32")), tf.zeros([], tf.uint32))
-    words = threefry((_word(seeds[:, :1]), _word(seeds[:, 1:])), counter)
-    bits = tf.concat(words, axis=-1)[:, :count]
+    bits = tf.concat(_blocks(seeds, (count + 1) // 2), axis=-1)[:, :count]
     dtype = tf.as_dtype(dtype)
     if dtype == tf.float64:
         return (tf.cast(bits, dtype) + 0.5) * 2.0**-32
     bits = tf.bitcast(tf.bitwise.right_shift(bits, tf.constant(9, tf.uint32)), tf.int32)
     return (tf.cast(bits, dtype) + 0.5) * 2.0**-23
+
+
+def _blocks(seeds: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Two words of each of the first blocks of each row, uint32 `[N, count]`."""
+    counter = (tf.constant(np.arange(count, dtype="uint32")), tf.zeros([], tf.uint32))
+    return threefry((_word(seeds[:, :1]), _word(seeds[:, 1:])), counter)
+
+
+def bernoulli_rows(seeds: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
+    """Whether uniform numbers lie below the probabilities, bool `[N, ...]`.
+
+    The numbers are on the grid of `uniform_rows` and take half its random words: each
+    has its upper 16 bits to itself, the lower ones are the same in a whole row. The law
+    of each is that of `uniform_rows`. Two draws of a row depend on each other only
+    where the lower bits decide both: their covariance is at most 2^-34.
+
+    Args:
+      seeds: int32 `[N, 2]`, one row a row.
+      probability: `[N, ...]`, float32 or float64.
+    """
+    dtype, count = probability.dtype, math.prod(probability.shape[1:])
+    words = _blocks(seeds, count // 4 + 1)
+    mask, half = tf.constant(0xFFFF, tf.uint32), tf.constant(16, tf.uint32)
+    halves = [tf.bitwise.bitwise_and(word, mask) for word in words]
+    halves += [tf.bitwise.right_shift(word, half) for word in words]
+    numbers = tf.cast(tf.bitcast(tf.concat(halves, axis=-1), tf.int32), dtype)
+    upper, lower = numbers[:, :count], numbers[:, -1:]
+    if dtype == tf.float64:
+        lower = (lower + 0.5) * 2.0**-16
+    else:  # 7 bits of it: with 16 above and the half, 24, which float32 has
+        lower = (tf.floor(lower * 2.0**-9) + 0.5) * 2.0**-7
+    numbers = tf.reshape(upper + lower, tf.shape(probability))
+    return numbers < probability * 2.0**16
 
 
 def normal_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.Tensor:

@@ -7,7 +7,6 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from tfflows import random
 from tfflows.distributions import Base, StandardLogistic, StandardNormal
 
 CASES = [(StandardNormal, scipy.stats.norm), (StandardLogistic, scipy.stats.logistic)]
@@ -68,30 +67,3 @@ def test_a_base_without_a_mean_is_scaled_around_its_mode():
 def test_an_event_shape_that_is_none_is_named():
     with pytest.raises(ValueError, match="expected an event shape of sizes >= 1"):
         StandardNormal(0)
-
-
-def words(*values):
-    return tuple(tf.constant([value], tf.uint32) for value in values)
-
-
-@pytest.mark.parametrize(
-    ("counter", "key", "wanted"),
-    [
-        ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
-        ((2**32 - 1,) * 2, (2**32 - 1,) * 2, (0x1CB996FC, 0xBB002BE7)),
-        (
-            (0x243F6A88, 0x85A308D3),
-            (0x13198A2E, 0x03707344),
-            (0xC4923A9C, 0x483DF7A0),
-        ),
-    ],
-)
-def test_threefry_gives_the_known_answers_of_random123(counter, key, wanted):
-    got = random.threefry(words(*key), words(*counter))
-    assert [int(word[0]) for word in got] == list(wanted)
-
-
-def test_fold_in_separates_seeds_and_numbers():
-    numbers = tf.constant([0, 1, 2**32, 2**32 + 1, -1], tf.int64)
-    rows = [random.fold_in(random.as_seed(seed), numbers) for seed in (0, 1, 2**32)]
-    assert len(np.unique(np.concatenate(rows), axis=0)) == 15

@@ -85,8 +85,8 @@ class BernoulliLikelihood(Likelihood):
 
     def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         """-> 1 where a uniform number lies below P(x = 1)."""
-        uniform = _rows(random.uniform_rows, seeds, params)
-        return tf.cast(uniform < tf.sigmoid(params), params.dtype)
+        draws = random.bernoulli_rows(seeds, tf.sigmoid(params))
+        return tf.cast(draws, params.dtype)
 
 
 @keras.saving.register_keras_serializable("tfflows")
