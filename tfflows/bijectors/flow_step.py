@@ -13,6 +13,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
+from tfflows.autograph import without_autograph
 from tfflows.bijectors import shapes
 from tfflows.bijectors.errors import InverseNotAvailable
 from tfflows.checkpointing import CheckpointsAllWeights
@@ -42,6 +43,7 @@ class _BijectorSide(tfb.Bijector):
         return keras.Operation.__call__(self, *args, **kwargs)
 
 
+@without_autograph
 class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
     """One invertible map z -> x: a Keras layer and a `tfb.Bijector` in one object.
 
@@ -57,7 +59,8 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
     sets them from data, where it does, in `_initialize`.
 
     The public methods take any number of leading axes, none included, and restore
-    them. Nothing is memoised between calls (unlike stock TFP bijectors).
+    them. Nothing is memoised between calls (unlike stock TFP bijectors). AutoGraph
+    rewrites no pass: where one has an `if` on a tensor, it is a `tf.cond`.
 
     Args:
       event_ndims: Number of axes of one data-side event. None: all but the first axis

@@ -8,11 +8,13 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from tfflows.autograph import without_autograph
 from tfflows.checks import require
 from tfflows.tfp_config import from_tfp_config, to_tfp_config
 
 
 @keras.saving.register_keras_serializable("tfflows")
+@without_autograph
 class Base(keras.layers.Layer):
     """Holds the base distribution of a flow, so that Keras tracks its variables.
 

@@ -11,11 +11,13 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfflows import random
+from tfflows.autograph import without_autograph
 from tfflows.distributions.base import Base
 from tfflows.distributions.rows import RowDistribution
 
 
 @keras.saving.register_keras_serializable("tfflows")
+@without_autograph
 class ConditionalNormal(Base):
     """p(z | c) = N(z; loc(c), diag(exp(log_scale(c)))^2), in nats.
 

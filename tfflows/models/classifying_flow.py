@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.autograph import without_autograph
 from tfflows.bijectors import Chain, ClassAffine, FlowStep, Multiscale
 from tfflows.models.batch import Batch
 from tfflows.models.flow import Flow
@@ -17,6 +18,7 @@ _LABELS: dict[str, Any] = {"context_shape": ()}
 
 
 @keras.saving.register_keras_serializable("tfflows")
+@without_autograph
 class ClassifyingFlow(Flow):
     """A class-conditional multi-scale flow with a classifier on its last level.
 

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfflows import metrics, random
+from tfflows.autograph import without_autograph
 from tfflows.models.batch import Batch
 from tfflows.models.inputs import checked_latents
 from tfflows.models.sampling import checked_number
@@ -15,6 +16,7 @@ from tfflows.models.transform_model import TransformModel
 
 
 @keras.saving.register_keras_serializable("tfflows")
+@without_autograph
 class Flow(TransformModel):
     """A normalizing flow: x = f(z), z from a base p, trained by maximum likelihood.
 

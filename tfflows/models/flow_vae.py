@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfflows import random
+from tfflows.autograph import without_autograph
 from tfflows.bijectors.shapes import as_float
 from tfflows.checks import check_count
 from tfflows.models.active_units import ActiveUnits
@@ -32,6 +33,7 @@ _FIELDS = (
 
 
 @keras.saving.register_keras_serializable("tfflows")
+@without_autograph
 class FlowVAE(LatentModel):
     """A VAE whose posterior and prior may be flows.
 

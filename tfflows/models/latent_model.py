@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfflows import random
+from tfflows.autograph import without_autograph
 from tfflows.bijectors import FlowStep
 from tfflows.bijectors.nesting import as_step, build_step
 from tfflows.bijectors.shapes import as_float, at_least_single, sum_over_event
@@ -29,6 +30,7 @@ from tfflows.models.likelihoods import Likelihood, as_likelihood
 _IWAE_ROWS = 5000
 
 
+@without_autograph
 class LatentModel(LikelihoodModel):
     """Encoder, posterior flow, prior flow and decoder, and what follows from them.
 

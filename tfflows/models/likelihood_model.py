@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfflows import random
+from tfflows.autograph import without_autograph
 from tfflows.checkpointing import CheckpointsAllWeights
 from tfflows.checks import failed_requirements_as_value_errors
 from tfflows.models.batch import Batch, unpack, weighted
@@ -18,6 +19,7 @@ from tfflows.models.step_loop import in_rounds, looped_steps
 from tfflows.models.updates import SkippedSteps, scaling_the_loss, take_step
 
 
+@without_autograph
 class LikelihoodModel(CheckpointsAllWeights, keras.Model):
     """A `keras.Model` whose loss is built in, one value per example.
 

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from tfflows import random
+from tfflows.autograph import without_autograph
 from tfflows.checks import check_count, require
 from tfflows.models.batch import Batch
 from tfflows.models.flow import Flow
@@ -20,6 +21,7 @@ _TRAINING = 0
 
 
 @keras.saving.register_keras_serializable("tfflows")
+@without_autograph
 class ReverseKL(LikelihoodModel):
     """Fits a flow q to p(x) = exp(target(x)) / Z, without data or a normalizer.
 

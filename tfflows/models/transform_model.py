@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.autograph import without_autograph
 from tfflows.bijectors.nesting import as_step
 from tfflows.models.assembly import (
     assemble_transform,
@@ -27,6 +28,7 @@ from tfflows.models.sampling import temperature_rows
 from tfflows.preprocessing import Dequantization
 
 
+@without_autograph
 class TransformModel(LikelihoodModel):
     """The parts of a flow, and the passes between data and latents.
 
