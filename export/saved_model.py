@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from tfflows.export.compiled import compiled
 from tfflows.export.description import Provenance, describe, write_description
-from tfflows.export.endpoints import Endpoint
+from tfflows.export.endpoints import Endpoint, Outputs
 from tfflows.export.errors import ExportError
 from tfflows.export.info import info_endpoint
 from tfflows.export.lint import Finding, lint
@@ -175,8 +176,18 @@ def _write(endpoints: dict[str, Endpoint], path: Path) -> None:
     archive = keras.export.ExportArchive()
     # The archive repeats the first endpoint as serving_default.
     for name, endpoint in endpoints.items():
-        archive.add_endpoint(name, endpoint.function, list(endpoint.inputs))
+        archive.add_endpoint(name, _traced(endpoint), list(endpoint.inputs))
     archive.write_out(path, verbose=False)
+
+
+def _traced(endpoint: Endpoint) -> Callable[..., Outputs]:
+    """The endpoint's function, which is not traced again however often it is called."""
+    # The archive traces what it is given, and TensorFlow does once more as it saves.
+    function = tf.function(
+        endpoint.function, input_signature=list(endpoint.inputs), autograph=False
+    )
+    graph = function.get_concrete_function()
+    return lambda *values: graph(*values)
 
 
 def _require_no_findings(findings: list[Finding], allowed: Sequence[str]) -> None:

@@ -66,6 +66,18 @@ def test_a_failing_write_leaves_nothing(scale_flow, tmp_path, monkeypatch, split
     assert names(tmp_path) == []
 
 
+def test_a_signature_is_traced_once(scale_flow, tmp_path, monkeypatch):
+    decode, traces = Flow.decode, []
+
+    def counting(self, *given):
+        traces.append(given)
+        return decode(self, *given)
+
+    monkeypatch.setattr(Flow, "decode", counting)
+    export_saved_model(scale_flow, tmp_path)
+    assert len(traces) == 1
+
+
 def test_another_user_may_read_an_export(scale_flow, tmp_path):
     path = export_saved_model(scale_flow, tmp_path / "model")
     made = tmp_path / "plain"
