@@ -41,7 +41,6 @@ _PROTOTYPES = {
     "TF_NumDims": "ip",
     "TF_Dim": "lpi",
     "TF_TensorData": "pp",
-    "TF_TensorByteSize": "np",
     "TF_StringInit": "vp",
     "TF_StringCopy": "vpsn",
     "TF_StringGetDataPointer": "pp",

@@ -51,5 +51,6 @@ def to_array(tf: ctypes.CDLL, tensor: int) -> np.ndarray:
         expected = f"an output of {', '.join(_DTYPE_CODES)} or string"
         message = f"expected {expected}, got TensorFlow's dtype {code}"
         raise CApiError(INVALID_ARGUMENT, message)
-    content = bytearray(ctypes.string_at(data, tf.TF_TensorByteSize(tensor)))
-    return np.frombuffer(content, dtype=_DTYPES[code]).reshape(shape)
+    array = np.empty(shape, _DTYPES[code])
+    ctypes.memmove(array.ctypes.data, data, array.nbytes)
+    return array
