@@ -43,6 +43,16 @@ class StepCase:
         randomize(step)
         return step
 
+    def shared(self, dtype: str = "float64") -> Any:
+        """The same `step` for all checks that leave it as it is."""
+        key = (self.make, self.event_shape, dtype)
+        if key not in _SHARED:
+            _SHARED[key] = self.step(dtype)
+        return _SHARED[key]
+
+
+_SHARED: dict[tuple[Callable, tuple[int, ...], str], Any] = {}
+
 
 # What a step without an inverse cannot do; the other checks then run it forward.
 ONE_WAY = dict.fromkeys(
@@ -85,7 +95,7 @@ def autodiff_log_det(function: Callable, x: np.ndarray) -> np.ndarray:
 
 def check_round_trips(case: StepCase) -> None:
     for dtype, tolerance in (("float64", 1e-9), ("float32", 1e-4)):
-        step, x = case.step(dtype), case.values(5)
+        step, x = case.shared(dtype), case.values(5)
         z = latents(step, x)
         np.testing.assert_allclose(step.forward(z), x, atol=tolerance, rtol=tolerance)
         again = step.inverse(tf.identity(step.forward(z)))
@@ -93,7 +103,7 @@ def check_round_trips(case: StepCase) -> None:
 
 
 def check_log_det_is_autodiffs(case: StepCase) -> None:
-    step, x = case.step(), case.values(3)
+    step, x = case.shared(), case.values(3)
     z = latents(step, x).numpy()
     if step.has_inverse:
         np.testing.assert_allclose(
@@ -107,7 +117,7 @@ def check_log_det_is_autodiffs(case: StepCase) -> None:
 
 
 def check_log_dets_cancel(case: StepCase) -> None:
-    step, x = case.step(), case.values(5)
+    step, x = case.shared(), case.values(5)
     z, inverse_log_det = step.inverse_and_log_det(x)
     _, forward_log_det = step.forward_and_log_det(tf.identity(z))
     assert inverse_log_det.shape == (5,)
@@ -115,7 +125,7 @@ def check_log_dets_cancel(case: StepCase) -> None:
 
 
 def check_finite_at_extremes(case: StepCase) -> None:
-    step = case.step("float32")
+    step = case.shared("float32")
     shape = (4, *step.latent_event_shape)
     for size in (0.0, case.extreme, -case.extreme):
         x, log_det = step.forward_and_log_det(tf.fill(shape, size))
@@ -124,7 +134,7 @@ def check_finite_at_extremes(case: StepCase) -> None:
 
 
 def check_gradients_reach_every_weight(case: StepCase) -> None:
-    step, x = case.step(), tf.constant(case.values(6))
+    step, x = case.shared(), tf.constant(case.values(6))
     with tf.GradientTape() as tape:
         z, log_det = fused(step, x)
         loss = tf.reduce_sum(tf.sin(z)) + tf.reduce_sum(log_det)
@@ -142,7 +152,7 @@ def check_config_round_trip(case: StepCase) -> None:
 
 
 def check_keras_file_round_trip(case: StepCase, folder: Any) -> None:
-    step, z = case.step("float32"), latents(case.step("float32"), case.values(3))
+    step, z = case.step("float32"), latents(case.shared("float32"), case.values(3))
     model = keras.Sequential([keras.Input(z.shape[1:]), step])
     model.save(folder / "step.keras")
     loaded = keras.models.load_model(folder / "step.keras")
@@ -182,7 +192,7 @@ def check_mixed_precision(case: StepCase) -> None:
 
 
 def check_leading_axes(case: StepCase) -> None:
-    step, x = case.step(), case.values(2, 3)
+    step, x = case.shared(), case.values(2, 3)
     flat_z, flat_log_det = fused(step, x.reshape(6, *case.event_shape))
     z, log_det = fused(step, x)
     np.testing.assert_array_equal(tf.reshape(z, flat_z.shape), flat_z)
@@ -195,7 +205,7 @@ def check_leading_axes(case: StepCase) -> None:
 
 
 def check_transformed_distribution(case: StepCase) -> None:
-    step, x = case.step(), case.values(4)
+    step, x = case.shared(), case.values(4)
     base = tfflows.distributions.StandardNormal(step.latent_event_shape, "float64")
     stock = tfd.TransformedDistribution(base, step)
     flow = tfflows.Flow(step, case.event_shape, base=base)
@@ -205,7 +215,7 @@ def check_transformed_distribution(case: StepCase) -> None:
 
 
 def check_variables_are_the_same_for_tfp(case: StepCase) -> None:
-    step = case.step()
+    step = case.shared()
     base = tfflows.distributions.StandardNormal(step.latent_event_shape, "float64")
     stock = tfd.TransformedDistribution(base, step)
     keras_side = {id(v.value) for v in step.trainable_variables}
@@ -216,7 +226,7 @@ def check_variables_are_the_same_for_tfp(case: StepCase) -> None:
 
 
 def check_stock_bijectors_accept_it(case: StepCase) -> None:
-    step, x = case.step(), case.values(3)
+    step, x = case.shared(), case.values(3)
     ndims = len(case.event_shape)
     way = "inverse" if step.has_inverse else "forward"
     for stock in (tfb.Chain([step]), tfb.Invert(tfb.Invert(step))):
@@ -237,7 +247,7 @@ def check_nothing_is_memoised(case: StepCase) -> None:
 
 
 def check_graph_with_dynamic_batch(case: StepCase) -> None:
-    step = case.step()
+    step = case.shared()
     spec = tf.TensorSpec([None, *case.event_shape], tf.float64)
     run = tf.function(
         lambda x: fused(step, x),
@@ -251,7 +261,7 @@ def check_graph_with_dynamic_batch(case: StepCase) -> None:
 
 
 def check_wrong_input_is_named(case: StepCase) -> None:
-    step = case.step()
+    step = case.shared()
     wrong = np.zeros((3, *case.event_shape[:-1], case.event_shape[-1] + 1))
     with pytest.raises(ValueError, match=r"expected shape .*got \(3, "):
         fused(step, wrong)
