@@ -21,18 +21,21 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import tensorflow as tf
 
-from side_by_side.contestants.tfflows_fit import CONTESTANTS, XLA
+from side_by_side.contestants.tfflows_fit import CONTESTANTS, MODELS, XLA
 from side_by_side.workloads import WORKLOADS
+from tfflows import random
+from tfflows.export import export_saved_model
 
 # Whole loops, see `tfflows_fit.STEPS_PER_EXECUTION`.
 _STEPS = {"realnvp": 50, "glow": 20, "spline": 50, "maf": 50, "planar_vae": 50}
+_EXPORTED = {"realnvp": ("log_prob", "sample"), "planar_vae": ("sample",)}
 _CALLS = 10
 _ROWS = 12  # of a table
 # What encloses others, waits, or is the profiler's own.
 _NO_OPERATION = re.compile(
     r"Execut|Eager|Kernel|Function|Iterator|Prefetch|Threadpool|ThreadPool|TFE_|Thunk"
     r"|BlockUntil|ParallelFor|^__|^all_steps|^log_prob$|^sample$|^<lambda>|^while"
-    r"|^end: |^tf\."
+    r"|^end: |^tf\.|^signature_wrapper"
 )
 
 
@@ -65,33 +68,53 @@ def recorded(function: Callable[[], object]) -> collections.Counter[tuple[str, s
 def table(name: str, operation: str) -> str:
     """One operation of a workload: milliseconds and calls a step, or a call."""
     contestant = CONTESTANTS[name](WORKLOADS[name])
-    times = _STEPS[name] if operation == "train" else _CALLS
+    compiled = ", XLA" if operation in XLA[name] else ""
+    title = f"{WORKLOADS[name].title}: {operation}{compiled}"
+    if operation == "train":
+        return profile(title, lambda: contestant.train(_STEPS[name]), _STEPS[name])
+    return profile(title, repeated(getattr(contestant, operation)), _CALLS)
+
+
+def exported_table(name: str, signature: str) -> str:
+    """The same of a signature of an export without XLA, run in TensorFlow Python."""
+    workload = WORKLOADS[name]
+    flow, x = MODELS[name](workload), workload.data()[: workload.num_events]
+    flow.initialize(x[: workload.batch_size])
+    with tempfile.TemporaryDirectory() as folder:
+        path = export_saved_model(flow, folder, verify=False)
+        function = tf.saved_model.load(path).signatures[signature]
+    inputs = {"x": tf.constant(x)}
+    if signature == "sample":
+        seeds = random.fold_in(random.as_seed(0), tf.range(len(x)))
+        inputs = {"seed": seeds, "temperature": tf.ones(len(x))}
+    title = f"{workload.title}: {signature}, exported"
+    return profile(title, repeated(lambda: function(**inputs)), _CALLS)
+
+
+def repeated(function: Callable[[], object]) -> Callable[[], None]:
+    """`_CALLS` calls."""
 
     def run() -> None:
-        if operation == "train":
-            contestant.train(times)
-        else:
-            for _ in range(times):
-                getattr(contestant, operation)()
+        for _ in range(_CALLS):
+            function()
 
+    return run
+
+
+def profile(title: str, run: Callable[[], object], times: int) -> str:
+    """What takes most of the time in the second run, divided by the times."""
     run()
     sums = recorded(run)
-    compiled = ", XLA" if operation in XLA[name] else ""
     by_time = sorted(
         ((ms, key) for (key, unit), ms in sums.items() if unit == "ms"), reverse=True
     )
-    lines = [
-        f"**{WORKLOADS[name].title}: {operation}{compiled}**",
-        "",
-        "| operation | ms | calls |",
-        "|---|---|---|",
-    ]
+    lines = [f"**{title}**", "", "| operation | ms | calls |", "|---|---|---|"]
     for ms, key in by_time[:_ROWS]:
         lines.append(f"| {key} | {ms / times:.2f} | {sums[key, 'calls'] / times:.0f} |")
-    rest = sum(ms for ms, _ in by_time[_ROWS:])
-    return "\n".join(
-        [*lines, f"| {len(by_time) - _ROWS} others | {rest / times:.2f} | |"]
-    )
+    if by_time[_ROWS:]:
+        rest = sum(ms for ms, _ in by_time[_ROWS:]) / times
+        lines.append(f"| {len(by_time) - _ROWS} others | {rest:.2f} | |")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -100,11 +123,10 @@ def main() -> None:
     parser.add_argument("--workloads", nargs="*", default=list(_STEPS))
     parser.add_argument("--output", default="profiles.md")
     arguments = parser.parse_args()
-    tables = [
-        table(name, operation)
-        for name in arguments.workloads
-        for operation in WORKLOADS[name].operations
-    ]
+    tables = []
+    for name in arguments.workloads:
+        tables += [table(name, each) for each in WORKLOADS[name].operations]
+        tables += [exported_table(name, each) for each in _EXPORTED.get(name, ())]
     made = "Made by `benchmarks/side_by_side/profiles.py`: ms of a step or a call."
     text = "\n\n".join([made, *tables])
     pathlib.Path(arguments.output).write_text(text + "\n")

@@ -38,6 +38,7 @@ def main() -> None:
     parts = [_ratio_table(ratios)]
     for name, libraries in results.items():
         parts.append(_times_table(WORKLOADS[name], libraries))
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "peers.md").write_text("\n\n".join(parts) + "\n")
     _plot(ratios, folder / "peers.png")
 
