@@ -29,8 +29,7 @@ def without_autograph(cls: _Class) -> _Class:
       cls: The class. Methods that a subclass overrides are its own matter.
     """
     for name, value in list(vars(cls).items()):
-        public = name == "__call__" or not name.startswith("_")
-        keras_calls = name != "__call__" and hasattr(keras.Model, name)
-        if inspect.isfunction(value) and public and not keras_calls:
+        left_out = name.startswith("_") or hasattr(keras.Model, name)
+        if inspect.isfunction(value) and (name == "__call__" or not left_out):
             setattr(cls, name, tf.autograph.experimental.do_not_convert(value))
     return cls
