@@ -133,6 +133,21 @@ def test_a_users_conditioner_is_built_trained_and_given_the_context():
     assert np.any(without != step.forward(x, context=tf.ones((2, 1))))
 
 
+class NeedsContext(keras.layers.Layer):
+    """Takes no context by default, but cannot do without."""
+
+    def call(self, inputs, context=None):
+        return keras.ops.concatenate([inputs, context], axis=-1)
+
+
+def test_a_conditioner_that_fails_without_its_context_is_told_how_to_get_it():
+    with pytest.raises((TypeError, ValueError)) as caught:
+        fb.AffineCoupling(NeedsContext(), name="first").build((None, 4))
+    (note,) = caught.value.__notes__
+    assert "first: the conditioner was called without a context" in note
+    assert "context_dim" in note
+
+
 def test_mlp_and_resnet_take_a_context_of_their_size():
     for network in (
         networks.MLP((8,), context_dim=3),

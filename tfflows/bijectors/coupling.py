@@ -119,7 +119,15 @@ class Coupling(FlowStep):
             )
         if self._takes_context and context_dim is not None:
             inputs.append(keras.Input((context_dim,), dtype=self.flow_dtype.name))
-        return tuple(self.conditioner(*inputs).shape)
+        try:
+            return tuple(self.conditioner(*inputs).shape)
+        except (TypeError, ValueError) as error:
+            if self._takes_context and context_dim is None:
+                error.add_note(
+                    f"{self.name}: the conditioner was called without a context: one "
+                    "that needs it has an attribute context_dim, the context's size"
+                )
+            raise
 
     def _features(self, kept: tf.Tensor, context: Any) -> tf.Tensor:
         if self._takes_context:
