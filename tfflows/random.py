@@ -151,6 +151,9 @@ def bernoulli_rows(seeds: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
     Args:
       seeds: int32 `[N, 2]`, one row a row.
       probability: `[N, ...]`, float32 or float64.
+
+    Raises:
+      tf.errors.InvalidArgumentError: For another number of seeds.
     """
     dtype, count = probability.dtype, math.prod(probability.shape[1:])
     words = _blocks(seeds, count // 4 + 1)
@@ -163,8 +166,8 @@ def bernoulli_rows(seeds: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
         lower = (lower + 0.5) * 2.0**-16
     else:  # 7 bits of it: with 16 above and the half, 24, which float32 has
         lower = (tf.floor(lower * 2.0**-9) + 0.5) * 2.0**-7
-    numbers = tf.reshape(upper + lower, tf.shape(probability))
-    return numbers < probability * 2.0**16
+    scaled = tf.reshape(upper + lower, tf.shape(probability))
+    return scaled < probability * 2.0**16
 
 
 def normal_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.Tensor:

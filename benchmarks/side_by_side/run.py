@@ -23,6 +23,7 @@ from typing import Any
 FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent))
 
+from side_by_side.worker import OPERATIONS  # noqa: E402
 from side_by_side.workloads import OURS, PEERS, WORKLOADS  # noqa: E402
 from tfflows.memory import KEEPING  # noqa: E402
 
@@ -121,7 +122,7 @@ def main() -> None:
     parser.add_argument(
         "--operations",
         nargs="*",
-        choices=("train", "log_prob", "sample", "build"),
+        choices=OPERATIONS,
         help="all of them, if not given; the file's results of a workload are replaced",
     )
     parser.add_argument("--peers_python", default=".venv-peers/bin/python")
