@@ -56,6 +56,9 @@ def nice_digits() -> ExperimentConfig:
     )
 
 
+# The paper: AdaM at 1e-3, 1,500 epochs, the best on validation data. The authors' code:
+# RMSProp with momentum 0.5 in batches of 200 of 50,000 images, from 1e-3 down to 1e-4
+# by 1.0005 a step, weights that start within +-0.01.
 @register("nice_mnist", parameters=19_158_352)
 def nice_mnist() -> ExperimentConfig:
     """NICE on MNIST, the paper's model: Dinh et al. 2014, arXiv 1410.8516.
@@ -67,8 +70,15 @@ def nice_mnist() -> ExperimentConfig:
         name="nice_mnist",
         model=NICEConfig(num_couplings=4, hidden_units=(1000,) * 5),
         data=MNIST,
-        trainer=TrainerConfig(epochs=1500, batch_size=256, learning_rate=1e-3),
-        description="NICE on MNIST: the paper's 4 couplings of 5x1000, logistic base",
+        trainer=TrainerConfig(
+            epochs=1500,
+            batch_size=200,
+            learning_rate=1e-3,
+            warmup_steps=500,
+            clip_norm=1000.0,
+        ),
+        description="NICE on MNIST: the paper's 4 couplings of 5x1000, logistic base, "
+        "Adam; not the paper's: a cosine, clipped gradients, 54,000 training images",
         # Of the test data, in the paper's table; the others are the same in our units.
         reference={
             "log_likelihood_unit_scaled": 1980.50,
