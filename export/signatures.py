@@ -113,8 +113,8 @@ def _interpolate(flow: Flow) -> Endpoint:
     def mix(
         x_a: tf.Tensor, x_b: tf.Tensor, weight: tf.Tensor, *context: tf.Tensor
     ) -> tf.Tensor:
-        ends = [flow.encode(x, *context) for x in (x_a, x_b)]
-        return flow.decode(mixed(*ends, weight), *context)
+        z_a, z_b = flow.encode(x_a, *context), flow.encode(x_b, *context)
+        return flow.decode(mixed(z_a, z_b, weight), *context)
 
     return interpolate_endpoint(mix, _data_spec(flow), *_context_specs(flow))
 

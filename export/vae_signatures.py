@@ -87,14 +87,20 @@ def _decode(vae: FlowVAE) -> Endpoint:
 
 def _interpolate(vae: FlowVAE) -> Endpoint:
     def mix(x_a: tf.Tensor, x_b: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-        ends = [vae.encode_mean(x) for x in (x_a, x_b)]
-        return vae.decode(mixed(*ends, weight))
+        z_a, z_b = vae.encode_mean(x_a), vae.encode_mean(x_b)
+        return vae.decode(mixed(z_a, z_b, weight))
 
     return interpolate_endpoint(mix, _data_spec(vae))
 
 
+def _event_shape(vae: FlowVAE) -> tuple[int, ...]:
+    if vae.event_shape is None:
+        raise ValueError(f"{vae.name}: expected a built VAE, build or initialize it")
+    return vae.event_shape
+
+
 def _data_spec(vae: FlowVAE) -> tf.TensorSpec:
-    return data_spec(vae.event_shape, vae.levels, vae.flow_dtype)
+    return data_spec(_event_shape(vae), vae.levels, vae.flow_dtype)
 
 
 def _sample_n(vae: FlowVAE) -> Endpoint:
@@ -104,4 +110,4 @@ def _sample_n(vae: FlowVAE) -> Endpoint:
         rows = random.fold_in(seed, tf.range(checked_number(num_samples)))
         return vae.sample_rows(rows, temperature)
 
-    return sample_n_endpoint(sample_n, vae.event_shape)
+    return sample_n_endpoint(sample_n, _event_shape(vae))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import json
+import pathlib
 
 import pytest
 
 import tfflows
+from tests import public_api
 
 NAMES = {
     "": "Flow FlowStep InverseNotAvailable bijectors data distributions metrics models "
@@ -30,6 +34,38 @@ def test_public_names_exist_and_are_documented(package):
         thing = getattr(module, name)
         assert inspect.getdoc(thing), name
         assert name in dir(module)
+
+
+RECORDED = json.loads(pathlib.Path(__file__).with_name("public_api.json").read_text())
+# What may differ from the record, with the reason.
+CHANGED: dict[str, str] = {}
+
+
+def now(module, name):
+    """What `public_api.snapshot` has of one name, today."""
+    owner, _, method = name.partition(".")
+    thing = getattr(importlib.import_module(module), owner)
+    if method:
+        return public_api.method_parameters(thing, method)
+    return public_api.parameters(thing)
+
+
+@pytest.mark.parametrize("module", RECORDED)
+def test_what_programs_call_is_still_there(module):
+    """Each recorded parameter stands where it stood, with its kind and default."""
+    for name, wanted in RECORDED[module].items():
+        if f"{module}.{name}" in CHANGED:
+            continue
+        owner, _, method = name.partition(".")
+        thing = getattr(importlib.import_module(module), owner)
+        assert not method or hasattr(thing, method), f"{module}.{name}"
+        if wanted is None:
+            continue
+        got = now(module, name)
+        known = [parameter for parameter in got if parameter in wanted]
+        assert known == wanted, f"{module}.{name}: {got}"
+        in_place = [p for p in wanted if p[1] == "POSITIONAL_OR_KEYWORD"]
+        assert got[: len(in_place)] == in_place, f"{module}.{name}: {got}"
 
 
 def test_unknown_attributes_are_attribute_errors():

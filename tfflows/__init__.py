@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+import pathlib
+from typing import TYPE_CHECKING, Any
 
-from tfflows import (
+for _name in ("zoo", "export"):
+    if not (pathlib.Path(__file__).parent / _name / "__init__.py").exists():
+        raise ImportError(
+            f"expected tfflows/{_name} to be a symbolic link to ../{_name}, which this "
+            "checkout wrote as a text file; run 'git config core.symlinks true' and "
+            "'git checkout -- tfflows', or install from PyPI or a wheel"
+        )
+
+from tfflows import (  # noqa: E402
     bijectors,
     data,
     distributions,
@@ -15,8 +24,11 @@ from tfflows import (
     preprocessing,
     training,
 )
-from tfflows.bijectors import FlowStep, InverseNotAvailable
-from tfflows.models import Flow, FlowVAE, ReverseKL
+from tfflows.bijectors import FlowStep, InverseNotAvailable  # noqa: E402
+from tfflows.models import Flow, FlowVAE, ReverseKL  # noqa: E402
+
+if TYPE_CHECKING:
+    from tfflows import export, latent, sklearn, zoo
 
 __version__ = "0.1.0"
 

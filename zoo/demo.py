@@ -47,7 +47,8 @@ def main(argv: Sequence[str]) -> None:
         split: evaluation.evaluate(model, config, split, progress)["bits_per_dim"]
         for split in ("train", "test")
     }
-    print(f"  uniform over the grey levels  {math.log2(source.levels):.3f}")
+    uniform = math.log2(source.levels or 1)
+    print(f"  uniform over the grey levels  {uniform:.3f}")
     print(f"  full-covariance Gaussian      {gaussian_bits_per_dim(source):.3f}")
     print(f"  {_MODEL:30}{figures['test']:.3f}")
     print(f"  (on its training data         {figures['train']:.3f})")

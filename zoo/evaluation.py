@@ -64,23 +64,24 @@ def evaluate(
     if not model.compiled:
         model.compile()
     logs = model.evaluate(dataset, return_dict=True, verbose=0)
+    nll = float(logs["loss"])
     result = {
         "model": config.name,
         "dataset": config.data.name,
         "split": split,
         "num_examples": sum(source.num_examples[each] for each in splits),
         **(progress or {}),
-        "nll": float(logs["loss"]),
+        "nll": nll,
         **{name: float(logs[name]) for name in logs if name not in _IN_NATS_OR_BITS},
     }
     dims = math.prod(source.event_shape)
     if source.levels is not None:
-        result["bits_per_dim"] = result["nll"] / (dims * math.log(2))
+        result["bits_per_dim"] = nll / (dims * math.log(2))
     if source.levels == 256:
-        result["log_likelihood_unit_scaled"] = dims * math.log(256) - result["nll"]
+        result["log_likelihood_unit_scaled"] = dims * math.log(256) - nll
     true_log_prob = _true_log_prob(source, splits)
     if true_log_prob is not None:
-        result["kl"] = true_log_prob + result["nll"]
+        result["kl"] = true_log_prob + nll
     return result
 
 

@@ -10,6 +10,8 @@ import keras
 import tfflows
 from tfflows.zoo.config import ModelConfig
 
+Basis = Literal["orthogonal", "householder", "triangular"]
+
 
 @dataclasses.dataclass(frozen=True)
 class VAEConfig(ModelConfig):
@@ -55,7 +57,7 @@ class SylvesterVAEConfig(VAEConfig):
     """
 
     family: ClassVar[str] = "sylvester_vae"
-    basis: Literal["orthogonal", "householder", "triangular"] = "orthogonal"
+    basis: Basis = "orthogonal"
     num_flows: int = 4
     num_columns: int = 16
     num_reflections: int = 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import Any
 
 from tfflows.data.toy import TOYS
 from tfflows.zoo.config import DataConfig, ExperimentConfig, ModelConfig, TrainerConfig
@@ -20,10 +21,15 @@ _TITLES = {
     "nsf_ar": "autoregressive neural spline flow",
 }
 # The toys' points reach 4.5.
-_TOY_MAF = {"num_steps": 10, "hidden_units": (64, 64)}
-_TOY_NSF = {"num_steps": 6, "hidden_units": (64,), "num_bins": 16, "bound": 5.0}
-_DIGITS_MAF = {"hidden_units": (128,), "logit_alpha": 0.01}
-_DIGITS_NSF = {
+_TOY_MAF: dict[str, Any] = {"num_steps": 10, "hidden_units": (64, 64)}
+_TOY_NSF: dict[str, Any] = {
+    "num_steps": 6,
+    "hidden_units": (64,),
+    "num_bins": 16,
+    "bound": 5.0,
+}
+_DIGITS_MAF: dict[str, Any] = {"hidden_units": (128,), "logit_alpha": 0.01}
+_DIGITS_NSF: dict[str, Any] = {
     "num_steps": 4,
     "hidden_units": (64,),
     "logit_alpha": 0.01,
@@ -31,8 +37,8 @@ _DIGITS_NSF = {
     "permutation": "shuffle",
 }
 # The logit of MNIST's pixels has Papamakarios et al.'s alpha.
-_MNIST_MAF = {"hidden_units": (1024, 1024), "logit_alpha": 1e-6}
-_MNIST_NSF = {
+_MNIST_MAF: dict[str, Any] = {"hidden_units": (1024, 1024), "logit_alpha": 1e-6}
+_MNIST_NSF: dict[str, Any] = {
     "hidden_units": (256, 256),
     "logit_alpha": 1e-6,
     "permutation": "shuffle",
@@ -70,7 +76,7 @@ _MODELS: dict[str, dict[str, tuple[ModelConfig, int | None]]] = {
         ),
     },
 }
-_TRAINERS = {
+_TRAINERS: dict[str, Any] = {
     "toy": TOY_TRAINER,
     "toy_spline": dataclasses.replace(TOY_TRAINER, epochs=30),
     "digits": TrainerConfig(
@@ -81,12 +87,12 @@ _TRAINERS = {
     ),
     "table": TABLE_TRAINER,
 }
-_DATA = {
+_DATA: dict[str, Any] = {
     "digits": (DIGITS, "scikit-learn's 8x8 digits, 17 grey levels"),
     "mnist": (MNIST, "MNIST"),
     "table": (DataConfig(), "your own table: --dataset=csv:mine.csv"),
 }
-_REFERENCES = {"digits": DIGITS_BASELINES, **TOY_REFERENCE}
+_REFERENCES: dict[str, Any] = {"digits": DIGITS_BASELINES, **TOY_REFERENCE}
 
 
 def _experiment(

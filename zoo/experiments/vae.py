@@ -8,6 +8,7 @@ import functools
 from tfflows.zoo.config import DataConfig, ExperimentConfig, TrainerConfig
 from tfflows.zoo.registry import register
 from tfflows.zoo.vae_config import (
+    Basis,
     FlowPriorVAEConfig,
     IAFVAEConfig,
     PlanarVAEConfig,
@@ -16,7 +17,11 @@ from tfflows.zoo.vae_config import (
     VAEConfig,
 )
 
-_SYLVESTER = {"o": "orthogonal", "h": "householder", "t": "triangular"}
+_SYLVESTER: dict[str, Basis] = {
+    "o": "orthogonal",
+    "h": "householder",
+    "t": "triangular",
+}
 _MODELS: dict[str, tuple[VAEConfig, str]] = {
     "vae": (VAEConfig(), "Gaussian posterior and prior"),
     "planar_vae": (PlanarVAEConfig(), "16 amortised planar steps as posterior"),
