@@ -127,7 +127,11 @@ def main() -> None:
     for name in arguments.workloads:
         tables += [table(name, each) for each in WORKLOADS[name].operations]
         tables += [exported_table(name, each) for each in _EXPORTED.get(name, ())]
-    made = "Made by `benchmarks/side_by_side/profiles.py`: ms of a step or a call."
+    made = (
+        "# Where the time goes\n\nMade by `benchmarks/side_by_side/profiles.py`: "
+        "milliseconds of a step or a call, by operation. Operations that run side by "
+        "side add up to more than the time that passes."
+    )
     text = "\n\n".join([made, *tables])
     pathlib.Path(arguments.output).write_text(text + "\n")
 

@@ -23,6 +23,13 @@ from matplotlib import pyplot as plt
 
 OURS = ("tfflows_fit", "tfflows_export", "tfflows_export_xla")
 NO_PEER = (*OURS, "tf_convolutions")
+_HEAD = """# Beside the peers
+
+Made by `make bench`. [Performance](../performance.md) says how it was measured and what
+it means. Ours are `tfflows_fit` (Keras), `tfflows_export` (the export in TensorFlow's C
+API) and `tfflows_export_xla` (the same, compiled by XLA). `tf_convolutions` are the
+convolutions of W2 alone. Times are medians, with the fastest and the slowest round in
+parentheses."""
 
 
 def main() -> None:
@@ -35,7 +42,7 @@ def main() -> None:
     results = {name: read[name] for name in WORKLOADS if name in read}
     folder = pathlib.Path(arguments.output_dir)
     ratios = [row for name in results for row in ratio_rows(name, results[name])]
-    parts = [_ratio_table(ratios)]
+    parts = [_HEAD, _ratio_table(ratios)]
     for name, libraries in results.items():
         parts.append(_times_table(WORKLOADS[name], libraries))
     folder.mkdir(parents=True, exist_ok=True)
