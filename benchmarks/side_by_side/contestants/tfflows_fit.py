@@ -23,7 +23,8 @@ from tfflows.data.source import DataInfo, Examples
 from tfflows.models import glow, maf
 from tfflows.networks import MLP
 
-# Where XLA is the faster way on two cores; see docs/performance.md.
+# Where XLA is the faster way on two cores;
+# see docs/results/performance_log.md.
 XLA = {
     "realnvp": ("train", "log_prob", "sample"),
     "glow": ("log_prob", "sample"),

@@ -43,7 +43,8 @@ class Conditioner(nn.Module):
         return self.network(inputs)
 
 
-# Where `torch.compile` trains faster; see docs/performance.md.
+# Where `torch.compile` trains faster;
+# see docs/results/performance_log.md.
 COMPILED = ("maf",)
 
 

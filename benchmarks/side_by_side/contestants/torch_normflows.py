@@ -26,7 +26,8 @@ class Conditioner(nn.Module):
         return self.network(inputs)
 
 
-# Where `torch.compile` trains faster; see docs/performance.md.
+# Where `torch.compile` trains faster;
+# see docs/results/performance_log.md.
 COMPILED = ("realnvp", "maf")
 
 

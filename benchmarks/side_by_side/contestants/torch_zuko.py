@@ -19,7 +19,8 @@ from side_by_side.contestants.torch_loop import (
 )
 from side_by_side.workloads import Workload
 
-# Where `torch.compile` trains faster; see docs/performance.md.
+# Where `torch.compile` trains faster;
+# see docs/results/performance_log.md.
 COMPILED = ("spline", "maf")
 
 
