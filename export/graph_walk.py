@@ -41,7 +41,17 @@ class GraphWalk:
 
         Others of the graph belong to other signatures, or save and restore weights.
         """
-        nodes = [Node(node, "") for node in self._ancestors(signature)]
+        return self.run_for(info.name for info in signature.outputs.values())
+
+    def run_for(
+        self, names: Iterable[str]
+    ) -> tuple[list[Node], list[function_pb2.FunctionDef]]:
+        """The nodes and functions that run when nodes or tensors are asked for.
+
+        Args:
+          names: Those of the nodes or tensors.
+        """
+        nodes = [Node(node, "") for node in self._ancestors(names)]
         functions: dict[str, function_pb2.FunctionDef] = {}
         waiting = [name for node in nodes for name in self._called(node.definition)]
         while waiting:
@@ -84,11 +94,9 @@ class GraphWalk:
                 else:
                     yield Node(node, function)
 
-    def _ancestors(
-        self, signature: meta_graph_pb2.SignatureDef
-    ) -> list[node_def_pb2.NodeDef]:
+    def _ancestors(self, names: Iterable[str]) -> list[node_def_pb2.NodeDef]:
         found: dict[str, node_def_pb2.NodeDef] = {}
-        waiting = [info.name for info in signature.outputs.values()]
+        waiting = list(names)
         while waiting:
             name = waiting.pop().lstrip("^").partition(":")[0]
             if name not in found and name in self._nodes:

@@ -13,6 +13,14 @@ from tfflows.export.c_api import TensorInfo
 
 Arrays = dict[str, np.ndarray]
 
+_MOST_AXES = 64  # of a numpy array
+_NUMBERS: dict[str, set[type]] = {
+    "bool": {bool},
+    "float32": {int, float},
+    "float64": {int, float},
+}
+_INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+
 
 class BadRequestError(ValueError):
     """A request that does not follow the rules; its text is for the client."""
@@ -42,31 +50,30 @@ def _flatten(value: Any) -> tuple[list[int], list]:
                 f"Encountered list at unexpected size or level: {len(shape)}; expected "
                 "lists of one length at each level"
             )
+        if len(shape) == _MOST_AXES:
+            raise BadRequestError(f"expected lists at most {_MOST_AXES} deep, got more")
         shape.append(sizes.pop())
         level = list(itertools.chain.from_iterable(level))
     return shape, level
 
 
 def _convert(leaves: list, dtype: str) -> np.ndarray:
-    # type() rather than isinstance: true is no int here.
-    kinds = set(map(type, leaves))
     if dtype == "string":
         return np.array([_text(leaf) for leaf in leaves], np.bytes_)
-    allowed: dict[str, set[type]] = {
-        "bool": {bool},
-        "float32": {int, float},
-        "float64": {int, float},
-    }
-    if strange := kinds - allowed.get(dtype, {int}):
+    if dtype not in _NUMBERS.keys() | _INTEGERS:
+        raise BadRequestError(f"{dtype} has no form in JSON")
+    # type() rather than isinstance: true is no int here.
+    kinds = set(map(type, leaves))
+    if strange := kinds - _NUMBERS.get(dtype, {int}):
         names = ", ".join(sorted(kind.__name__ for kind in strange))
         raise BadRequestError(
             f"JSON Value of type {names} is not of expected type: {dtype}"
         )
     if dtype.startswith("float"):
-        return _floats(leaves, np.dtype(dtype))
+        return _floats(leaves, kinds, np.dtype(dtype))
     if dtype != "bool":
         limits = np.iinfo(dtype)
-        for leaf in (min(leaves, default=0), max(leaves, default=0)):
+        for leaf in _extremes(leaves):
             if not limits.min <= leaf <= limits.max:
                 raise BadRequestError(
                     f"JSON Value: {leaf} is not of expected type: {dtype}"
@@ -74,13 +81,13 @@ def _convert(leaves: list, dtype: str) -> np.ndarray:
     return np.array(leaves, dtype)
 
 
-def _floats(leaves: list, dtype: np.dtype) -> np.ndarray:
+def _floats(leaves: list, kinds: set[type], dtype: np.dtype) -> np.ndarray:
     exact = 2 ** (np.finfo(dtype).nmant + 1) - 1
-    for leaf in leaves:
-        if type(leaf) is int and abs(leaf) > exact:
-            raise BadRequestError(
-                f"Cannot convert JSON value to {dtype} without loss of precision"
-            )
+    whole = leaves if kinds <= {int} else [x for x in leaves if type(x) is int]
+    if any(abs(leaf) > exact for leaf in _extremes(whole)):
+        raise BadRequestError(
+            f"Cannot convert JSON value to {dtype} without loss of precision"
+        )
     with np.errstate(over="ignore"):
         array = np.array(leaves, np.float64).astype(dtype)
     if not np.isfinite(array).all():  # 1e999 is read as infinity
@@ -88,6 +95,10 @@ def _floats(leaves: list, dtype: np.dtype) -> np.ndarray:
             f"Cannot convert JSON value to {dtype} without loss of precision: too large"
         )
     return array
+
+
+def _extremes(leaves: list[int]) -> tuple[int, int]:
+    return min(leaves, default=0), max(leaves, default=0)
 
 
 def _text(leaf: Any) -> bytes:

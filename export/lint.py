@@ -11,6 +11,7 @@
 | baked_seed | every replica, or every request, draws the same numbers |
 | xla | the server refuses functions compiled by XLA |
 | py_function | the server has no Python |
+| io | a request, or the loading, reads or writes the server's files or network |
 | device | the device may not be there |
 
 `sample_n` is exempt from the rule on batch axes: it is for requests in REST's columnar
@@ -30,7 +31,13 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.framework import op_def_registry
 
 from tfflows.export.graph_walk import GraphWalk, Node, constants
-from tfflows.export.saved_model_file import INIT_OP, has_batch_axis, read_meta_graph
+from tfflows.export.lint_io import touches
+from tfflows.export.saved_model_file import (
+    INIT_OP,
+    has_batch_axis,
+    read_meta_graph,
+    run_at_loading,
+)
 
 _UNBATCHED = ("sample_n",)
 _JSON_DTYPES = {
@@ -83,6 +90,9 @@ def lint(directory: str | os.PathLike, version: str | None = None) -> list[Findi
             findings += _batch_axes(where, signature)
         findings += _unchecked_inputs(where, signature, walk)
         findings += _graph(where, signature, walk)
+    nodes, _ = walk.run_for(run_at_loading(graph))
+    for node in nodes:
+        findings += _beyond(f"loading, {node}", node, loading=True)
     return findings
 
 
@@ -188,17 +198,27 @@ def _graph(
                 "remove jit_compile=True from the tf.function, or start the server "
                 "with --xla_cpu_compilation_enabled=true",
             )
-        if node.definition.op in ("PyFunc", "PyFuncStateless", "EagerPyFunc"):
-            yield Finding(
-                *("py_function", place, "calls Python, which the server has not"),
-                "write it in TensorFlow ops",
-            )
+        yield from _beyond(place, node)
         if node.definition.device:
             device = node.definition.device
             yield Finding(
                 *("device", place, f"is pinned to {device}"),
                 "remove tf.device from the signature",
             )
+
+
+def _beyond(place: str, node: Node, loading: bool = False) -> Iterator[Finding]:
+    """What a node does beyond computing: Python, files, the network."""
+    if node.definition.op in ("PyFunc", "PyFuncStateless", "EagerPyFunc"):
+        yield Finding(
+            *("py_function", place, "calls Python, which the server has not"),
+            "write it in TensorFlow ops",
+        )
+    if touched := touches(node.definition, loading):
+        yield Finding(
+            *("io", place, f"touches {touched}, with the rights of the server"),
+            "remove it; do not serve a model of others that has it",
+        )
 
 
 def _compiles(attributes: dict) -> bool:

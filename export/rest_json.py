@@ -3,14 +3,16 @@
 The rules, and the texts of the errors, are those of its util/json_tensor.cc: rows
 (`{"instances": [{"x": ...}, ...]}`, answered by "predictions") or columns
 (`{"inputs": {"x": ...}}`, answered by "outputs"); a single input or output may come
-without its name; no number is converted with a loss. Two differences: NaN and Infinity
-are refused in a request, and so are inputs that the signature does not name. A reply
-carries what is not finite as the bare tokens NaN, Infinity and -Infinity, as there.
+without its name; no number is converted with a loss. Differences: NaN and Infinity are
+refused in a request, and so are inputs that the signature does not name and keys that
+stand twice in an object. A reply carries what is not finite as the bare tokens NaN,
+Infinity and -Infinity, as there.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
@@ -112,7 +114,12 @@ def write_reply(outputs: Arrays, rows: bool) -> bytes:
 
 def _parse(body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(body, parse_constant=_refuse_constant)
+        # Decoded here: json.loads would guess UTF-16 and UTF-32 as well.
+        document = json.loads(
+            body.decode(),
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_without_duplicates,
+        )
     except BadRequestError:
         raise
     except RecursionError:
@@ -126,6 +133,14 @@ def _parse(body: bytes) -> dict[str, Any]:
 
 def _refuse_constant(token: str) -> NoReturn:
     raise BadRequestError(f"JSON Parse error: expected finite numbers, got {token}")
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise BadRequestError(f"JSON Parse error: expected each key once, got {key!r}")
+    return document
 
 
 def _columns(instances: Any, infos: Mapping[str, TensorInfo]) -> dict[str, list]:
@@ -171,7 +186,7 @@ def _named(inputs: Any, infos: Mapping[str, TensorInfo]) -> dict[str, Any]:
 
 
 def _is_object(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() != {"b64"}
+    return isinstance(value, dict) and not (len(value) == 1 and "b64" in value)
 
 
 def _ones(info: TensorInfo) -> Any:

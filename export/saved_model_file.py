@@ -43,6 +43,17 @@ def read_meta_graph(directory: str | os.PathLike) -> meta_graph_pb2.MetaGraphDef
     )
 
 
+def run_at_loading(graph: meta_graph_pb2.MetaGraphDef) -> set[str]:
+    """Names of what a server runs to load the graph: the init op, weights restored."""
+    names = {graph.saver_def.restore_op_name} - {""}
+    for key in ("saved_model_main_op", "legacy_init_op"):
+        names |= set(graph.collection_def[key].node_list.value)
+    if INIT_OP in graph.signature_def:
+        outputs = graph.signature_def[INIT_OP].outputs.values()
+        names |= {info.name for info in outputs}
+    return names
+
+
 def describe_signatures(graph: meta_graph_pb2.MetaGraphDef) -> dict[str, Any]:
     """The signatures by name, as in `flow.json`, the default's repetition left out."""
     return {

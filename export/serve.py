@@ -1,18 +1,15 @@
 """Serves exported models on this machine: `tfflows-serve --export_dir=DIR`.
 
-A small server for development, with TensorFlow Serving's REST API and a page to draw
-samples, interpolate and score. In production, take TensorFlow Serving: it loads the
-same folders, and adds gRPC, batching, monitoring and GPUs.
+A small server for development, with TensorFlow Serving's REST and gRPC APIs and a page
+to draw samples, interpolate and score. In production, take TensorFlow Serving: it loads
+the same folders, and adds batching, monitoring and GPUs.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-import socket
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import app as absl_app
@@ -20,10 +17,14 @@ from absl import flags
 
 from tfflows.export import command_line
 from tfflows.export.command_line import UsageError
+from tfflows.export.serve_limits import MIB, Limits
+from tfflows.export.serve_process import Settings, listen, serve
 from tfflows.export.served_model import ServedModel
 from tfflows.export.served_names import served_folders
 from tfflows.export.warmup import load_warm
 from tfflows.memory import keep_freed_memory
+
+__all__ = ["listen", "main", "models", "parse", "run"]
 
 FLAGS = command_line.new_flags()
 flags.DEFINE_multi_string(
@@ -39,10 +40,45 @@ flags.DEFINE_integer(
     "port", 8501, "Port; 0: any free one.", 0, 65535, flag_values=FLAGS
 )
 flags.DEFINE_integer(
-    "max_request_mib", 32, "Largest request, in MiB.", 1, flag_values=FLAGS
+    "grpc_port",
+    None,
+    "Port for gRPC; 0: any free one; unless given, there is none.",
+    0,
+    65535,
+    flag_values=FLAGS,
+)
+flags.DEFINE_list(
+    "allowed_hosts",
+    None,
+    "Names by which clients and pages may ask the server, besides localhost and "
+    "addresses; * is any, and the default where --host is not this machine's own.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    "max_request_mib",
+    None,
+    "Largest request, in MiB. Unless given: what --max_batch rows of the model take as "
+    "JSON, at most 16.",
+    1,
+    flag_values=FLAGS,
 )
 flags.DEFINE_integer(
     "max_batch", 1024, "Most rows or samples of a request.", 1, flag_values=FLAGS
+)
+flags.DEFINE_integer(
+    "max_connections",
+    512,
+    "Most connections at a time; requests of others are answered 503.",
+    1,
+    flag_values=FLAGS,
+)
+flags.DEFINE_float(
+    "client_seconds",
+    20.0,
+    "Seconds in which a request has to arrive, and in which 256 KiB of an answer have "
+    "to be read; slower clients lose their connection.",
+    0.01,
+    flag_values=FLAGS,
 )
 flags.DEFINE_float(
     "poll_seconds",
@@ -71,7 +107,7 @@ def main(argv: Sequence[str]) -> int:
     del argv
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        _serve(models(FLAGS.export_dir, FLAGS.xla_cpu_compilation_enabled))
+        serve(models(FLAGS.export_dir, FLAGS.xla_cpu_compilation_enabled), _settings())
     except (UsageError, OSError, ImportError) as error:
         return command_line.report(error)
     return 0
@@ -118,60 +154,18 @@ def models(folders: Sequence[str], xla: bool = False) -> dict[str, ServedModel]:
     return found
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, whose connections send each part of an answer at once."""
-    listener = socket.create_server((host, port))
-    # uvicorn sends head and body apart; without this, which connections inherit, the
-    # body of each answer waits 40 ms for the client to acknowledge the head.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
-
-
-def _serve(models: dict[str, ServedModel]) -> None:
-    try:
-        import uvicorn
-
-        from tfflows.export.serve_app import Limits, make_app
-        from tfflows.export.serve_page import add_page
-    except ImportError as error:
-        raise ImportError(
-            f"{error}; expected FastAPI and uvicorn: pip install 'tfflows[serve]'"
-        ) from error
-    limits = Limits(FLAGS.max_request_mib * 2**20, FLAGS.max_batch)
-    app = make_app(models, limits)
-    add_page(app, models)
-    # Without its own log_config, which would close the handlers that exist.
-    config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False)
-    with listen(FLAGS.host, FLAGS.port) as listener:
-        host, port = listener.getsockname()[:2]
-        with _polling(list(models.values()), FLAGS.poll_seconds):
-            print(f"serving {', '.join(models)} at http://{host}:{port}", flush=True)
-            # uvicorn has shut down in order when it raises the Ctrl-C again.
-            with suppress(KeyboardInterrupt):
-                uvicorn.Server(config).run(sockets=[listener])
-
-
-@contextmanager
-def _polling(models: Sequence[ServedModel], seconds: float) -> Iterator[None]:
-    """Looks at the folders in a thread of its own, so that no request waits for it."""
-    stop = threading.Event()
-
-    def poll() -> None:
-        while not stop.wait(seconds):
-            for model in models:
-                model.poll()
-
-    thread = threading.Thread(target=poll, name="versions")
-    for model in (*models, *models):  # a version is what two looks found unchanged
-        model.poll()
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-        for model in models:
-            model.close()
+def _settings() -> Settings:
+    mib = FLAGS.max_request_mib
+    return Settings(
+        host=FLAGS.host,
+        port=FLAGS.port,
+        grpc_port=FLAGS.grpc_port,
+        allowed_hosts=FLAGS.allowed_hosts,
+        limits=Limits(None if mib is None else mib * MIB, FLAGS.max_batch),
+        max_connections=FLAGS.max_connections,
+        client_seconds=FLAGS.client_seconds,
+        poll_seconds=FLAGS.poll_seconds,
+    )
 
 
 if __name__ == "__main__":

@@ -7,46 +7,55 @@ those it makes of TensorFlow's codes; 413 for what is over a limit is our own.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
-import numpy as np
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from tfflows.export import rest_json
 from tfflows.export.c_api import CApiError, Signature, TensorInfo
 from tfflows.export.c_api.library import INVALID_ARGUMENT
-from tfflows.export.json_arrays import BadRequestError
-from tfflows.export.served_model import ServedModel, VersionNotFoundError
+from tfflows.export.json_arrays import Arrays, BadRequestError
+from tfflows.export.json_processes import JsonProcessError, JsonProcesses
+from tfflows.export.serve_guard import Guard
+from tfflows.export.serve_limits import Limits, TooLargeError
+from tfflows.export.served_model import Loaded, ServedModel, VersionNotFoundError
 
 # HTTP statuses of TensorFlow's codes, as TF Serving chooses them.
 _STATUSES = {INVALID_ARGUMENT: 400, 9: 400, 11: 400, 5: 404, 8: 429, 12: 501, 14: 503}
 _DTYPES = {"float32": "DT_FLOAT", "float64": "DT_DOUBLE", "bool": "DT_BOOL"}
+_PIECE = 256 * 2**10  # bytes of a reply that are sent at a time
+
+__all__ = ["Limits", "TooLargeError", "make_app"]
 
 
-class Limits(NamedTuple):
-    """What one request may ask for."""
-
-    request_bytes: int = 32 * 2**20
-    batch: int = 1024
-
-
-class TooLargeError(Exception):
-    """A request over the limits; its text is for the client."""
-
-
-def make_app(models: Mapping[str, ServedModel], limits: Limits) -> FastAPI:
+def make_app(
+    models: Mapping[str, ServedModel],
+    limits: Limits,
+    allowed_hosts: Sequence[str] | None = None,
+) -> FastAPI:
     """The application.
 
     Args:
       models: The served models by name.
       limits: What one request may ask for.
+      allowed_hosts: Names of the server, as of `serve_guard.Guard`.
     """
+    processes = JsonProcesses()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        processes.close()
+
     # Without the pages of documentation, which load scripts from elsewhere.
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.add_middleware(Guard, allowed_hosts=allowed_hosts)
     _add_errors(app)
     path, version = "/v1/models/{name}", "/versions/{version}"
     for base in (path, path + version):
@@ -54,21 +63,38 @@ def make_app(models: Mapping[str, ServedModel], limits: Limits) -> FastAPI:
         @app.post(base + ":predict")
         async def predict(request: Request, name: str, version: str = "") -> Response:
             model, number = _model(models, name), _number(version)
-            body = await _body(request, limits.request_bytes)
-            reply = await run_in_threadpool(_predict, model, number, body, limits.batch)
-            return Response(reply, media_type="application/json")
+            with model.use(number) as loaded:
+                signatures = loaded.signatures
+            body = await _body(request, limits, signatures)
+            with model.use(number) as loaded:
+                return _Reply(await _predict(loaded, body, limits, processes))
 
         @app.get(base + "/metadata")
         def metadata(name: str, version: str = "") -> dict:
             model = _model(models, name)
-            with model.use(_number(version)) as loaded:
-                return _metadata(model, loaded.signatures)
+            with model.lease(_number(version)) as (served, loaded):
+                return _metadata(name, served, loaded.signatures)
 
         @app.get(base)
         def status(name: str, version: str = "") -> dict:
             return _status(_model(models, name), _number(version))
 
     return app
+
+
+class _Reply(Response):
+    """JSON sent in pieces: the server waits for the reader after each."""
+
+    media_type = "application/json"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See `starlette.responses.Response`."""
+        start = {"type": "http.response.start", "status": self.status_code}
+        await send({**start, "headers": self.raw_headers})
+        for position in range(0, len(self.body), _PIECE):
+            piece = self.body[position : position + _PIECE]
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -83,11 +109,16 @@ def _add_errors(app: FastAPI) -> None:
     add(BadRequestError, 400)
     add(VersionNotFoundError, 404)
     add(TooLargeError, 413)
+    add(JsonProcessError, 500)
     add(ClientDisconnect, 400)  # in the middle of a request: nobody reads the answer
 
     @app.exception_handler(CApiError)
     def runtime(request: Request, error: CApiError) -> Response:
         return _error(_STATUSES.get(error.code, 500), error.message)
+
+    @app.exception_handler(Exception)  # which the log has in full
+    def unexpected(request: Request, error: Exception) -> Response:
+        return _error(500, f"internal error: {type(error).__name__}")
 
 
 def _error(status: int, text: str) -> Response:
@@ -108,39 +139,37 @@ def _number(version: str) -> int | None:
     return int(version[:20]) if version else None
 
 
-async def _body(request: Request, limit: int) -> bytes:
+async def _body(
+    request: Request, limits: Limits, signatures: Mapping[str, Signature]
+) -> bytes:
+    length = request.headers.get("content-length", "")
+    if length.isascii() and length.isdecimal():
+        limits.check_bytes(int(length[:20]), signatures)
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > limit:
-            raise TooLargeError(f"expected a request of at most {limit} bytes")
+        limits.check_bytes(len(body), signatures)
     return bytes(body)
 
 
-def _predict(model: ServedModel, version: int | None, body: bytes, batch: int) -> bytes:
-    with model.use(version) as loaded:
-        request = rest_json.read_request(body, loaded.signatures)
-        _check_batch(request.inputs, batch)
-        try:
-            outputs = loaded.run(request.signature, request.inputs)
-        except CApiError as error:
-            signature = loaded.signatures[request.signature]
-            hint = rest_json.columns_hint(request.signature, signature.inputs)
-            if error.code != INVALID_ARGUMENT or not request.rows or not hint:
-                raise
-            raise BadRequestError(f"{error.message}{hint}") from error
-    return rest_json.write_reply(outputs, request.rows)
+async def _predict(
+    loaded: Loaded, body: bytes, limits: Limits, processes: JsonProcesses
+) -> bytes:
+    request = await processes.read(body, loaded.signatures)
+    limits.check_rows(request.inputs)
+    outputs = await run_in_threadpool(_run, loaded, request)
+    return await processes.write(outputs, request.rows)
 
 
-def _check_batch(inputs: Mapping[str, np.ndarray], limit: int) -> None:
-    rows = {name: array.shape[0] for name, array in inputs.items() if array.ndim}
-    if "num_samples" in inputs:  # of sample_n, whose batch is a number
-        rows["num_samples"] = int(np.max(inputs["num_samples"], initial=0))
-    for name, count in rows.items():
-        if count > limit:
-            raise TooLargeError(
-                f"expected at most {limit} rows (--max_batch), got {count} in {name}"
-            )
+def _run(loaded: Loaded, request: rest_json.Request) -> Arrays:
+    try:
+        return loaded.run(request.signature, request.inputs)
+    except CApiError as error:
+        signature = loaded.signatures[request.signature]
+        hint = rest_json.columns_hint(request.signature, signature.inputs)
+        if error.code != INVALID_ARGUMENT or not request.rows or not hint:
+            raise
+        raise BadRequestError(f"{error.message}{hint}") from error
 
 
 def _status(model: ServedModel, version: int | None) -> dict[str, Any]:
@@ -159,18 +188,18 @@ def _status(model: ServedModel, version: int | None) -> dict[str, Any]:
 
 
 def _metadata(
-    model: ServedModel, signatures: Mapping[str, Signature]
+    name: str, version: int, signatures: Mapping[str, Signature]
 ) -> dict[str, Any]:
     """The JSON form of a proto GetModelMetadataResponse."""
     definitions = {
-        name: {
-            "inputs": {key: _info(info) for key, info in signature.inputs.items()},
-            "outputs": {key: _info(info) for key, info in signature.outputs.items()},
+        key: {
+            "inputs": {k: _info(info) for k, info in signature.inputs.items()},
+            "outputs": {k: _info(info) for k, info in signature.outputs.items()},
             "method_name": "tensorflow/serving/predict",
         }
-        for name, signature in signatures.items()
+        for key, signature in signatures.items()
     }
-    spec = {"name": model.name, "signature_name": "", "version": str(model.version)}
+    spec = {"name": name, "signature_name": "", "version": str(version)}
     return {
         "model_spec": spec,
         "metadata": {"signature_def": {"signature_def": definitions}},

@@ -15,7 +15,8 @@ import numpy as np
 
 from tfflows.export.c_api import Signature
 
-_LOG = logging.getLogger("tfflows.serve")
+_LOG = logging.getLogger("tfflows.serve")  # the log of the program of this name
+_LOG.setLevel(logging.INFO)
 
 _NUMBER = re.compile("0|[1-9][0-9]{0,17}")
 
@@ -94,7 +95,13 @@ class ServedModel:
 
     @contextlib.contextmanager
     def use(self, version: int | None = None) -> Iterator[Loaded]:
-        """Yields the served model, which is kept until the block ends.
+        """Yields the served model of `lease`."""
+        with self.lease(version) as (_, loaded):
+            yield loaded
+
+    @contextlib.contextmanager
+    def lease(self, version: int | None = None) -> Iterator[tuple[int, Loaded]]:
+        """Yields version and model served, which are kept until the block ends.
 
         Args:
           version: The version asked for; None: the one that is served.
@@ -112,7 +119,7 @@ class ServedModel:
                 )
             using.users += 1
         try:
-            yield using.model
+            yield using.number, using.model
         finally:
             with self._lock:
                 using.users -= 1
@@ -156,7 +163,7 @@ class ServedModel:
     def _swap(self, number: int, files: Snapshot) -> None:
         self._set_state(number, "LOADING")
         # Minutes, where XLA compiles it.
-        _LOG.warning("loading version %d of %s", number, self.name)
+        _LOG.info("loading version %d of %s", number, self.name)
         try:
             model = self._load(str(self.directory / str(number)))
         except Exception as error:  # a broken folder must not end the looking
@@ -166,7 +173,7 @@ class ServedModel:
             return
         self._failed.pop(number, None)
         self._replace(_Version(number, model))
-        _LOG.warning("serving version %d of %s", number, self.name)
+        _LOG.info("serving version %d of %s", number, self.name)
 
     def _set_state(self, number: int, state: str, error: str = "") -> None:
         with self._lock:

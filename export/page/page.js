@@ -12,7 +12,11 @@ let ends = {};
 let turn = 0; // an answer to an older question is dropped
 
 async function ask(path, body) {
-  const options = body && { method: "POST", body: JSON.stringify(body) };
+  const options = body && {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  };
   const response = await fetch(path, options);
   // What is not finite comes as bare tokens, which JSON.parse refuses.
   const text = (await response.text()).replace(/-?\b(NaN|Infinity)\b/g, "null");

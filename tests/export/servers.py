@@ -1,4 +1,4 @@
-"""The app of tfflows-serve in a thread; its models run in the C API's own process."""
+"""The servers of tfflows-serve in threads; models run in the C API's own process."""
 
 import contextlib
 import os
@@ -8,11 +8,11 @@ import threading
 import time
 from pathlib import Path
 
-import uvicorn
+import grpc
 
-from tfflows.export.serve import listen
-from tfflows.export.serve_app import Limits, make_app
-from tfflows.export.serve_page import add_page
+from tfflows.export.serve_grpc import start_grpc_server
+from tfflows.export.serve_limits import Limits
+from tfflows.export.serve_process import Settings, listen, rest_server_class
 from tfflows.export.served_model import ServedModel
 
 _LOCK = threading.Lock()  # the worker answers one request at a time
@@ -46,15 +46,12 @@ def served(worker, folder, name="mine"):
 
 
 @contextlib.contextmanager
-def rest_server(*models, limits=None):
+def rest_server(*models, limits=None, **settings):
     """Yields the url of a server in a thread."""
-    by_name = {model.name: model for model in models}
-    app = make_app(by_name, limits or Limits())
-    add_page(app, by_name)
+    settings = Settings(limits=limits or Limits(), **settings)
+    server_class = rest_server_class({model.name: model for model in models}, settings)
     with listen("127.0.0.1", 0) as listener:
-        server = uvicorn.Server(
-            uvicorn.Config(app, log_config=None, log_level="warning")
-        )
+        server = server_class()
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         while not server.started and thread.is_alive():
@@ -64,3 +61,33 @@ def rest_server(*models, limits=None):
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextlib.contextmanager
+def grpc_server(*models, before=None, limits=None):
+    """Yields the address of a server; `before` sees the context of each call first."""
+    by_name = {model.name: model for model in models}
+    interceptors = [Before(before)] if before else []
+    server, port = start_grpc_server(
+        by_name, limits or Limits(), interceptors=interceptors
+    )
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()
+
+
+class Before(grpc.ServerInterceptor):
+    def __init__(self, before):
+        self._before = before
+
+    def intercept_service(self, continuation, details):
+        handler = continuation(details)
+
+        def call(request, context):
+            self._before(context)
+            return handler.unary_unary(request, context)
+
+        return grpc.unary_unary_rpc_method_handler(
+            call, handler.request_deserializer, handler.response_serializer
+        )

@@ -6,8 +6,7 @@ import functools
 import numpy as np
 import pytest
 
-from tests.export.grpc_double import grpc_server
-from tests.export.servers import rest_server, served
+from tests.export.servers import grpc_server, rest_server, served
 from tfflows.export.client import GrpcClient, RestClient, ServingError
 
 EXPORTS = ["plane", "digits", "class_glow"]

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.export.grpc_double import grpc_server
-from tests.export.servers import rest_server, served
+from tests.export.servers import grpc_server, rest_server, served
 from tfflows.export.client import GrpcClient, RestClient, ServingError
 
 STATUS = {"model_version_status": [{"version": "3", "state": "AVAILABLE"}]}
@@ -122,7 +121,7 @@ class Busy:
 
 
 def scale_server(worker, scale_export, before):
-    return grpc_server(served(worker, scale_export), before)
+    return grpc_server(served(worker, scale_export), before=before)
 
 
 @pytest.mark.parametrize(("times", "retries"), [(4, 4), (2, 1), (1, 0)])

@@ -19,9 +19,9 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from tests.export.grpc_double import grpc_server
-from tests.export.servers import served
+from tests.export.servers import grpc_server, served
 from tfflows.export.endpoints import most_samples
+from tfflows.export.serve_limits import Limits
 
 X = np.float32([[0.5, 1], [-1, 2]])
 INVALID, MISSING = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
@@ -45,6 +45,7 @@ class Stubs:
 
     def metadata(self, **spec):
         request = named(get_model_metadata_pb2.GetModelMetadataRequest(), **spec)
+        request.metadata_field.append("signature_def")
         return self.prediction.GetModelMetadata(request, timeout=10)
 
     def states(self, **spec):
@@ -69,7 +70,8 @@ def model(worker, scale_export):
 
 @pytest.fixture(scope="module")
 def stubs(model):
-    with grpc_server(model) as target, grpc.insecure_channel(target) as channel:
+    server = grpc_server(model, limits=Limits(batch=2**31))
+    with server as target, grpc.insecure_channel(target) as channel:
         yield Stubs(channel)
 
 

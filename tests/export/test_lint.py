@@ -4,8 +4,10 @@ import shutil
 
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from tfflows.export.lint import lint
+from tfflows.export.saved_model_file import INIT_OP
 
 X = tf.TensorSpec([None, 2], tf.float32, "x")
 SEED = tf.TensorSpec([None, 2], tf.int32, "seed")
@@ -96,6 +98,60 @@ def pinned(x):
         return {"y": checked(x) + 1.0}
 
 
+def write_file(x):
+    tf.io.write_file("/tmp/note", "asked")
+    return {"y": checked(x)}
+
+
+def read_in_a_branch_of_a_loop(x):
+    read = lambda: tf.strings.length(tf.io.read_file("/tmp/note"))  # noqa: E731
+    step = lambda i: [i + tf.cond(i > 1, read, lambda: 1)]  # noqa: E731
+    (count,) = tf.while_loop(lambda i: i < 3, step, [0])
+    return {"y": checked(x) + tf.cast(count, tf.float32)}
+
+
+def names_in_a_data_set(x):
+    files = tf.data.Dataset.from_tensors("/tmp/*").map(
+        lambda pattern: tf.size(tf.io.matching_files(pattern))
+    )
+    total = files.reduce(0, lambda total, number: total + number)
+    return {"y": checked(x) + tf.cast(total, tf.float32)}
+
+
+def save_and_restore(x):
+    x = checked(x)
+    tf.raw_ops.SaveV2(
+        prefix="/tmp/x", tensor_names=["x"], shape_and_slices=[""], tensors=[x]
+    )
+    (y,) = tf.raw_ops.RestoreV2(
+        prefix="/tmp/x", tensor_names=["x"], shape_and_slices=[""], dtypes=[x.dtype]
+    )
+    return {"y": x + tf.ensure_shape(y, X.shape)}
+
+
+def print_to_a_file(x):
+    tf.print("asked", output_stream="file:///tmp/log")
+    return {"y": checked(x)}
+
+
+def records(x):
+    first = tf.data.TFRecordDataset("/tmp/records").reduce(0, lambda n, _: n + 1)
+    return {"y": checked(x) + tf.cast(first, tf.float32)}
+
+
+def reduce_over_servers(x):
+    y = tf.raw_ops.CollectiveReduce(
+        input=checked(x),
+        group_size=2,
+        group_key=1,
+        instance_key=1,
+        merge_op="Add",
+        final_op="Id",
+        subdiv_offsets=[0],
+    )
+    return {"y": tf.ensure_shape(y, X.shape)}
+
+
 def nameless(x):
     return checked(x)
 
@@ -139,6 +195,10 @@ PLANTED = {
     "py_function": [python, numpy],
     "device": [pinned, python, numpy],  # TensorFlow pins Python by itself
     "names": [nameless, bytes_named],
+    "io": [
+        *(write_file, read_in_a_branch_of_a_loop, names_in_a_data_set),
+        *(save_and_restore, print_to_a_file, records, reduce_over_servers),
+    ],
 }
 
 
@@ -199,6 +259,25 @@ def test_a_finding_says_where_and_how_to_mend_it(findings):
     assert text.startswith("xla: signature compiled, node ")
     assert "remove jit_compile=True" in text
     assert all(f.where and f.problem and f.remedy for f in findings)
+
+
+@pytest.mark.parametrize("where", ["saver", "init op"])
+def test_loading_is_read_too(tmp_path, where):
+    path = save(tmp_path / "1", {"serving_default": (good, X)})
+    model = saved_model_pb2.SavedModel.FromString(
+        (path / "saved_model.pb").read_bytes()
+    )
+    (graph,) = model.meta_graphs
+    operation = graph.graph_def.node.add(name="hidden", op="WriteFile")
+    first = graph.saver_def.restore_op_name
+    if where == "init op":
+        first = graph.signature_def[INIT_OP].outputs[INIT_OP].name.partition(":")[0]
+    (node,) = [node for node in graph.graph_def.node if node.name == first]
+    node.input.append(f"^{operation.name}")
+    file.write_bytes(model.SerializeToString())
+    (finding,) = lint(path)
+    assert (finding.rule, finding.where.split(",")[0]) == ("io", "loading")
+    assert "touches files" in finding.problem
 
 
 @pytest.mark.parametrize("name", ["0", "01", "new", "1.5"])

@@ -1,0 +1,58 @@
+"""Operations that touch files or the network; no model needs them to be served.
+
+A SavedModel is a program: a server runs it with the server's own rights. These are the
+operations of TensorFlow 2 that read or write files, talk to other processes, or log to
+either.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tensorflow.core.framework import node_def_pb2
+
+_FILES = re.compile(
+    r"(Read|Write)File|(Experimental)?MatchingFiles(Dataset)?"
+    r"|(Save|Restore)(V2|Slices?)?|MergeV2Checkpoints|LoadAndRemapMatrix"
+    r"|.*Reader(V2)?|Reader.*|RecordInput|InitializeTableFromTextFile(V2)?"
+    r"|.*(FixedLengthRecord|TFRecord|TextLine|LMDB|Sql)(Dataset)?(V2)?"
+    r"|(Load|Save|Cache|Snapshot|SnapshotChunk|ListSnapshotChunks)Dataset(V2)?"
+    r"|.*SummaryWriter|CreateSummary(File|Db)Writer|Write\w*Summary|FileSystem\w+"
+)
+_NETWORK = re.compile(
+    r"_?(Host)?(Send|Recv)|Collective.*|Rpc.*|TryRpc|Remote\w+|DataServiceDataset.*"
+    r"|RegisterDataset(V2)?|DistributedSave|\w*DistributedTPU|BigQuery\w+|Bigtable\w+"
+    r"|_?XlaSend\w+|_?XlaRecv\w+|_?XlaHostCompute\w*|XlaRecvFromHost|XlaSendToHost"
+)
+_DEBUG = re.compile(r"Debug(Identity|NanCount|NumericSummary)(V[23])?")
+# What loading a SavedModel does by design: weights restored, tables read from assets.
+_OF_LOADING = re.compile(
+    r"Restore(V2|Slice)?|Save(V2|Slices)?|MergeV2Checkpoints"
+    r"|InitializeTableFromTextFile(V2)?"
+)
+
+
+def touches(node: node_def_pb2.NodeDef, loading: bool = False) -> str | None:
+    """What a node touches: "files", "the network", or None.
+
+    Args:
+      node: A node of a graph or function.
+      loading: Whether it runs when the SavedModel is loaded, which restores weights and
+        reads tables from files.
+    """
+    if loading and _OF_LOADING.fullmatch(node.op):
+        return None
+    if _FILES.fullmatch(node.op) or _prints_to_file(node):
+        return "files"
+    if _NETWORK.fullmatch(node.op):
+        return "the network"
+    if _DEBUG.fullmatch(node.op):
+        urls = node.attr["debug_urls"].list.s
+        if urls:
+            files = all(url.startswith(b"file:") for url in urls)
+            return "files" if files else "the network"
+    return None
+
+
+def _prints_to_file(node: node_def_pb2.NodeDef) -> bool:
+    return node.op == "PrintV2" and node.attr["output_stream"].s.startswith(b"file:")
