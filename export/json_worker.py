@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import gc
 import signal
+from collections.abc import Callable
 from multiprocessing.connection import Connection
+from typing import Any
 
 from tfflows.export.json_arrays import BadRequestError
 from tfflows.export.rest_json import read_request, write_reply
@@ -25,7 +27,10 @@ def serve(descriptor: int) -> None:
     # Nested lists form no circles, and the search for some took most of the time.
     gc.disable()
     gc.freeze()
-    functions = {"read": read_request, "write": write_reply}
+    functions: dict[str, Callable[..., Any]] = {
+        "read": read_request,
+        "write": write_reply,
+    }
     with Connection(descriptor) as connection:
         while True:
             try:

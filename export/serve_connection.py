@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from typing import Any
 
 import h11
@@ -104,11 +106,19 @@ class _Patience:
     def start(self, seconds: float) -> None:
         """Starts to wait, if it does not wait yet."""
         if self._timer is None:
-            cut = self._connection.transport.abort
-            self._timer = self._connection.loop.call_later(seconds, cut)
+            self._timer = self._connection.loop.call_later(seconds, self._cut)
 
     def stop(self) -> None:
         """Waits no longer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _cut(self) -> None:
+        transport = self._connection.transport
+        # Or the system would keep for the reader what it has not taken.
+        now = struct.pack("ii", 1, 0)
+        transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, now
+        )
+        transport.abort()

@@ -25,10 +25,13 @@ from tfflows import (  # noqa: E402
     training,
 )
 from tfflows.bijectors import FlowStep, InverseNotAvailable  # noqa: E402
+from tfflows.fork_warning import warn_at_forks  # noqa: E402
 from tfflows.models import Flow, FlowVAE, ReverseKL  # noqa: E402
 
 if TYPE_CHECKING:
     from tfflows import export, latent, sklearn, zoo
+
+warn_at_forks()
 
 __version__ = "0.1.0"
 

@@ -274,7 +274,7 @@ def test_loading_is_read_too(tmp_path, where):
         first = graph.signature_def[INIT_OP].outputs[INIT_OP].name.partition(":")[0]
     (node,) = [node for node in graph.graph_def.node if node.name == first]
     node.input.append(f"^{operation.name}")
-    file.write_bytes(model.SerializeToString())
+    (path / "saved_model.pb").write_bytes(model.SerializeToString())
     (finding,) = lint(path)
     assert (finding.rule, finding.where.split(",")[0]) == ("io", "loading")
     assert "touches files" in finding.problem

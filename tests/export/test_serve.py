@@ -1,6 +1,7 @@
 """The program tfflows-serve: its command line, and the process under load."""
 
 import contextlib
+import functools
 import re
 import shutil
 import signal
@@ -16,23 +17,33 @@ import pytest
 from tests.export.conftest import plane_flow, trained_like
 from tfflows import Flow, bijectors
 from tfflows.export import export_saved_model, serve
-from tfflows.export.client import RestClient
+from tfflows.export.client import GrpcClient, RestClient
 
 ROWS = 64  # of the data that clients ask about, some at a time
 
 
 @contextlib.contextmanager
-def process(folder):
-    """Yields the url of `tfflows-serve --export_dir=folder`."""
+def process(folder, *flags, end=signal.SIGTERM):
+    """Yields the addresses of `tfflows-serve --export_dir=folder`, REST's and gRPC's.
+
+    When it is told to end, a client has sent half of a request.
+    """
     command = [sys.executable, "-m", "tfflows.export.serve", f"--export_dir={folder}"]
-    server = subprocess.Popen(
-        [*command, "--port=0", "--poll_seconds=0.05"], stdout=subprocess.PIPE, text=True
-    )
+    command += ["--port=0", "--grpc_port=0", "--poll_seconds=0.05", *flags]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    url, target = (server.stdout.readline().split()[-1] for _ in range(2))
+    host, port = url.removeprefix("http://").split(":")
     try:
-        yield server.stdout.readline().split()[-1]
+        yield url, target
     finally:
-        server.send_signal(signal.SIGINT)
-        assert server.wait(30) == 0
+        with socket.create_connection((host, int(port))) as half:
+            half.sendall(
+                b"POST /v1/models/mine:predict HTTP/1.1\r\nHost: localhost\r\n"
+            )
+            half.sendall(b"Content-Length: 1000\r\n\r\n{")
+            time.sleep(0.1)
+            server.send_signal(end)
+            assert server.wait(10) == 0
 
 
 class Model:
@@ -49,14 +60,14 @@ class Model:
 class Load:
     """Clients that ask without a pause; answers are compared with the live models."""
 
-    def __init__(self, url, data, models):
-        self.url, self.data, self.models = url, data, models
+    def __init__(self, connect, data, models):
+        self.connect, self.data, self.models = connect, data, models
         self.swapped = False  # whether the second model is known to be served
         self.wrong, self.answers = [], [0, 0]
 
     def client(self, number):
         # No retries: a lost request would be an error.
-        with RestClient(self.url, "mine", retries=0) as client:
+        with self.connect("mine", retries=0) as client:
             # However long the swap takes, a quarter is asked of the second model.
             while self.answers[1] <= number // 4 or sum(self.answers) < number:
                 if self.wrong:
@@ -102,19 +113,22 @@ def tiny_flow():
 
 
 @pytest.mark.parametrize(
-    ("models", "number", "clients"),
+    ("models", "number", "clients", "api"),
     [
-        (tiny_flow, 600, 8),
-        pytest.param(plane_flow, 20_000, 32, marks=pytest.mark.large),
+        (tiny_flow, 600, 8, RestClient),
+        pytest.param(plane_flow, 20_000, 32, RestClient, marks=pytest.mark.large),
+        pytest.param(plane_flow, 2_000, 32, GrpcClient, marks=pytest.mark.large),
     ],
     indirect=["models"],
 )
-def test_load_through_a_version_swap(models, tmp_path, number, clients):
+def test_load_through_a_version_swap(models, tmp_path, number, clients, api):
     data, models = models
     folder = tmp_path / "mine"
     shutil.copytree(models[0].path, folder / "1")
-    with process(folder) as url, ThreadPoolExecutor(clients) as pool:
-        load = Load(url, data, models)
+    with process(folder) as addresses, ThreadPoolExecutor(clients) as pool:
+        url, target = addresses
+        address = url if api is RestClient else target
+        load = Load(functools.partial(api, address), data, models)
         futures = [pool.submit(load.client, number) for _ in range(clients)]
         wait(lambda: sum(load.answers) > number // 4)
         shutil.copytree(models[1].path, tmp_path / "new")
