@@ -10,7 +10,6 @@ runtime's.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +17,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfflows import files
 from tfflows.export import convert_onnx, convert_tflite
 from tfflows.export.convert_examples import Arrays, example_inputs
 from tfflows.export.errors import ConversionRefusedError, ExportError
+from tfflows.export.saved_model_file import load_saved_model
 
 CONVERTED = ("log_prob", "encode", "decode")
 _TOLERANCE = 1e-4  # of the largest magnitude of an output, or of 1
@@ -84,25 +85,21 @@ def convert_saved_model(
     """
     if file_format not in FORMATS:
         raise ValueError(f"expected a format of {list(FORMATS)}, got {file_format!r}")
-    kind, path = FORMATS[file_format], Path(saved_model)
+    kind, path = FORMATS[file_format], files.path(saved_model)
     kind.require()
-    try:
-        loaded = tf.saved_model.load(path)
-    except OSError as error:
-        raise ExportError(f"expected a SavedModel in {path}: {error}") from error
+    loaded = load_saved_model(path)
     functions = dict(loaded.signatures)
     refused = {
         name: _NOT_CONVERTED.get(name, "not asked for")
         for name in functions
         if name not in signatures and name != "serving_default"
     }
-    directory = Path(directory)
+    directory = files.path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    files: dict[str, Path] = {}
-    # Beside the files, so that the rename stays within one file system.
-    with tempfile.TemporaryDirectory(dir=directory, prefix=".tmp_") as temporary:
+    made: dict[str, Path] = {}
+    with files.scratch(directory) as temporary:
         for name in (name for name in signatures if name in functions):
-            draft = Path(temporary, f"{name}{kind.suffix}")
+            draft = temporary / f"{name}{kind.suffix}"
             try:
                 draft.write_bytes(kind.make(path, name, functions[name]))
             except ConversionRefusedError as error:
@@ -111,10 +108,11 @@ def convert_saved_model(
                 continue
             inputs = example_inputs(path, functions, name)
             _compare(name, draft, kind, functions[name], inputs)
-            files[name] = directory / draft.name
-        for name, place in files.items():
-            Path(temporary, f"{name}{kind.suffix}").replace(place)
-    return Conversion(files, refused)
+            made[name] = directory / draft.name
+        for place in made.values():
+            files.sync(temporary / place.name)
+            (temporary / place.name).replace(place)
+    return Conversion(made, refused)
 
 
 def _compare(

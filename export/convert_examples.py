@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfflows.export.errors import ExportError
+from tfflows.export.flow_json import read_description
 
 Arrays = dict[str, np.ndarray]
 
 ROWS = 3
-_FLOW_JSON = Path("assets.extra", "flow.json")
 
 
 def example_inputs(
@@ -51,11 +50,10 @@ def example_inputs(
 
 def _description(saved_model: Path) -> dict[str, Any]:
     try:
-        return json.loads((saved_model / _FLOW_JSON).read_text(encoding="utf-8"))
+        return read_description(saved_model)
     except (OSError, ValueError) as error:
         raise ExportError(
-            f"expected one version of an export of tfflows, with its {_FLOW_JSON}, in "
-            f"{saved_model}: {error}"
+            f"expected one version of an export of tfflows in {saved_model}: {error}"
         ) from error
 
 

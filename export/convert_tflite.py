@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfflows import files
 from tfflows.export.errors import ConversionRefusedError
 
 
@@ -25,9 +26,10 @@ def make(saved_model: Path, signature: str, function: Any) -> bytes:
       ConversionRefusedError: The signature has ops that TFLite has not.
     """
     del function
-    converter = tf.lite.TFLiteConverter.from_saved_model(
-        str(saved_model), signature_keys=[signature]
-    )
+    with files.without_wildcards(saved_model) as readable:
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            readable, signature_keys=[signature]
+        )
     try:
         return converter.convert()
     except Exception as error:  # the converter's own class is not public

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 import string
-import tempfile
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from tfflows import files
 from tfflows.export.flow_json import FLOW_JSON, read_description
 from tfflows.export.served_names import VERSION, served_folders, served_name
 from tfflows.export.warmup import BATCH_SIZES
@@ -56,7 +56,7 @@ def write_deployment(directory: str | os.PathLike) -> Path:
     Raises:
       FileNotFoundError: Nothing was exported there.
     """
-    directory = Path(directory)
+    directory = files.path(directory)
     model, served = _find(directory)
     base = served_name(directory)
     xla = any(one.xla for one in served)
@@ -71,7 +71,7 @@ def write_deployment(directory: str | os.PathLike) -> Path:
     folder = directory / "deploy"
     folder.mkdir(exist_ok=True)
     for name, text in texts.items():
-        _replace(folder / name, text)
+        files.write_text(folder / name, text)  # the server polls models.config
     return folder
 
 
@@ -208,12 +208,3 @@ def _dns_name(name: str) -> str:
 
 def _indented(text: str) -> str:
     return textwrap.indent(text.rstrip("\n"), "    ")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Writes a file whole or not at all: the server polls models.config."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp_")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
+
+from tfflows import files
 
 FLOW_JSON = Path("assets.extra", "flow.json")
 
@@ -26,10 +27,4 @@ def read_description(saved_model: str | os.PathLike) -> dict[str, Any]:
             f"expected the folder of an export of tfflows, got {saved_model}: no "
             f"{FLOW_JSON} there"
         )
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"expected JSON in {path}: {error}") from error
-    if not isinstance(description, dict):
-        raise ValueError(f"expected a JSON object in {path}, got {description!r:.40}")
-    return description
+    return files.read_json(path)

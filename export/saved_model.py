@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
+from tfflows import files
 from tfflows.export.compiled import compiled
 from tfflows.export.description import Provenance, describe, write_description
 from tfflows.export.endpoints import Endpoint, Outputs
@@ -21,6 +21,7 @@ from tfflows.export.served_names import served_name
 from tfflows.export.signatures import flow_endpoints
 from tfflows.export.trial import try_out
 from tfflows.export.vae_signatures import vae_endpoints
+from tfflows.export.versions import put_in_place, reserved_version
 from tfflows.models.flow import Flow
 from tfflows.models.flow_vae import FlowVAE
 
@@ -53,7 +54,8 @@ def export_saved_model(
 
     Args:
       model: An initialised `tfflows.Flow` or `tfflows.FlowVAE`.
-      directory: The folder of all versions of this model; made where missing.
+      directory: The folder of all versions of this model; made where missing. Several
+        processes may export to it at once: each gets a version of its own.
       version: A new version, at least 1. None: one more than the highest there.
       default: The signature that `serving_default` repeats; by default `log_prob`,
         for a flow without an inverse `sample`, for a VAE `elbo`.
@@ -74,7 +76,8 @@ def export_saved_model(
     Raises:
       ValueError: Neither of the two, one that is not initialised, a version below 1, an
         unknown `default`, a `default` together with `split`, `jit_compile` with a step
-        that XLA cannot compile, or another number of columns than the provenance has.
+        that XLA cannot compile, another number of columns than the provenance has, or
+        a directory that TensorFlow would take for a pattern.
       ExportError: The export has a fault, or answers otherwise than the model.
       FileExistsError: The version exists.
     """
@@ -92,25 +95,21 @@ def export_saved_model(
     if default not in names:
         raise ValueError(f"expected default in {names}, got {default!r}")
 
-    directory = Path(directory)
+    directory = files.path(directory)
     # The first of a folder's signatures is its default.
     folders = {directory: sorted(names, key=lambda name: name != default)}
     if split:
         folders = {directory / name: [name] for name in names}
-    version = _new_version(list(folders), version)
     _require_fitting_columns(model, provenance)
-    description = {
-        **describe(model, version, provenance or Provenance()),
-        "jit_compile": jit_compile,
-    }
-    endpoints["info"] = info_endpoint(description)
-
-    directory.mkdir(parents=True, exist_ok=True)
-    # Beside the versions, so that the rename stays within one file system.
-    with tempfile.TemporaryDirectory(dir=directory, prefix=".tmp_") as temporary:
+    with reserved_version(directory, list(folders), version) as (version, temporary):
+        description = {
+            **describe(model, version, provenance or Provenance()),
+            "jit_compile": jit_compile,
+        }
+        endpoints["info"] = info_endpoint(description)
         written: dict[Path, Path] = {}
         for folder, chosen in folders.items():
-            written[folder] = path = Path(temporary, str(len(written)))
+            written[folder] = path = temporary / str(len(written))
             _write({name: endpoints[name] for name in chosen}, path)
             allowed = ("xla",) if jit_compile else ()
             _require_no_findings(lint(path, str(version)), allowed)
@@ -122,8 +121,7 @@ def export_saved_model(
             exports = {written[folder]: folders[folder] for folder in written}
             try_out(model, endpoints, description, exports, xla=jit_compile)
         for folder, path in written.items():
-            folder.mkdir(exist_ok=True)
-            path.rename(folder / str(version))
+            put_in_place(path, folder / str(version))
     return directory if split else directory / str(version)
 
 
@@ -148,28 +146,6 @@ def _require_fitting_columns(model: keras.Model, provenance: Provenance | None) 
         raise ValueError(
             f"expected a name for each column of {model.event_shape}, got {columns}"
         )
-
-
-def _new_version(folders: list[Path], version: int | None) -> int:
-    """Returns the version to write into all of the folders."""
-    existing = [
-        int(path.name)
-        for folder in folders
-        if folder.is_dir()
-        for path in folder.iterdir()
-        if path.name.isdecimal()
-    ]
-    if version is None:
-        return max(existing, default=0) + 1
-    if not isinstance(version, int) or version < 1:
-        raise ValueError(f"expected an integer version above 0, got {version!r}")
-    if version in existing:
-        places = ", ".join(map(str, folders))
-        raise FileExistsError(
-            f"expected a new version, got {version}, which exists in {places}; "
-            f"without a version it becomes the next, {max(existing) + 1}"
-        )
-    return version
 
 
 def _write(endpoints: dict[str, Endpoint], path: Path) -> None:

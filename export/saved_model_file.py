@@ -1,4 +1,4 @@
-"""The file `saved_model.pb`, read without loading the model."""
+"""A SavedModel on disk: loaded, or its `saved_model.pb` read without loading it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,27 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
+from tfflows import files
+from tfflows.export.errors import ExportError
+
 INIT_OP = "__saved_model_init_op"
+
+
+def load_saved_model(directory: str | os.PathLike) -> Any:
+    """Loads a SavedModel, whatever characters its path has.
+
+    Args:
+      directory: The folder of `saved_model.pb`.
+
+    Raises:
+      ExportError: It cannot be loaded.
+    """
+    try:
+        with files.without_wildcards(directory) as readable:
+            return tf.saved_model.load(readable)
+    except Exception as error:  # broken bytes raise whatever they run into
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ExportError(f"expected a SavedModel in {directory}: {reason}") from error
 
 
 def read_meta_graph(directory: str | os.PathLike) -> meta_graph_pb2.MetaGraphDef:

@@ -22,6 +22,7 @@ from absl import app, flags, logging
 from tfflows.export import command_line
 from tfflows.export.command_line import UsageError
 from tfflows.memory import keep_freed_memory
+from tfflows.termination import Termination
 
 FLAGS = command_line.new_flags()
 _STRINGS = {
@@ -119,7 +120,8 @@ def parse(line: Sequence[str]) -> list[str]:
 def run() -> None:
     """Runs the binary."""
     keep_freed_memory()
-    app.run(main, flags_parser=parse)
+    with Termination():
+        app.run(main, flags_parser=parse)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import csv
+import glob
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +17,7 @@ import tensorflow as tf
 from apache_beam.coders import BytesCoder
 from apache_beam.io import filesystems, parquetio, textio, tfrecordio
 
+from tfflows.csv_cells import csv_line
 from tfflows.export.score_rows import BadRowError, Block, Number, Row, RowFormat
 
 KINDS = ("csv", "parquet", "tfrecord")
@@ -34,9 +37,11 @@ class Table:
     """
 
     def __init__(self, pattern: str, rows: RowFormat) -> None:
-        self.pattern = pattern
+        # The name of a file that is there is no pattern.
+        pattern = os.path.expanduser(pattern)
+        self.pattern = glob.escape(pattern) if os.path.exists(pattern) else pattern
         self.rows = rows
-        found = filesystems.FileSystems.match([pattern])[0].metadata_list
+        found = filesystems.FileSystems.match([self.pattern])[0].metadata_list
         self.paths = sorted(file.path for file in found)
         if not self.paths:
             raise FileNotFoundError(f"expected files, got {pattern}: none match")
@@ -218,7 +223,7 @@ def writer(kind: str, prefix: str, names: Sequence[str], rows: RowFormat) -> Any
     if len(set(keys)) < len(keys):
         raise ValueError(f"expected columns of different names, got {', '.join(keys)}")
     if kind == "csv":
-        write: Any = textio.WriteToText(prefix, ".csv", header=",".join(keys))
+        write: Any = textio.WriteToText(prefix, ".csv", header=csv_line(keys))
         return beam.Map(_csv_line) | write
     if kind == "parquet":
         types = [
@@ -237,7 +242,7 @@ def writer(kind: str, prefix: str, names: Sequence[str], rows: RowFormat) -> Any
 
 def _csv_line(scored: tuple[Row, float]) -> str:
     row, log_prob = scored
-    return ",".join([*map(repr, row), f"{log_prob:.9g}"])
+    return csv_line([*row, f"{log_prob:.9g}"])
 
 
 def _record(scored: tuple[Row, float], names: Sequence[str]) -> dict[str, Number]:

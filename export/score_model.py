@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +9,9 @@ from typing import Any
 import tensorflow as tf
 from apache_beam.ml.inference.base import ModelHandler
 
+from tfflows import files
 from tfflows.checks import failed_requirements_as_value_errors
+from tfflows.export.saved_model_file import load_saved_model
 from tfflows.export.score_rows import Block, Row, RowFormat
 
 SIGNATURE = "log_prob"
@@ -45,13 +46,10 @@ def row_format(folder: str) -> RowFormat:
       folder: That of one version.
 
     Raises:
-      OSError: It cannot be loaded.
-      ValueError: Its signature log_prob is missing, or has other inputs.
+      ValueError: It cannot be loaded, or its signature log_prob is missing, or has
+        other inputs.
     """
-    try:
-        signatures = tf.saved_model.load(folder).signatures
-    except (tf.errors.OpError, ValueError) as error:
-        raise OSError(f"{folder}: expected a SavedModel: {error}") from error
+    signatures = load_saved_model(folder).signatures
     if SIGNATURE not in signatures:
         raise ValueError(
             f"expected a model with the signature {SIGNATURE}, got {folder} with "
@@ -85,8 +83,8 @@ def _description(folder: str) -> dict[str, Any]:
     path = os.path.join(folder, "assets.extra", "flow.json")
     if not tf.io.gfile.exists(path):
         return {}
-    with tf.io.gfile.GFile(path) as file:
-        return json.load(file)
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return files.parse_json(file.read(), path)
 
 
 class LogProbHandler(ModelHandler):
@@ -107,7 +105,7 @@ class LogProbHandler(ModelHandler):
 
     def load_model(self) -> Any:
         """The loaded SavedModel."""
-        return tf.saved_model.load(self._folder)
+        return load_saved_model(self._folder)
 
     def run_inference(
         self,

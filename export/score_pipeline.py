@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -15,9 +17,12 @@ from apache_beam.ml.inference.base import RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import TaggedOutput
 
+from tfflows import files
+from tfflows.csv_cells import warn_of_formulas
 from tfflows.export.score_files import TABLES, Table, writer
 from tfflows.export.score_model import LogProbHandler, Scored, find_version, row_format
 from tfflows.export.score_rows import BadRowError
+from tfflows.export.versions import put_in_place
 
 _BAD = "bad"
 
@@ -81,11 +86,13 @@ def score(
       ValueError: The model scores no such rows; files are of another kind; no rows.
       RuntimeError: The pipeline failed, or lost rows.
     """
-    if FileSystems.exists(output):
+    if FileSystems.exists(os.path.expanduser(output)):
         raise FileExistsError(f"expected a new folder for the output, got {output}")
-    folder = find_version(export_dir)
+    folder = find_version(os.path.expanduser(export_dir))
     table = TABLES[input_format](pattern, row_format(folder))
     kind = output_format or input_format
+    if kind == "csv":
+        warn_of_formulas(output, table.names)
     handler = LogProbHandler(folder, table.rows, batch_size)
     with _new_folder(output) as unfinished:
         write = writer(kind, f"{unfinished}/scored", table.names, table.rows)
@@ -163,14 +170,30 @@ def _failures_as_runtime_errors() -> Iterator[None]:
 @contextlib.contextmanager
 def _new_folder(output: str) -> Iterator[str]:
     """A folder to write to, which gets its name when all is written."""
-    unfinished = f"{output.rstrip('/')}.unfinished-{uuid.uuid4().hex[:8]}"
+    output = output.rstrip("/")
+    if "://" not in output:
+        with _new_local_folder(files.path(output)) as unfinished:
+            yield unfinished
+        return
+    unfinished = f"{output}.unfinished-{uuid.uuid4().hex[:8]}"
     FileSystems.mkdirs(unfinished)
     try:
         yield unfinished
-        FileSystems.rename([unfinished], [output.rstrip("/")])
+        FileSystems.rename([unfinished], [output])
     except BaseException:
         FileSystems.delete([unfinished])
         raise
+
+
+@contextlib.contextmanager
+def _new_local_folder(output: Path) -> Iterator[str]:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with files.scratch(output.parent) as parent:
+        unfinished = parent / output.name
+        unfinished.mkdir()
+        with files.without_wildcards(unfinished) as readable:  # nor does Beam
+            yield readable
+        put_in_place(unfinished, output)
 
 
 def _checked_summary(path: str, pattern: str) -> dict[str, int]:

@@ -17,6 +17,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework import tensor_pb2
 
+from tfflows import files
 from tfflows.export.c_api import SavedModel
 from tfflows.export.c_api.meta_graph import fields
 from tfflows.export.flow_json import read_description
@@ -111,7 +112,8 @@ def load_warm(directory: str, xla: bool = False) -> SavedModel:
       OSError, ValueError, c_api.CApiError: It does not load, or not answer.
     """
     _require_xla(Path(directory), xla)
-    model = SavedModel(directory, xla=xla)
+    with files.without_wildcards(directory) as readable:
+        model = SavedModel(readable, xla=xla)
     try:
         for number, request in enumerate(read_warmup(Path(directory))):
             if number == MOST_RECORDS:

@@ -18,6 +18,7 @@ import tensorflow as tf
 from absl import app, flags, logging
 
 from tfflows import memory, training
+from tfflows.termination import Termination
 from tfflows.zoo import pretrained, run_dir
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError
@@ -106,7 +107,8 @@ def run(
 ) -> NoReturn:
     """Runs a binary and ends the process with its exit code.
 
-    The process keeps the memory that it frees, see `tfflows.memory`.
+    The process keeps the memory that it frees, see `tfflows.memory`, and ends in good
+    order at SIGTERM and Ctrl-C, see `tfflows.termination`.
 
     Args:
       main: The binary; it gets the arguments that are no flags.
@@ -114,11 +116,12 @@ def run(
       argv: Command line with the program's name first; None: the process's.
     """
     memory.keep_freed_memory()
-    app.run(
-        lambda rest: call(main, rest),
-        argv=argv,
-        flags_parser=lambda line: parse(values, line, main),
-    )
+    with Termination():
+        app.run(
+            lambda rest: call(main, rest),
+            argv=argv,
+            flags_parser=lambda line: parse(values, line, main),
+        )
 
 
 def parse(
@@ -230,7 +233,7 @@ def data_changes(values: flags.FlagValues) -> dict[str, str]:
 
 
 def _absolute(path: str) -> str:
-    return path if "://" in path else os.path.abspath(path)
+    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
 
 
 def _report(error: Exception, exit_code: int) -> int:

@@ -90,9 +90,9 @@ def _to_number(value: Any, kind: type) -> Any:
         return None
     try:
         number = kind(value)
-    except ValueError:
+        return number if math.isfinite(number) else None
+    except (ValueError, OverflowError):  # an integer beyond the largest float
         return None
-    return number if math.isfinite(number) else None
 
 
 def _misfit(expected: str, field: str, value: Any) -> ConfigError:

@@ -13,9 +13,10 @@ from typing import Any
 
 from absl import flags
 
+from tfflows import files
 from tfflows.data.source import SPLITS
 from tfflows.training import is_chief
-from tfflows.zoo import cli, files, run_dir
+from tfflows.zoo import cli, run_dir
 from tfflows.zoo.evaluation import ALL, evaluate
 
 FLAGS = cli.new_flags(model_dir="Folder of a training run.")

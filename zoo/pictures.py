@@ -13,7 +13,8 @@ import matplotlib.figure
 import numpy as np
 import pandas as pd
 
-from tfflows.zoo import files
+from tfflows import files
+from tfflows.csv_cells import warn_of_formulas
 
 _SHORTEST_SIDE = 32  # pixels; smaller images are enlarged, to be seen at all
 _LINE_BRIGHTNESS = 64
@@ -48,8 +49,9 @@ def write_samples(
                 density["log_prob"] = log_prob
             np.savez(temporary, x=x, **density)
         elif suffix == ".csv":
-            names = columns or [f"x{i}" for i in range(x.shape[1])]
-            pd.DataFrame(x, columns=list(names)).to_csv(temporary, index=False)
+            names = list(columns or (f"x{i}" for i in range(x.shape[1])))
+            warn_of_formulas(os.fspath(path), names)
+            pd.DataFrame(x, columns=names).to_csv(temporary, index=False)
         elif x.ndim == 4:
             keras.utils.save_img(temporary, image_grid(x, levels), scale=False)
         else:

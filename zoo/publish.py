@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import keras
 from absl import flags
 
-from tfflows.zoo import cli, evaluation, files, pretrained, run_dir
+from tfflows import files
+from tfflows.zoo import cli, evaluation, pretrained, run_dir
 from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.overrides import first_difference
 from tfflows.zoo.registry import get_config

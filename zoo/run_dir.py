@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
+import socket
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import keras
+import tensorflow as tf
 
+from tfflows import files
 from tfflows.training import callbacks
-from tfflows.zoo import files, overrides
+from tfflows.zoo import overrides
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError
 
@@ -18,6 +24,9 @@ EVALUATION = "evaluation.json"
 HISTORY = "history.csv"
 LOGS = "logs"
 CHECKPOINTS = "checkpoints"
+_LOCK = ".lock"
+# What a model raises that cannot be built as a config.json of other hands says.
+_UNFIT = (ValueError, TypeError, ArithmeticError, MemoryError, tf.errors.OpError)
 
 # What changes no result: a resumed run may find its data elsewhere, or save more often.
 MAY_DIFFER = (
@@ -42,30 +51,61 @@ def read_config(model_dir: str | os.PathLike) -> ExperimentConfig:
       OSError: The folder has no config.json.
       ValueError: That is not a configuration.
     """
-    path = pathlib.Path(model_dir) / CONFIG
+    path = files.path(model_dir) / CONFIG
     if not path.is_file():
         raise FileNotFoundError(
             f"expected a model_dir of tfflows-train, got {model_dir}: no {CONFIG} there"
         )
-    values = files.read_json(path)
     try:
-        return overrides.from_dict(values)
-    except ConfigError as error:
-        raise ValueError(f"expected a configuration in {path}: {error}") from error
+        return overrides.from_dict(files.read_json(path))
+    except ValueError as error:
+        raise ValueError(
+            f"expected a configuration in {path}: {error}; the command that trained "
+            "it writes the same to a new --model_dir, to be copied from there"
+        ) from error
 
 
-def claim(model_dir: str | os.PathLike, config: ExperimentConfig) -> None:
-    """Takes a folder for a training run; a folder of the same run stays as it is.
+@contextlib.contextmanager
+def claimed(
+    model_dir: str | os.PathLike, config: ExperimentConfig, *, writes: bool = True
+) -> Iterator[None]:
+    """Holds a folder for a training run, which no other process can have meanwhile.
 
     Args:
       model_dir: A new or empty folder, or one of a run of the same configuration.
       config: The configuration of the run.
+      writes: Whether this process writes to the folder; of many workers, the chief.
+
+    Yields:
+      Nothing; `config.json` is there.
 
     Raises:
       ConfigError: The folder belongs to another configuration or to something else;
         nothing in it was changed.
+      ValueError: Another process trains there.
     """
-    folder = pathlib.Path(model_dir)
+    if not writes:
+        yield
+        return
+    folder = files.path(model_dir)
+    _check(folder, config)
+    folder.mkdir(parents=True, exist_ok=True)
+    me = f"process {os.getpid()} on {socket.gethostname()}"
+    with files.lock(folder / _LOCK, me) as holder:
+        if holder:
+            raise ValueError(
+                f"expected a model_dir that nobody trains in, got {folder}, which "
+                f"{holder} holds; wait for its end, or choose another --model_dir"
+            )
+        _check(folder, config)  # another process may have come first
+        files.sweep(folder, files.SCRATCH)
+        if not (folder / CONFIG).is_file():
+            files.write_json(folder / CONFIG, overrides.to_dict(config))
+        yield
+
+
+def _check(folder: pathlib.Path, config: ExperimentConfig) -> None:
+    """Raises ConfigError unless the folder is new, empty or of this configuration."""
     if (folder / CONFIG).is_file():
         difference = overrides.first_difference(read_config(folder), config, MAY_DIFFER)
         if difference:
@@ -75,31 +115,47 @@ def claim(model_dir: str | os.PathLike, config: ExperimentConfig) -> None:
                 "unchanged: choose a new --model_dir"
             )
         return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    # A process that was killed as it began leaves no more than these.
+    ours = (_LOCK, files.SCRATCH)
+    if folder.exists() and not (
+        folder.is_dir() and all(name.startswith(ours) for name in os.listdir(folder))
+    ):
         raise ConfigError(
             f"expected a new or empty model_dir, got {folder}, which has no {CONFIG} "
             "but is not empty; choose a new --model_dir"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    files.write_json(folder / CONFIG, overrides.to_dict(config))
 
 
 def keep_history(model_dir: str | os.PathLike, finished_epochs: int) -> None:
     """Drops what a resumed run will write again from its history.csv.
 
+    A file that is none, for example after a power cut, is named on standard error and
+    put aside.
+
     Args:
       model_dir: The folder.
       finished_epochs: Number of epochs whose rows stay; half-written rows go.
     """
-    path = pathlib.Path(model_dir) / HISTORY
+    path = files.path(model_dir) / HISTORY
     if not path.exists():
         return
-    with path.open(encoding="utf-8", newline="") as file:  # line ends stay as they are
-        header, *rows = list(file) or [""]
+    try:
+        text = path.read_bytes().decode("utf-8")  # line ends stay as they are
+    except UnicodeDecodeError:
+        text = ""
+    header, *rows = text.splitlines(keepends=True) or [""]
+    if not header.startswith("epoch,"):
+        aside = path.with_name(f"{HISTORY}.broken")
+        path.replace(aside)
+        print(
+            f"expected rows of epochs in {path}, got something else, which is now in "
+            f"{aside}; going on with a new one",
+            file=sys.stderr,
+        )
+        return
     finished = {str(epoch) for epoch in range(finished_epochs)}
     kept = [row for row in rows if row.split(",")[0] in finished and row[-1] == "\n"]
-    with files.replacing(path) as temporary:
-        temporary.write_bytes("".join([header, *kept]).encode("utf-8"))
+    files.write_text(path, "".join([header, *kept]))
 
 
 def restore(
@@ -118,6 +174,12 @@ def restore(
       ValueError: The configuration or the checkpoint cannot be used.
     """
     config = read_config(model_dir)
-    model = config.build()
-    progress = callbacks.restore_best(model, pathlib.Path(model_dir) / CHECKPOINTS)
+    try:
+        model = config.build()
+    except _UNFIT as error:
+        raise ValueError(
+            f"expected the configuration of a model in {model_dir}/{CONFIG}: {error}"
+        ) from error
+    folder = files.path(model_dir) / CHECKPOINTS
+    progress = callbacks.restore_best(model, folder)
     return model, config, progress

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pathlib
 import sys
 from collections.abc import Sequence
 
@@ -12,9 +11,11 @@ import keras
 import tensorflow as tf
 
 import tfflows.data
+from tfflows import files
 from tfflows.training import (
     CheckpointCallback,
     NotFiniteGuard,
+    StopWhereDiverged,
     Termination,
     is_chief,
     is_multi_worker,
@@ -69,17 +70,23 @@ def train(
     source = load_source(config)
     config = resolve_shape(config, source)
     _check_jit(config.trainer, strategy, debug_nonfinite)
-    model = _compiled(config, source, strategy, model_dir)
-    checkpoints = CheckpointCallback(
-        model,
-        pathlib.Path(model_dir) / run_dir.CHECKPOINTS,
-        keep=config.trainer.keep,
-        every_steps=config.trainer.checkpoint_steps,
-        termination=termination,
-    )
-    if _take_up(model, checkpoints, config, source, model_dir):
-        return model
+    model_dir = files.path(model_dir)
+    model, optimizer = _built(config, source, strategy)
     with contextlib.ExitStack() as stack:
+        # Only now, when all is known to fit.
+        chief = is_chief(strategy)
+        stack.enter_context(run_dir.claimed(model_dir, config, writes=chief))
+        with strategy.scope():
+            model.compile(optimizer, jit_compile=config.trainer.jit_compile)
+        checkpoints = CheckpointCallback(
+            model,
+            model_dir / run_dir.CHECKPOINTS,
+            keep=config.trainer.keep,
+            every_steps=config.trainer.checkpoint_steps,
+            termination=termination,
+        )
+        if _take_up(model, checkpoints, config, source, model_dir):
+            return model
         if termination is not None:
             stack.enter_context(termination.deferred())
         if debug_nonfinite:
@@ -88,34 +95,23 @@ def train(
             _fit(model, checkpoints, config, source, model_dir)
         except tf.errors.OpError:
             if termination is not None and termination.requested:
-                termination.stop()  # another worker was stopped before this one
+                # Another worker was stopped before this one.
+                termination.stop("the same command goes on")
             raise
-    if checkpoints.finished_epochs < config.trainer.epochs:
-        raise ValueError(
-            "expected finite losses, got NaN or infinity in epoch "
-            f"{checkpoints.finished_epochs + 1}; lower trainer.learning_rate or set "
-            "trainer.clip_norm"
-        )
     return model
 
 
-def _compiled(
+def _built(
     config: ExperimentConfig,
     source: tfflows.data.DataSource,
     strategy: tf.distribute.Strategy,
-    model_dir: str | os.PathLike,
-) -> keras.Model:
-    """Builds and compiles the model, and takes the folder once all is known to fit."""
+) -> tuple[keras.Model, keras.optimizers.Optimizer]:
     trainer = config.trainer
     keras.utils.set_random_seed(trainer.seed)
     steps = source.steps_per_epoch(trainer.batch_size) * trainer.epochs
     with strategy.scope():
         model = _build(config)
-        optimizer = make_optimizer(trainer, steps, model.trainable_weights)
-        if is_chief(strategy):
-            run_dir.claim(model_dir, config)
-        model.compile(optimizer, jit_compile=trainer.jit_compile)
-    return model
+        return model, make_optimizer(trainer, steps, model.trainable_weights)
 
 
 def _take_up(
@@ -174,7 +170,12 @@ def _fit(
         epochs=trainer.epochs,
         initial_epoch=finished,
         shuffle=False,  # the dataset does, and Keras warns that it does not
-        callbacks=[NotFiniteGuard(trainer.max_skipped), *reports, checkpoints],
+        callbacks=[
+            NotFiniteGuard(trainer.max_skipped),
+            *reports,
+            StopWhereDiverged(),
+            checkpoints,
+        ],
         verbose=verbose,
     )
 
@@ -212,8 +213,15 @@ def make_optimizer(
       A Keras optimizer with its schedule.
 
     Raises:
-      ValueError: The warm-up is as long as the training.
+      ConfigError: The warm-up is as long as the training.
     """
+    if trainer.warmup_steps >= total_steps:
+        raise ConfigError(
+            f"expected trainer.warmup_steps below the {total_steps} steps of "
+            f"{trainer.epochs} epochs, got {trainer.warmup_steps}; train longer, with "
+            "a higher trainer.epochs or a lower trainer.batch_size, or shorten it: "
+            f"--set trainer.warmup_steps={total_steps // 10}"
+        )
     schedule = learning_rate_schedule(
         trainer.learning_rate,
         total_steps,

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from tfflows import zoo
-from tfflows.zoo import files, overrides, provenance, run_dir, sources
+from tfflows import files, zoo
+from tfflows.zoo import overrides, provenance, run_dir, sources
 
 
 def write_run(folder, config, metrics=None):

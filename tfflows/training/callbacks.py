@@ -11,9 +11,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.termination import Termination
 from tfflows.training.averaging import WeightAverage
 from tfflows.training.checkpoints import CheckpointFolder
-from tfflows.training.preemption import Termination
 from tfflows.training.strategies import (
     is_chief,
     is_multi_worker,
@@ -109,6 +109,9 @@ class CheckpointCallback(keras.callbacks.Callback):
         Raises:
           ValueError: The checkpoints do not fit the model, or cannot be read.
         """
+        if self._writes:
+            self._last.remove_unfinished()
+            self._best.remove_unfinished()
         self._last.restore()
         return self.finished_epochs
 
@@ -185,7 +188,10 @@ class CheckpointCallback(keras.callbacks.Callback):
         if self._mean(self._termination.requested) > 0:
             self._average.swap_out()
             self._save_last()
-            self._termination.stop()
+            self._termination.stop(
+                f"step {self.steps} is saved in {self._last.directory}; the same "
+                "command goes on from there"
+            )
 
     def _save_last(self) -> None:
         if self._writes:

@@ -11,6 +11,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfflows import files
+
 _NAME = "ckpt"
 
 
@@ -25,32 +27,28 @@ class CheckpointFolder:
       state: What is saved, by name: tf.Variables, or lists of them.
       directory: The folder.
       keep: Number of checkpoints to keep.
+
+    Attributes:
+      directory: The folder.
     """
 
     def __init__(
         self, state: dict[str, Any], directory: str | os.PathLike, keep: int
     ) -> None:
-        self._directory = pathlib.Path(directory)
+        self.directory, self._keep = pathlib.Path(directory), keep
         self._checkpoint = tf.train.Checkpoint(**state)
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint,
-            os.fspath(self._directory),
-            max_to_keep=keep,
-            checkpoint_name=_NAME,
-        )
 
     @property
     def numbers(self) -> list[int]:
         """The numbers of the checkpoints of which there are files, oldest first.
 
-        TensorFlow's own list is a file, which may be broken or lost as well.
+        The folder itself says so: a list of them could be broken or lost as well.
         """
-        names = (path.name for path in self._directory.glob(f"{_NAME}-*.*"))
-        found = (re.match(rf"{_NAME}-(\d+)\.", name) for name in names)
+        found = (re.match(rf"{_NAME}-(\d+)\.", name) for name in self._names())
         return sorted({int(match[1]) for match in found if match})
 
     def save(self, number: int) -> None:
-        """Writes a checkpoint.
+        """Writes a checkpoint, and removes the oldest beyond those to keep.
 
         Args:
           number: Its number; one of that number is replaced.
@@ -59,14 +57,36 @@ class CheckpointFolder:
           OSError: It cannot be written; those before it stay as they are.
         """
         try:
-            self._manager.save(checkpoint_number=number)
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._checkpoint.write(os.fspath(self.directory / f"{_NAME}-{number}"))
+            for name in self._names(number):
+                files.sync(self.directory / name)
+            files.sync(self.directory)
         except (tf.errors.OpError, OSError) as error:
-            for part in self._directory.glob(f"{_NAME}-{number}_temp*"):
-                shutil.rmtree(part, ignore_errors=True)
+            self.remove_unfinished()
             raise OSError(
-                f"expected to write checkpoint {number} to {self._directory}: "
+                f"expected to write checkpoint {number} to {self.directory}: "
                 f"{_first_line(error)}; those before it are as they were"
             ) from error
+        for old in [n for n in self.numbers if n != number][: -self._keep + 1 or None]:
+            self._remove(old)
+
+    def remove_unfinished(self) -> None:
+        """Removes what a killed process left; only for the one that writes here."""
+        for name in self._names():
+            if re.match(rf"{_NAME}-\d+_temp", name):
+                shutil.rmtree(self.directory / name, ignore_errors=True)
+
+    def _remove(self, number: int) -> None:
+        # The index first: without it, the rest is no checkpoint.
+        for name in sorted(self._names(number), reverse=True):
+            (self.directory / name).unlink(missing_ok=True)
+
+    def _names(self, number: int | None = None) -> list[str]:
+        if not self.directory.is_dir():
+            return []
+        start = f"{_NAME}-" if number is None else f"{_NAME}-{number}."
+        return [n for n in os.listdir(self.directory) if n.startswith(start)]
 
     def restore(self) -> bool:
         """Restores the newest checkpoint that can be read.
@@ -79,7 +99,7 @@ class CheckpointFolder:
         """
         problems = []
         for number in reversed(self.numbers):
-            path = self._directory / f"{_NAME}-{number}"
+            path = self.directory / f"{_NAME}-{number}"
             try:
                 restore_from(self._checkpoint, path)
             except ValueError as error:
@@ -103,9 +123,11 @@ def restore_from(checkpoint: tf.train.Checkpoint, path: str | os.PathLike) -> No
     Raises:
       ValueError: It cannot be read, or does not fit.
     """
+    folder, name = os.path.split(path)
     try:
-        status = checkpoint.restore(os.fspath(path))
-        status.assert_existing_objects_matched()
+        with files.without_wildcards(folder) as readable:
+            status = checkpoint.read(os.path.join(readable, name))
+            status.assert_existing_objects_matched()
     except Exception as error:  # broken bytes raise whatever they run into
         raise ValueError(
             f"expected a readable checkpoint of this model in {path}: "
