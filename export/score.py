@@ -15,6 +15,7 @@ bad rows with the reasons, and summary.json, which is also the last line printed
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 
 from absl import app, flags, logging
@@ -114,6 +115,7 @@ def parse(line: Sequence[str]) -> list[str]:
     end = line.index("--") if "--" in line else len(line)
     program = command_line.parse(FLAGS, line[:end], __doc__, "; Beam's follow --")
     logging.set_verbosity(logging.ERROR)  # absl would show all that Beam notes
+    warnings.filterwarnings("ignore", "Possible nested set")  # Beam's of a[1]/rows.csv
     return [*program, *line[end + 1 :]]
 
 

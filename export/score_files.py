@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
-import glob
 import json
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +15,7 @@ import tensorflow as tf
 from apache_beam.coders import BytesCoder
 from apache_beam.io import filesystems, parquetio, textio, tfrecordio
 
+from tfflows import files
 from tfflows.csv_cells import csv_line
 from tfflows.export.score_rows import BadRowError, Block, Number, Row, RowFormat
 
@@ -37,9 +36,7 @@ class Table:
     """
 
     def __init__(self, pattern: str, rows: RowFormat) -> None:
-        # The name of a file that is there is no pattern.
-        pattern = os.path.expanduser(pattern)
-        self.pattern = glob.escape(pattern) if os.path.exists(pattern) else pattern
+        self.pattern = files.pattern_of(pattern)
         self.rows = rows
         found = filesystems.FileSystems.match([self.pattern])[0].metadata_list
         self.paths = sorted(file.path for file in found)

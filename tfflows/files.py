@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import glob
 import json
 import os
 import pathlib
@@ -265,6 +266,23 @@ def without_wildcards(place: str | os.PathLike) -> Iterator[str]:
         link = os.path.join(folder, "link")
         os.symlink(os.path.abspath(place), link)
         yield link
+
+
+def pattern_of(name: str) -> str:
+    """Makes a pattern of a path that may have wildcards.
+
+    Args:
+      name: The path. The folders, or the file, at its beginning that there are stand
+        for themselves, also those named like a pattern.
+    """
+    name = os.path.expanduser(name)
+    there, rest = name, ""
+    while there and not os.path.lexists(there):
+        there, separator, part = there.rpartition("/")
+        rest = f"{separator}{part}{rest}"
+    if not has_wildcards(there):
+        return name
+    return glob.escape(os.path.abspath(there)) + rest
 
 
 def has_wildcards(place: str | os.PathLike) -> bool:

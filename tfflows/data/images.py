@@ -1,16 +1,25 @@
 """The user's own images: `images:` folders and globs."""
 
 import glob
+import io
 import pathlib
 
 import numpy as np
+import PIL.Image
 import tensorflow as tf
 
+from tfflows import files
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import Examples
 from tfflows.data.split import split_source
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+# Images that a folder may not hold beside them: they would be left out in silence.
+_OTHERS = (".gif", ".tif", ".tiff", ".webp", ".jxl", ".heic", ".avif", ".jp2", ".ppm")
+_UNREADABLE = (
+    "expected a png, jpg or bmp image, got a file that cannot be decoded; replace it, "
+    "or take it out of the folder"
+)
 
 
 def load_images(path: str, *, seed: int = 0) -> ArraySource:
@@ -26,18 +35,18 @@ def load_images(path: str, *, seed: int = 0) -> ArraySource:
 
     Raises:
         FileNotFoundError: no such folder, or no image in it.
-        ValueError: a file that cannot be decoded or differs in shape (the message
-            names it).
+        ValueError: a file that cannot be decoded, is not of 8 bits, an animation or of
+            another kind, or differs in shape (the message names it).
     """
-    files = _find(path)
-    first = _decode(files[0])
-    x = np.empty((len(files), *first.shape), np.uint8)
-    for i, file in enumerate(files):
+    found = _find(path)
+    first = _decode(found[0])
+    x = np.empty((len(found), *first.shape), np.uint8)
+    for i, file in enumerate(found):
         image = _decode(file)
         if image.shape != first.shape:
             raise ValueError(
                 f"{file}: expected an image of shape {first.shape} (height, width, "
-                f"channels) as {files[0]} has, got {image.shape}"
+                f"channels) as {found[0]} has, got {image.shape}"
             )
         x[i] = image
     return split_source(f"images:{path}", Examples(x), seed=seed, levels=256)
@@ -46,31 +55,59 @@ def load_images(path: str, *, seed: int = 0) -> ArraySource:
 def _find(path: str) -> list[pathlib.Path]:
     if not path:
         raise ValueError("expected images:FOLDER or images:GLOB, got no path")
-    folder = pathlib.Path(path)
+    folder = files.path(path)
     if folder.is_dir():
-        files = [file for file in folder.rglob("*") if _is_image(file)]
+        found = [file for file in folder.rglob("*") if _is_image(file)]
+        other = next((f for f in found if f.suffix.lower() in _OTHERS), None)
+        if other:
+            raise ValueError(
+                f"{other}: expected png, jpg and bmp images, got another kind; convert "
+                "it, or take it out of the folder"
+            )
     else:
-        files = [pathlib.Path(match) for match in glob.glob(path, recursive=True)]
-        files = [file for file in files if file.is_file()]
-    if not files:
+        matches = glob.glob(files.pattern_of(path), recursive=True)
+        found = [file for file in map(pathlib.Path, matches) if file.is_file()]
+    if not found:
         raise FileNotFoundError(
             f"{path}: expected a folder or glob with {', '.join(_SUFFIXES)} files, "
             "found none"
         )
-    return sorted(files)
+    return sorted(found)
 
 
 def _is_image(file: pathlib.Path) -> bool:
     is_hidden = file.name.startswith(".")
-    return file.is_file() and file.suffix.lower() in _SUFFIXES and not is_hidden
+    is_image = file.suffix.lower() in (*_SUFFIXES, *_OTHERS)
+    return is_image and file.is_file() and not is_hidden
 
 
 def _decode(file: pathlib.Path) -> np.ndarray:
-    contents = tf.io.read_file(str(file))
+    contents = file.read_bytes()
+    _check(file, contents)
     try:
         return tf.io.decode_image(contents, expand_animations=False).numpy()
     except tf.errors.InvalidArgumentError as error:
+        raise ValueError(f"{file}: {_UNREADABLE}") from error
+
+
+def _check(file: pathlib.Path, contents: bytes) -> None:
+    """Raises ValueError for images that TensorFlow would read as something else."""
+    try:
+        with PIL.Image.open(io.BytesIO(contents)) as image:
+            kind, mode = image.format, image.mode
+            frames = getattr(image, "n_frames", 1)
+    except Exception as error:  # broken bytes raise whatever they run into
+        raise ValueError(f"{file}: {_UNREADABLE}") from error
+    problems = {
+        f"{kind}": kind not in ("PNG", "JPEG", "BMP"),
+        f"an animation of {frames} images": frames > 1,
+        "16 bits for each value": kind == "PNG" and contents[24] == 16,
+        f"colours in mode {mode}": mode not in ("1", "L", "LA", "P", "RGB", "RGBA"),
+        "a bmp with a palette": kind == "BMP" and mode in ("1", "P"),
+    }
+    found = next((problem for problem, there in problems.items() if there), None)
+    if found:
         raise ValueError(
-            f"{file}: expected a png, jpg or bmp image, got a file that cannot be "
-            "decoded"
-        ) from error
+            f"{file}: expected a png, jpg or bmp image of 8 bits, got {found}; convert "
+            "it to such a png, or store its numbers in an npz archive (npz:PATH)"
+        )

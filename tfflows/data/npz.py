@@ -1,5 +1,6 @@
 """The user's own arrays: `npz:` paths."""
 
+import os
 import zipfile
 from collections.abc import Sequence
 
@@ -27,7 +28,7 @@ def load_npz(path: str, *, seed: int = 0) -> ArraySource:
         ValueError: no .npz archive, no such array, or an array of another type or
             rank, empty or not finite (the message names the first such position).
     """
-    file, _, key = path.partition("#")
+    file, key = _file_and_key(path)
     check_file(file)
     array = _read_npz(file, key)
     if array.dtype.kind not in "iuf":
@@ -41,6 +42,14 @@ def load_npz(path: str, *, seed: int = 0) -> ArraySource:
     x = array if is_image else _finite_float32(path, array)
     levels = 256 if is_image else None
     return split_source(f"npz:{path}", Examples(x), seed=seed, levels=levels)
+
+
+def _file_and_key(path: str) -> tuple[str, str]:
+    if not os.path.exists(os.path.expanduser(path)) and "#" in path:
+        file, _, key = path.rpartition("#")
+    else:  # a # in the name of a file that is there
+        file, key = path, ""
+    return os.path.expanduser(file), key
 
 
 def _finite_float32(path: str, array: np.ndarray) -> np.ndarray:
@@ -61,13 +70,30 @@ def _read_npz(path: str, key: str) -> np.ndarray:
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise ValueError("this is a single array, saved by numpy.save")
         with archive:
-            return archive[key or _only_key(archive.files)]
-    except KeyError as error:
-        raise ValueError(
-            f"{path}: expected the array {key!r}, got {archive.files}"
-        ) from error
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not a usable .npz archive: {error}") from error
+            array = archive[
+                _checked_key(path, archive, key or _only_key(archive.files))
+            ]
+    except Exception as error:  # broken bytes raise whatever they run into
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"{path}: not a usable .npz archive: {reason}") from error
+    if not isinstance(array, np.ndarray):  # a file that is not .npy comes as bytes
+        raise ValueError(f"{path}: expected an array in {key or 'it'}, got other bytes")
+    return array
+
+
+def _checked_key(path: str, archive: np.lib.npyio.NpzFile, key: str) -> str:
+    if key not in archive.files:
+        raise ValueError(f"expected the array {key!r}, got {archive.files}")
+    with zipfile.ZipFile(path) as zipped:  # a small archive may hold a huge array
+        sizes = {item.filename: item.file_size for item in zipped.infolist()}
+    size, memory = sizes.get(key, sizes.get(f"{key}.npy", 0)), _memory()
+    if size > memory:
+        raise ValueError(f"{key!r} takes {size} bytes, of a memory of {memory}")
+    return key
+
+
+def _memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _only_key(keys: Sequence[str]) -> str:

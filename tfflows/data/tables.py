@@ -1,12 +1,16 @@
 """The user's own tables: `csv:` and `parquet:` paths."""
 
 import io
+import math
+import os
 import pathlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import Examples
@@ -29,6 +33,7 @@ def load_csv(path: str, *, seed: int = 0) -> ArraySource:
             rows of different lengths, or a cell that is no finite number (the
             message names file, line and column).
     """
+    path = os.path.expanduser(path)
     check_file(path)
     lines, first = _text_lines(path)
     names = _header(path, lines[0], first)
@@ -61,16 +66,30 @@ def load_parquet(path: str, *, seed: int = 0) -> ArraySource:
         ValueError: no Parquet file, no data, or a cell that is no finite number (the
             message names file, row (from 1) and column).
     """
+    path = os.path.expanduser(path)
     check_file(path)
     try:
+        schema = pq.read_schema(path)
         frame = pd.read_parquet(path)
-    except (ValueError, OSError) as error:  # pyarrow's own errors derive from these
+    except Exception as error:  # broken bytes raise whatever they run into
         raise ValueError(f"{path}: expected a Parquet file: {error}") from error
     if frame.empty:
         raise ValueError(f"{path}: expected rows of numbers, got {frame.shape}")
     x = _numeric(frame, path, lambda row: f"row {row + 1}")
     columns = tuple(map(str, frame.columns))
+    _require_numbers(path, schema, columns)
     return split_source(f"parquet:{path}", Examples(x), seed=seed, columns=columns)
+
+
+def _require_numbers(path: str, schema: pa.Schema, names: tuple[str, ...]) -> None:
+    """Refuses columns of text that reads as numbers, which are most likely codes."""
+    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    for field in schema:
+        if field.name in names and not any(is_kind(field.type) for is_kind in kinds):
+            raise ValueError(
+                f"{path}, column {field.name!r}: expected a column of numbers, got one "
+                f"of {field.type}; convert it to numbers, or leave it out"
+            )
 
 
 def check_file(path: str) -> None:
@@ -86,7 +105,12 @@ def _text_lines(path: str) -> tuple[list[int], str]:
     try:
         with open(path, encoding="utf-8-sig") as file:
             # pandas skips blank lines; messages have to count them.
-            lines = [i for i, line in enumerate(file, 1) if line.strip()]
+            lines = []
+            for i, line in enumerate(file, 1):
+                if "\0" in line:
+                    raise ValueError(f"{path}, line {i}: expected text, got a NUL byte")
+                if line.strip():
+                    lines.append(i)
             file.seek(0)
             first = next((line for line in file if line.strip()), "")
     except UnicodeDecodeError as error:
@@ -119,8 +143,10 @@ def _header(path: str, line: int, text: str) -> list[str] | None:
 def _read_csv(path: str, source: Any, **options: Any) -> pd.DataFrame:
     try:
         # low_memory would guess types chunk by chunk.
-        return pd.read_csv(source, header=None, low_memory=False, **options)
-    except pd.errors.ParserError as error:
+        return pd.read_csv(
+            source, header=None, low_memory=False, compression=None, **options
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ValueError(f"{path}: expected rows of equal length: {error}") from error
 
 
@@ -145,9 +171,19 @@ def _numeric(frame: pd.DataFrame, path: str, place: Callable[[int], str]) -> np.
 
 def _to_float32(column: pd.Series) -> np.ndarray:
     """Returns a column as float32, with NaN for what is no number."""
-    values = pd.to_numeric(column, errors="coerce")
+    try:
+        values = pd.to_numeric(column, errors="coerce")
+    except OverflowError:  # hundreds of digits
+        values = column.map(_to_float)
     with np.errstate(over="ignore"):  # overflow gives inf, which the caller reports
         return values.to_numpy(np.float64, na_value=np.nan).astype(np.float32)
+
+
+def _to_float(cell: object) -> float:
+    try:
+        return float(str(cell))
+    except ValueError:
+        return math.nan
 
 
 def _show(cell: object) -> str:
