@@ -14,6 +14,7 @@ bad rows with the reasons, and summary.json, which is also the last line printed
 
 from __future__ import annotations
 
+import functools
 import json
 import warnings
 from collections.abc import Sequence
@@ -54,11 +55,12 @@ flags.DEFINE_integer(
 )
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], termination: Termination | None = None) -> int:
     """Scores.
 
     Args:
       argv: The program's name, then Beam's command line.
+      termination: Tells errors from what a signal did to the pipeline.
 
     Returns:
       The exit code.
@@ -66,6 +68,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         summary = _score(argv[1:])
     except (ValueError, OSError, RuntimeError, ImportError) as error:
+        if termination is not None and termination.requested:
+            termination.stop()  # Beam made an error of it
         return command_line.report(error)
     print(json.dumps(summary))
     return 0
@@ -122,8 +126,11 @@ def parse(line: Sequence[str]) -> list[str]:
 def run() -> None:
     """Runs the binary."""
     keep_freed_memory()
-    with Termination():
-        app.run(main, flags_parser=parse)
+    with Termination() as termination:
+        app.run(
+            functools.partial(main, termination=termination),
+            flags_parser=parse,
+        )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import sys
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ class Termination:
         if self._told is not None:
             name = signal.Signals(self._signal).name
             print(f"stopped by {name}: {self._told}", file=sys.stderr, flush=True)
+            logging.disable(logging.NOTSET)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -58,6 +60,7 @@ class Termination:
           told: What there is of its work.
         """
         self._told = told
+        logging.disable()  # what others log of being stopped is no news
         by_hand = self._signal == signal.SIGINT
         raise SystemExit(INTERRUPTED if by_hand else EXIT_CODE)
 

@@ -70,14 +70,13 @@ def _read_npz(path: str, key: str) -> np.ndarray:
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise ValueError("this is a single array, saved by numpy.save")
         with archive:
-            array = archive[
-                _checked_key(path, archive, key or _only_key(archive.files))
-            ]
+            key = key or _only_key(archive.files)
+            array = archive[_checked_key(path, archive, key)]
     except Exception as error:  # broken bytes raise whatever they run into
         reason = str(error) or type(error).__name__
         raise ValueError(f"{path}: not a usable .npz archive: {reason}") from error
     if not isinstance(array, np.ndarray):  # a file that is not .npy comes as bytes
-        raise ValueError(f"{path}: expected an array in {key or 'it'}, got other bytes")
+        raise ValueError(f"{path}: expected an array in {key!r}, got other bytes")
     return array
 
 
