@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import keras
 
+from tfflows import files
 from tfflows.zoo import pretrained, run_dir
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError
@@ -58,7 +59,7 @@ def create(
         path = pretrained.path(name)
         _require_same_model(config, get_config(name), "the pretrained weights")
         return _with_weights(config, path)
-    path = pathlib.Path(weights)
+    path = files.path(weights)
     if not path.exists():
         raise FileNotFoundError(
             f"expected 'pretrained' or a path for weights, got {weights}: no such file"
@@ -112,7 +113,7 @@ def _with_weights(config: ExperimentConfig, path: pathlib.Path) -> keras.Model:
         else:
             _require_as_many_numbers(path, model)
             model.load_weights(path)
-    except (ValueError, TypeError, KeyError, OSError) as error:
+    except Exception as error:  # broken bytes raise whatever they run into
         reason = str(error).strip().split("\n")[0]
         raise ValueError(
             f"expected weights of {config.name} in {path}: {reason}"

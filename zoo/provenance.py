@@ -47,8 +47,11 @@ def of_run(model_dir: str | os.PathLike) -> Provenance:
       OSError, ValueError: The folder cannot be read.
     """
     config = run_dir.read_config(model_dir)
-    path = pathlib.Path(model_dir) / run_dir.EVALUATION
-    metrics = files.read_json(path) if path.is_file() else None
+    path = files.path(model_dir) / run_dir.EVALUATION
+    try:
+        metrics = files.read_json(path) if path.is_file() else None
+    except ValueError as error:
+        raise ValueError(f"{error}; tfflows-evaluate writes it anew") from error
     commands = {}
     if metrics:
         split = metrics.get("split", "test")

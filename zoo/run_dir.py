@@ -178,7 +178,8 @@ def restore(
         model = config.build()
     except _UNFIT as error:
         raise ValueError(
-            f"expected the configuration of a model in {model_dir}/{CONFIG}: {error}"
+            f"expected a configuration in {files.path(model_dir) / CONFIG} of which a "
+            f"model can be built: {error}"
         ) from error
     folder = files.path(model_dir) / CHECKPOINTS
     progress = callbacks.restore_best(model, folder)

@@ -1,0 +1,37 @@
+"""Kills the process that imports it, as KILL_AT says; for tests/faults/test_kills.py.
+
+`calls:N`: at the N-th call that changes files; `seconds:S`: S seconds after the first.
+"""
+
+import os
+import signal
+import threading
+
+_KIND, _, _NUMBER = os.environ.pop("KILL_AT", "").partition(":")
+_LEFT = float(_NUMBER or 0)
+
+
+def _die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _watched(function):
+    def wrapper(*args, **kwargs):
+        global _KIND, _LEFT
+        if _KIND == "seconds":
+            timer = threading.Timer(_LEFT, _die)
+            timer.daemon = True
+            _KIND = ""
+            timer.start()
+        elif _KIND == "calls":
+            _LEFT -= 1
+            if _LEFT <= 0:
+                _die()
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+if _KIND:
+    for _name in ("fsync", "replace", "rename"):
+        setattr(os, _name, _watched(getattr(os, _name)))

@@ -1,0 +1,122 @@
+"""Twenty processes killed at random points: the next one ends as if none had been."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.zoo.test_resuming import COMMAND, require_same_run
+
+pytestmark = pytest.mark.large
+
+KILLING = pathlib.Path(__file__).parent / "killing"
+# Calls that change files, and seconds from the first of them to the end.
+TRAIN = (["tfflows.zoo.train", *COMMAND], 45, 6.0)
+EXPORT = (["tfflows.export.main"], 60, 8.0)
+SCORE = (["tfflows.export.score"], 12, 4.0)
+
+
+def start(command, kill_at=None):
+    environment = dict(os.environ)
+    if kill_at:
+        path = [str(KILLING), environment.get("PYTHONPATH", "")]
+        environment |= {"KILL_AT": kill_at, "PYTHONPATH": os.pathsep.join(path)}
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def kill(program, arguments, times):
+    """Starts and kills a program; how often it was killed before its end."""
+    command, calls, seconds = program
+    rng, killed = random.Random(command[0]), 0
+    for number in range(times):
+        at = f"calls:{rng.randint(1, calls)}"
+        if number % 2:
+            at = f"seconds:{rng.uniform(0, seconds):.2f}"
+        code = start([*command, *arguments], at).returncode
+        assert code in (-signal.SIGKILL, 0), (at, code)
+        killed += code != 0
+    return killed
+
+
+def finish(program, arguments):
+    done = start([*program[0], *arguments])
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+def litter(folder):
+    return [p for p in folder.rglob("*") if "tmp" in p.name or p.name == ".lock"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kills")
+    finish(TRAIN, [f"--model_dir={folder / 'run'}", "--deterministic"])
+    finish(EXPORT, [f"--model_dir={folder / 'run'}", f"--export_dir={folder / 'e'}"])
+    rows = np.random.default_rng(0).normal(size=(3000, 2))
+    np.savetxt(folder / "rows.csv", rows, delimiter=",")
+    return folder
+
+
+def test_training(whole, tmp_path):
+    folder = tmp_path / "run"
+    arguments = [f"--model_dir={folder}", "--deterministic"]
+    assert kill(TRAIN, arguments, 8)
+    finish(TRAIN, arguments)
+    require_same_run(whole / "run", folder)
+    assert not litter(folder)
+    assert not list(folder.rglob("*_temp*"))
+
+
+def test_exports(whole, tmp_path):
+    folder = tmp_path / "e"
+    arguments = [f"--model_dir={whole / 'run'}", f"--export_dir={folder}"]
+    assert kill(EXPORT, arguments, 6)
+    newest = finish(EXPORT, arguments)
+    assert not litter(folder)
+    x = np.random.default_rng(1).normal(size=(5, 2)).astype("float32")
+    wanted = log_prob(whole / "e" / "1", x)
+    assert pathlib.Path(newest) in list(folder.iterdir())
+    for version in folder.iterdir():  # also those that were put in place in time
+        np.testing.assert_array_equal(log_prob(version, x), wanted)
+        assert (version / "assets.extra" / "flow.json").exists()
+
+
+def log_prob(folder, x):
+    function = tf.saved_model.load(folder).signatures["log_prob"]
+    return function(x=tf.constant(x))["log_prob"].numpy()
+
+
+def test_scores(whole, tmp_path):
+    folder = tmp_path / "scores"
+    common = [f"--export_dir={whole / 'e'}", f"--input={whole / 'rows.csv'}"]
+    killed = 0
+    for number in range(6):
+        killed += kill(SCORE, [*common, f"--output={folder / str(number)}"], 1)
+    assert killed
+    finish(SCORE, [*common, f"--output={folder / 'last'}"])
+    assert not litter(folder)
+    wanted = lines(folder / "last")
+    assert len(wanted) == 3000
+    for output in folder.iterdir():
+        assert (output / "summary.json").exists()
+        assert lines(output) == wanted
+
+
+def lines(folder):
+    texts = [path.read_text().splitlines() for path in folder.glob("scored-*.csv")]
+    return sorted(line for text in texts for line in text[1:])
