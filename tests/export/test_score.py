@@ -67,27 +67,28 @@ def test_csv_rows_are_scored_or_told_why_not(call, scale_flow, scale_export, tmp
         '1,"2': "expected comma-separated cells: unexpected end of data",
     }
     x = np.random.default_rng(0).normal(size=(50, 2)).round(4)
-    lines = ["left,right", *(f"{a}, {b}" for a, b in x), *bad]
+    lines = ['left,"=right,1"', *(f"{a}, {b}" for a, b in x), *bad]
     (tmp_path / "a.csv").write_bytes("\r\n".join(lines).encode())
-    (tmp_path / "b.csv").write_bytes(b'left,right\n"0.5",1e-1\n\xff,1\n')
+    (tmp_path / "b.csv").write_bytes(b'left,"=right,1"\n"0.5",1e-1\n\xff,1\n')
     code, out, err = call(
         f"--export_dir={scale_export}",
         f"--input={tmp_path}/?.csv",
         f"--output={tmp_path}/out",
         "--batch_size=16",
     )
-    assert (code, err) == (0, [])
+    assert (code, len(err)) == (0, 1)
+    assert "would run '=right,1'" in err[0]
     summary = {"input": 62, "scored": 51, "bad": 11}
     assert json.loads(out[-1]) == summary
     assert json.loads((tmp_path / "out" / "summary.json").read_text()) == summary
     assert bad_rows(tmp_path / "out") == {**bad, r"\xff,1": "expected UTF-8 text"}
     got = scored_csv(tmp_path / "out")
-    assert list(got) == ["left", "right", "log_prob"]
-    values = got[["left", "right"]].to_numpy()
+    assert list(got) == ["left", "=right,1", "log_prob"]
+    values = got[["left", "=right,1"]].to_numpy()
     assert sorted(map(tuple, values)) == sorted([*map(tuple, x), (0.5, 0.1)])
     wanted = scale_flow.log_prob(values.astype("float32"))
     np.testing.assert_allclose(got["log_prob"], wanted, rtol=1e-6)
-    assert not list(tmp_path.glob("*unfinished*"))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "b.csv", "out"]
 
 
 @pytest.fixture(scope="module")

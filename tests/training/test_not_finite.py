@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import tensorflow as tf
 import tfflows
 from tfflows import bijectors as fb
 from tfflows.networks import MLP
-from tfflows.training import NotFiniteGuard, naming_not_finite
+from tfflows.training import NotFiniteGuard, StopWhereDiverged, naming_not_finite
 
 X = np.random.default_rng(0).normal(size=(8, 2)).astype("float32")
 FAR = np.full((8, 2), 1e30, "float32")  # its density overflows
@@ -124,3 +126,12 @@ def test_the_layer_is_named(network, message):
         fit(flow, X)
     names = ("call", "_inverse_and_log_det")
     assert not any(n in vars(f) for f in flow._flatten_layers() for n in names)
+
+
+@pytest.mark.parametrize("name", ["loss", "val_loss"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_training_stops_after_an_epoch_that_is_not_finite(name, value):
+    stop = StopWhereDiverged()
+    stop.on_epoch_end(0, {"loss": 1e30, "val_loss": -1e30, "other": math.nan})
+    with pytest.raises(ValueError, match=rf"got {name} .*in epoch 2; lower trainer"):
+        stop.on_epoch_end(1, {"loss": 1.0, "val_loss": 1.0, name: value})

@@ -102,11 +102,14 @@ def test_a_crash_at_any_step(whole, tmp_path, monkeypatch, capsys, step, saved):
     require_same_run(whole, folder)
 
 
-def test_sigterm_saves_at_once_and_exits_with_75(whole, tmp_path, monkeypatch):
+def test_sigterm_saves_at_once_and_exits_with_75(whole, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "run"
     with pytest.raises(SystemExit) as stop:
         interrupt(monkeypatch, folder, 9, lambda: os.kill(os.getpid(), signal.SIGTERM))
     assert stop.value.code == 75
+    told = f"stopped by SIGTERM: step 9 is saved in {folder}/checkpoints/last; the same"
+    assert told in capsys.readouterr().err
+    assert not (folder / ".lock").exists()
     assert newest(folder).name == "ckpt-9"
     # A row that was written just before a crash is not there twice afterwards.
     with (folder / "history.csv").open("a") as history:

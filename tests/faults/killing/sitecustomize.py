@@ -5,9 +5,12 @@
 
 import os
 import signal
+import sys
 import threading
 
-_KIND, _, _NUMBER = os.environ.pop("KILL_AT", "").partition(":")
+# Not the processes that a binary starts, but itself, also where it starts itself anew.
+_IS_BINARY = any(argument.startswith("tfflows.") for argument in sys.orig_argv)
+_KIND, _, _NUMBER = os.environ.get("KILL_AT", "").partition(":")
 _LEFT = float(_NUMBER or 0)
 
 
@@ -32,6 +35,6 @@ def _watched(function):
     return wrapper
 
 
-if _KIND:
+if _KIND and _IS_BINARY:
     for _name in ("fsync", "replace", "rename"):
         setattr(os, _name, _watched(getattr(os, _name)))
