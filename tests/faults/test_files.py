@@ -10,6 +10,7 @@ import pytest
 
 from tfflows import files
 from tfflows.csv_cells import csv_line, warn_of_formulas
+from tfflows.export import versions
 from tfflows.export.versions import put_in_place, reserved_version
 
 CALLS = ["fsync", "replace", "rename", "mkdir", "rmdir", "unlink"]
@@ -204,3 +205,14 @@ def test_cells_are_quoted_and_formulas_named(capsys):
     for cell in ("=cmd()", "+cmd", "-cmd", "-1+cmd()", "@cmd", "\t=cmd", "-"):
         warn_of_formulas("x.csv", ["a", cell])
         assert repr(cell) in capsys.readouterr().err
+
+
+def test_a_version_that_was_finished_between_two_looks(tmp_path, monkeypatch):
+    (tmp_path / "1").mkdir()
+    looks, real = [[]], versions._existing  # another process finishes 1 after a look
+    monkeypatch.setattr(
+        versions, "_existing", lambda folders: looks.pop() if looks else real(folders)
+    )
+    looks.append([])
+    with reserved_version(tmp_path, [tmp_path], None) as (version, _):
+        assert version == 2
