@@ -93,8 +93,8 @@ def _existing(folders: Sequence[Path]) -> list[int]:
 
 
 def _reserved(directory: Path) -> list[int]:
-    tags = (name.removeprefix(files.SCRATCH) for name in os.listdir(directory))
-    return [int(tag) for tag in tags if tag.isdecimal()]
+    parts = (name.partition(files.SCRATCH) for name in os.listdir(directory))
+    return [int(tag) for start, _, tag in parts if not start and tag.isdecimal()]
 
 
 def put_in_place(written: Path, place: Path) -> None:
