@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import random as python_random
+import threading
+
+import keras
 import numpy as np
 import pytest
 import scipy.stats
@@ -91,3 +96,25 @@ def test_a_row_of_bernoulli_draws_depends_on_its_seed_alone(count):
     assert drawn.shape == (6, count)
     alone = random.bernoulli_rows(seeds[4:5], probability[4:5])
     np.testing.assert_array_equal(alone, drawn[4:5])
+
+
+def test_initial_weights_depend_on_the_seed_of_their_scope_alone():
+    def weights(seed):
+        with random.seeded_initializers(seed):
+            meeting.wait(timeout=60)
+            return [
+                keras.layers.Dense(3).kernel_initializer((2, 3)).numpy()
+                for _ in range(9)
+            ]
+
+    state = python_random.getstate()
+    meeting = threading.Barrier(1)
+    alone = [weights(seed) for seed in (0, 1)]
+    meeting = threading.Barrier(2)
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        together = list(threads.map(weights, (0, 1)))
+    np.testing.assert_array_equal(together, alone)
+    assert not np.array_equal(*alone)
+    assert python_random.getstate() == state
+    outside = keras.layers.Dense(3).kernel_initializer((2, 3))
+    assert not np.array_equal(outside, alone[0][0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import io
 import random
 
@@ -93,6 +94,19 @@ def test_the_same_seed_gives_the_same_fit_and_no_global_state_moves(fitted):
     np.testing.assert_allclose(
         again.score_samples(ROWS), fitted.score_samples(ROWS), rtol=1e-3, atol=1e-3
     )
+
+
+@pytest.mark.large
+def test_threads_that_fit_at_once_do_not_meet(fitted):
+    def fit(seed):
+        density = FlowDensity(num_layers=1, max_epochs=1, random_state=seed)
+        return density.fit(ROWS[:50]).score_samples(ROWS[:5])
+
+    alone = [fit(seed) for seed in (0, 1)]
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        for one, other in zip(alone, threads.map(fit, (0, 1)), strict=True):
+            np.testing.assert_allclose(other, one, rtol=1e-5)
+    assert not np.allclose(*alone)
 
 
 def test_samples(fitted):

@@ -12,6 +12,7 @@ with 20 rounds; the constants are those of the authors' Random123 library.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import math
 import random
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from keras.src.random import seed_generator
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
@@ -193,19 +195,33 @@ def logistic_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.T
     return tf.math.log(uniform) - tf.math.log1p(-uniform)
 
 
+class _InitializerSeeds:
+    """Python's generator, from which Keras takes seeds; in a scope the scope's own."""
+
+    scoped: contextvars.ContextVar[random.Random | None] = contextvars.ContextVar(
+        "initializer_seeds", default=None
+    )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.scoped.get() or random, name)
+
+
 @contextlib.contextmanager
 def seeded_initializers(seed: int) -> Iterator[None]:
-    """Keras initializers made inside the block draw by this seed.
+    """Keras initializers made inside the block, by this thread, draw by this seed.
 
-    Keras takes the seeds that it is not given from Python's generator, whose state is
-    put back: `keras.utils.set_random_seed` would seed NumPy and TensorFlow too.
+    Build a model inside it, and its initial weights depend on the seed alone. Nothing
+    of the process is seeded or drawn from, unlike by `keras.utils.set_random_seed`, so
+    that threads may build models at once.
 
     Args:
       seed: Any integer.
     """
-    state = random.getstate()
-    random.seed(seed)
+    # Keras has no such scope: its initializers ask this one place for a seed.
+    if not isinstance(seed_generator.python_random, _InitializerSeeds):
+        seed_generator.python_random = _InitializerSeeds()
+    token = _InitializerSeeds.scoped.set(random.Random(seed))
     try:
         yield
     finally:
-        random.setstate(state)
+        _InitializerSeeds.scoped.reset(token)

@@ -12,9 +12,10 @@ import tensorflow as tf
 
 import tfflows.data
 from tfflows import files
+from tfflows.models.skipped_steps import SkippedTooManyError
+from tfflows.random import seeded_initializers
 from tfflows.training import (
     CheckpointCallback,
-    NotFiniteGuard,
     StopWhereDiverged,
     Termination,
     is_chief,
@@ -77,7 +78,11 @@ def train(
         chief = is_chief(strategy)
         stack.enter_context(run_dir.claimed(model_dir, config, writes=chief))
         with strategy.scope():
-            model.compile(optimizer, jit_compile=config.trainer.jit_compile)
+            model.compile(
+                optimizer,
+                jit_compile=config.trainer.jit_compile,
+                max_skipped=config.trainer.max_skipped,
+            )
         checkpoints = CheckpointCallback(
             model,
             model_dir / run_dir.CHECKPOINTS,
@@ -93,6 +98,11 @@ def train(
             stack.enter_context(naming_not_finite(model))
         try:
             _fit(model, checkpoints, config, source, model_dir)
+        except SkippedTooManyError as error:
+            raise ValueError(
+                f"{error}; of an experiment these are trainer.learning_rate, "
+                "trainer.clip_norm, --debug_nonfinite and trainer.max_skipped"
+            ) from error
         except tf.errors.OpError:
             if termination is not None and termination.requested:
                 # Another worker was stopped before this one.
@@ -107,10 +117,10 @@ def _built(
     strategy: tf.distribute.Strategy,
 ) -> tuple[keras.Model, keras.optimizers.Optimizer]:
     trainer = config.trainer
-    keras.utils.set_random_seed(trainer.seed)
     steps = source.steps_per_epoch(trainer.batch_size) * trainer.epochs
     with strategy.scope():
-        model = _build(config)
+        with seeded_initializers(trainer.seed):
+            model = _build(config)
         return model, make_optimizer(trainer, steps, model.trainable_weights)
 
 
@@ -170,12 +180,7 @@ def _fit(
         epochs=trainer.epochs,
         initial_epoch=finished,
         shuffle=False,  # the dataset does, and Keras warns that it does not
-        callbacks=[
-            NotFiniteGuard(trainer.max_skipped),
-            *reports,
-            StopWhereDiverged(),
-            checkpoints,
-        ],
+        callbacks=[*reports, StopWhereDiverged(), checkpoints],
         verbose=verbose,
     )
 

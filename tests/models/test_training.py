@@ -31,13 +31,16 @@ def test_history_has_the_mean_nll_and_it_falls(rows):
     history = flow.fit(
         rows * 3.0, epochs=5, verbose=0, validation_data=rows * 3.0, shuffle=False
     ).history
-    assert set(history) == {"loss", "val_loss"}
+    assert set(history) == {"loss", "val_loss", "skipped_steps"}
+    assert history["skipped_steps"] == [0] * 5
     assert history["val_loss"][-1] < history["val_loss"][0]
     fresh = flow_of()
     assert fresh.evaluate(rows, verbose=0) == pytest.approx(wanted, rel=1e-6)
 
 
-@pytest.mark.parametrize("form", ["x", "pair", "dict", "dict_in_pair", "arrays"])
+@pytest.mark.parametrize(
+    "form", ["x", "triple", "dict", "dict_in_triple", "arrays", "tuple"]
+)
 def test_every_form_of_a_batch_gives_the_same_weighted_mean(rows, form):
     flow = flow_of()
     weight = np.linspace(0.0, 2.0, 40).astype("float32")
@@ -45,12 +48,14 @@ def test_every_form_of_a_batch_gives_the_same_weighted_mean(rows, form):
     wanted = nll.mean() if form == "x" else (weight * nll).sum() / weight.sum()
     data = {
         "x": rows,
-        "pair": (rows, weight),
+        "triple": (rows, None, weight),
         "dict": {"x": rows, "sample_weight": weight},
-        "dict_in_pair": ({"x": rows}, weight),
+        "dict_in_triple": ({"x": rows}, None, weight),
     }
     if form == "arrays":
         loss = flow.evaluate(rows, sample_weight=weight, batch_size=16, verbose=0)
+    elif form == "tuple":
+        loss = flow.evaluate((rows, None, weight), batch_size=16, verbose=0)
     else:
         dataset = tf.data.Dataset.from_tensor_slices(data[form]).batch(16)
         loss = flow.evaluate(dataset, verbose=0)
@@ -58,7 +63,9 @@ def test_every_form_of_a_batch_gives_the_same_weighted_mean(rows, form):
     assert loss == pytest.approx(wanted, rel=1e-5)
 
 
-@pytest.mark.parametrize("form", [lambda x, w: (x, w), lambda x, w: (x, None, w)])
+@pytest.mark.parametrize(
+    "form", [lambda x, w: {"x": x, "sample_weight": w}, lambda x, w: (x, None, w)]
+)
 def test_validation_data_are_weighted(rows, form):
     weight = np.array([0.0] * 39 + [5.0], "float32")
     flow = flow_of()
@@ -205,9 +212,21 @@ def test_batches_come_in_rounds_where_all_are_of_one_shape():
         (lambda f, x: f.fit(x, x[:, 0], verbose=0), "no targets y"),
         (lambda f, x: f.evaluate(x, x[:, 0], verbose=0), "no targets y"),
         (lambda f, x: f.fit({"y": x}, verbose=0), "keys \\['y'\\]"),
+        (lambda f, x: f.fit({"x": x, "contxt": x}), "'contxt' is perhaps 'context'"),
+        (lambda f, x: f.fit(x, class_weight={0: 2.0}), "no class_weight"),
+        (lambda f, x: f.fit([x, x[:, 0]]), "x as one array, got a list of 2"),
+        (lambda f, x: f.fit([x], verbose=0), r"shape \(batch, \*event\)"),
+        (lambda f, x: f.compile("adam", max_skipped=0), "max_skipped >= 1"),
+        (lambda f, x: f.compile("adam", max_skipped=True), "max_skipped as a number"),
+        (lambda f, x: f.compile("adam", jit_compile="auto"), "True or False"),
+        (lambda f, x: f.compile("adam", loss_weights=[1.0]), "neither loss nor"),
+        (
+            lambda f, x: f.fit(tf.data.Dataset.from_tensors(x), sample_weight=x[:, 0]),
+            "sample_weight= with arrays",
+        ),
         (
             lambda f, x: f.fit(
-                tf.data.Dataset.from_tensors((x, np.arange(40))), verbose=0
+                tf.data.Dataset.from_tensors((x, None, np.arange(40))), verbose=0
             ),
             "float dtype and shape \\(batch,\\), got int64",
         ),

@@ -77,7 +77,7 @@ FAMILIES = {
 def data() -> dict[str, np.ndarray]:
     x = tfflows.data.load("digits").arrays("train", limit=EXAMPLES)
     weight = np.random.default_rng(0).uniform(0.5, 1.5, EXAMPLES).astype("float32")
-    return {"x": x, "index": np.arange(EXAMPLES), "sample_weight": weight}
+    return {"x": x, "sample_weight": weight}  # without index: `fit` has to number them
 
 
 def figures(strategy: tf.distribute.Strategy, family: str) -> dict:
@@ -94,14 +94,15 @@ def figures(strategy: tf.distribute.Strategy, family: str) -> dict:
     )
     model.fit(batches.batch(BATCH), epochs=EPOCHS, callbacks=[record], verbose=0)
     require_left_out(model)
-    held_out = tf.data.Dataset.from_tensor_slices(data()).batch(BATCH)
     for weight in model.weights:
         first, *others = strategy.experimental_local_results(weight.value)
         for other in others:
             np.testing.assert_array_equal(other.numpy(), first.numpy())
     return {
         "losses": losses,
-        "evaluation": model.evaluate(held_out, verbose=0, return_dict=True),
+        "evaluation": model.evaluate(
+            data(), batch_size=BATCH, verbose=0, return_dict=True
+        ),
         "weights": digest(model),
     }
 

@@ -132,6 +132,11 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
         return self._latent_event_shape
 
     @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Shape of what a call returns, for Keras' `summary`."""
+        return (None, *self.data_event_shape)
+
+    @property
     def is_initialized(self) -> bool:
         """Whether each data-dependent start below this step has taken place."""
         return True

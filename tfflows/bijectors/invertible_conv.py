@@ -85,8 +85,10 @@ class Invertible1x1Conv(FlowStep):
         """L, U + diag(s) and ln|s|."""
         lu = tf.convert_to_tensor(self.lu)
         below = tf.constant(self._below, lu.dtype)
-        log_s = tf.linalg.diag_part(lu)
-        lower = lu * below + tf.eye(lu.shape[0], dtype=lu.dtype)
+        # Not tf.linalg.diag_part and tf.eye, which OpenVINO does not read.
+        eye = tf.constant(np.eye(lu.shape[0]), lu.dtype)
+        log_s = tf.reduce_sum(lu * eye, axis=-1)
+        lower = lu * below + eye
         upper = lu * tf.transpose(below) + self.sign * tf.exp(log_s)
         return lower, upper, log_s
 

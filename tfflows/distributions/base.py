@@ -47,6 +47,15 @@ class Base(keras.layers.Layer):
             for v in distribution.variables
         ]
         self.built = True
+        self._build_shapes_dict = {"input_shape": self.output_shape}
+
+    def build_from_config(self, config: Any) -> None:
+        """Keras' hook on loading: the constructor has built it."""
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Shape of latents, batch axis None, for Keras' `summary`."""
+        return (None, *self.event_shape)
 
     @property
     def event_shape(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -48,8 +49,10 @@ class ActiveUnits(keras.metrics.Metric):
         self._squares.assign_add(tf.reduce_sum(weight * tf.square(means), axis=0))
 
     def result(self) -> tf.Tensor:
-        """The number of active units, as a float."""
-        mean = tf.math.divide_no_nan(tf.convert_to_tensor(self._total), self._count)
-        square = tf.math.divide_no_nan(tf.convert_to_tensor(self._squares), self._count)
-        active = square - tf.square(mean) > self.threshold
-        return tf.reduce_sum(tf.cast(active, self.dtype))
+        """The number of active units, as a float; NaN where nothing was added."""
+        count = tf.convert_to_tensor(self._count)
+        mean = tf.convert_to_tensor(self._total) / count
+        variance = tf.convert_to_tensor(self._squares) / count - tf.square(mean)
+        active = tf.cast(variance > self.threshold, self.dtype)
+        nan = tf.constant(math.nan, self.dtype)
+        return tf.reduce_sum(tf.where(tf.math.is_nan(variance), nan, active))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from typing import Any
 
 import tensorflow as tf
@@ -29,29 +30,16 @@ class Batch:
 
     @classmethod
     def of(cls, data: Any) -> Batch:
-        """From `x`, `(x, sample_weight)`, Keras' `(x, None, sample_weight)` or a dict.
+        """From `x`, `(x,)`, `(x, None, sample_weight)` or a dict.
 
         Args:
           data: The dict has the key "x", and may have "context", "index" and
             "sample_weight".
 
         Raises:
-          ValueError: For other structures, keys, or weights that are labels.
+          ValueError: For other structures, keys, or weights of another shape.
         """
-        weight = None
-        if isinstance(data, tuple):
-            data, weight = unpack(data)
-        if not isinstance(data, dict):
-            data = {"x": data}
-        unknown = sorted(set(data) - set(_KEYS))
-        if unknown or data.get("x") is None:
-            raise ValueError(
-                f"expected a batch x, (x, sample_weight) or a dict with keys of "
-                f"{_KEYS}, got the keys {sorted(data)}"
-            )
-        if weight is not None:
-            data = {**data, "sample_weight": weight}
-        given = {key: value for key, value in data.items() if value is not None}
+        given = parts(data)
         batch = cls(**{key: _as_tensor(value, key) for key, value in given.items()})
         _check_weight(batch)
         return batch
@@ -74,27 +62,74 @@ class Batch:
         return rows + tf.cast(replica.replica_id_in_sync_group, tf.int64) * 2**32
 
 
-def weighted(x: Any, weight: Any) -> Any:
-    """Data and their weights as one dict; the data as they are if weight is None."""
+def parts(data: Any) -> dict[str, Any]:
+    """What is there of "x", "context", "index" and "sample_weight", by name.
+
+    Args:
+      data: A batch in any of its forms, see `Batch.of`; of tensors, arrays or specs.
+
+    Raises:
+      ValueError: For other structures or keys.
+    """
+    weight = None
+    if isinstance(data, tuple):
+        data, weight = unpack(data)
+    given = data if isinstance(data, dict) else {"x": data}
+    given = {key: value for key, value in given.items() if not _is_none(value)}
+    unknown = sorted(str(key) for key in set(given) - set(_KEYS))
+    if unknown or "x" not in given:
+        near = {
+            key: difflib.get_close_matches(key.lower(), _KEYS, 1) for key in unknown
+        }
+        hints = [f"{key!r} is perhaps {n[0]!r}" for key, n in near.items() if n]
+        raise ValueError(
+            "expected a batch x, (x, None, sample_weight) or a dict with the key 'x' "
+            f"and any of {_KEYS[1:]}, got the keys {sorted(map(str, given))}"
+            + "".join(f"; {hint}" for hint in hints)
+        )
     if weight is None:
-        return x
-    return {**(x if isinstance(x, dict) else {"x": x}), "sample_weight": weight}
+        return given
+    if "sample_weight" in given:
+        raise ValueError("expected sample weights once, got them twice")
+    return {**given, "sample_weight": weight}
 
 
 def unpack(data: tuple) -> tuple[Any, Any]:
-    """The data and weight of the tuples (x,), (x, weight), (x, None, weight).
+    """The data and weight of the tuples (x,) and (x, None, weight).
 
     Raises:
-      ValueError: For other tuples.
+      ValueError: For other tuples. (x, y) could be data with weights or with labels.
     """
-    if len(data) == 3 and data[1] is None:
-        return data[0], data[2]
-    if len(data) in (1, 2):
-        return data[0], data[1] if len(data) == 2 else None
+    if len(data) == 3 and _is_none(data[1]):
+        return data[0], None if _is_none(data[2]) else data[2]
+    if len(data) == 1:
+        return data[0], None
     raise ValueError(
-        "expected a batch x, (x, sample_weight) or a dict: there are no targets; a "
-        f"label is given as the dict's 'context'. Got a tuple of {len(data)}"
+        f"expected a batch x, (x, None, sample_weight) or a dict, got a tuple of "
+        f"{len(data)}, in which the second could be weights or labels; weights are "
+        "given as sample_weight=, {'x': x, 'sample_weight': w} or (x, None, w); labels "
+        "as {'x': x, 'context': y}: there are no targets"
     )
+
+
+def first_batch(data: Any) -> Any:
+    """The first batch of a dataset; anything else as it is.
+
+    Raises:
+      ValueError: For a dataset without an element.
+    """
+    if not isinstance(data, tf.data.Dataset):
+        return data
+    for batch in data.take(1):
+        return batch
+    raise ValueError("expected a dataset of batches, got one without an element")
+
+
+def _is_none(value: Any) -> bool:
+    # Keras' own pipelines have an optional there, and a dataset's specs one of a class
+    # that TensorFlow has under no public name.
+    is_spec = type(value).__name__ == "NoneTensorSpec"
+    return value is None or is_spec or isinstance(value, tf.experimental.Optional)
 
 
 def _as_tensor(value: Any, name: str) -> tf.Tensor:
@@ -113,6 +148,6 @@ def _check_weight(batch: Batch) -> None:
     if not weight.dtype.is_floating or weight.shape.rank != 1:
         raise ValueError(
             "expected sample weights of a float dtype and shape (batch,), got "
-            f"{weight.dtype.name} of shape {tuple(weight.shape)}; a label is given as "
-            "{'x': ..., 'context': label}"
+            f"{weight.dtype.name} of shape {tuple(weight.shape)}; labels are given as "
+            "{'x': x, 'context': labels}"
         )

@@ -52,6 +52,15 @@ class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
         self.context_dtype = self._checked_dtype(context_dtype)
         self.embedded_shape = self._build_network()
         self.built = True
+        self._build_shapes_dict = {"input_shape": self.output_shape}
+
+    def build_from_config(self, config: Any) -> None:
+        """Keras' hook on loading: the constructor has built it."""
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Shape of embedded contexts, batch axis None, for Keras' `summary`."""
+        return () if self.embedded_shape is None else (None, *self.embedded_shape)
 
     def _checked_dtype(self, dtype: Any) -> tf.DType | None:
         if self.context_shape is None:

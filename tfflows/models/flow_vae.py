@@ -32,6 +32,10 @@ _FIELDS = (
 )
 
 
+class NoLogProbError(AttributeError, ValueError):
+    """An AttributeError, so that `hasattr` says no, and an error of use like others."""
+
+
 @keras.saving.register_keras_serializable("tfflows")
 @without_autograph
 class FlowVAE(LatentModel):
@@ -197,6 +201,19 @@ class FlowVAE(LatentModel):
             check_count("chunk_size", chunk_size)
         x = self._checked(x)
         return self._iwae(x, self._row_seeds(x, seed), num_samples, chunk_size)
+
+    @property
+    def log_prob(self) -> Any:
+        """Not there: the density of a VAE is an integral over its latents.
+
+        Raises:
+          AttributeError: Always; it names the bounds.
+        """
+        raise NoLogProbError(
+            f"{self.name}: a FlowVAE has no log_prob, its density is an integral over "
+            "latents; iwae(x, num_samples) is a lower bound that tends to it with the "
+            "number of samples, elbo(x) that of one sample"
+        )
 
     def encode(self, x: Any, seed: Any = None) -> tf.Tensor:
         """A draw of q(z|x), `[B, latent_dim]`; arguments as in `elbo`."""

@@ -51,6 +51,11 @@ class GaussianHeads(keras.layers.Layer):
         for head in (self.mean_head, self.log_variance_head):
             head.build(tuple(features_shape))
 
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Shape of the mean and of log_variance, for Keras' `summary`."""
+        return (None, self.latent_dim)
+
     def call(self, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """`[B, F]` -> mean and log_variance `[B, D]`."""
         return self.mean_head(features), self.log_variance_head(features)

@@ -15,7 +15,8 @@ from tfflows.bijectors.nesting import as_step, build_step
 from tfflows.bijectors.shapes import as_float, at_least_single, sum_over_event
 from tfflows.bijectors.shapes import event_shape as event_shape_of
 from tfflows.checks import check_count
-from tfflows.models.batch import Batch
+from tfflows.models.batch import Batch, first_batch
+from tfflows.models.call_signature import input_spec
 from tfflows.models.gaussian import (
     GaussianHeads,
     draw_gaussian,
@@ -79,12 +80,34 @@ class LatentModel(LikelihoodModel):
         """Whether the model is built and each data-dependent start has taken place."""
         return self.built and all(step.is_initialized for step in self._steps)
 
-    def build(self, input_shape: Any) -> None:
-        """Builds all parts for data of shape `[batch, *event]`.
+    @property
+    def call_signature(self) -> Any:
+        """The spec of a call's input: data.
+
+        Raises:
+          ValueError: Before the model is built.
+        """
+        if self.event_shape is None:
+            raise ValueError(
+                f"{self.name}: expected a built model; give event_shape=, or call "
+                f"{self.name}.initialize(batch) first"
+            )
+        return input_spec("x", self.event_shape, self.flow_dtype)
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Shape of reconstructions, batch axis None."""
+        return self.input_shape
+
+    def build(self, input_shape: Any = None) -> None:
+        """Builds all parts for data of shape `[batch, *event]`, once.
 
         Raises:
           ValueError: For parts that do not fit each other.
         """
+        if self.built:
+            super().build(input_shape)
+            return
         event = event_shape_of(tuple(input_shape), None, self.name)
         self.event_shape = event
         features = tuple(self.encoder(keras.Input(event)).shape)
@@ -125,12 +148,13 @@ class LatentModel(LikelihoodModel):
         """Builds the model and runs each data-dependent start, in eager mode, once.
 
         Args:
-          batch: x `[B, *event]`, or a batch as `fit` takes it.
+          batch: x `[B, *event]`, a batch as `fit` takes it, or a `tf.data.Dataset` of
+            batches, of which it takes the first.
 
         Raises:
           ValueError: For data that break the model's rules.
         """
-        x = self._data(Batch.of(batch))
+        x = self._data(Batch.of(first_batch(batch)))
         if not x.shape[0]:
             raise ValueError(f"{self.name}.initialize: expected data, got none")
         features, mean, log_variance = self._encoded(x)

@@ -6,21 +6,23 @@ import math
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfflows import random
 from tfflows.autograph import without_autograph
 from tfflows.checkpointing import CheckpointsAllWeights
-from tfflows.checks import failed_requirements_as_value_errors
-from tfflows.models.batch import Batch, unpack, weighted
-from tfflows.models.replica_sums import global_mean, running_results
-from tfflows.models.step_loop import in_rounds, looped_steps
-from tfflows.models.updates import SkippedSteps, scaling_the_loss, take_step
+from tfflows.checks import check_count
+from tfflows.models.batch import Batch
+from tfflows.models.call_signature import CallSignature
+from tfflows.models.fitting import FitWithoutTargets
+from tfflows.models.replica_sums import RunningMean, global_mean, running_results
+from tfflows.models.skipped_steps import SkippedSteps, watched
+from tfflows.models.step_loop import looped_steps
+from tfflows.models.updates import scaling_the_loss, take_step
 
 
 @without_autograph
-class LikelihoodModel(CheckpointsAllWeights, keras.Model):
+class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
     """A `keras.Model` whose loss is built in, one value per example.
 
     Subclasses implement `per_example`; its key "loss" is minimised, and each key is a
@@ -32,7 +34,6 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         self._trackers: dict[str, keras.metrics.Mean] = {}
-        self._skipped: SkippedSteps | None = None
         self._steps_in_loop = 1  # of the train function that Keras keeps
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
@@ -40,9 +41,7 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         raise NotImplementedError
 
     def _create_trackers(self) -> None:
-        self._trackers = {
-            name: keras.metrics.Mean(name=name) for name in self.metric_names
-        }
+        self._trackers = {name: RunningMean(name=name) for name in self.metric_names}
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -56,6 +55,7 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         loss: Any = None,
         metrics: Any = None,
         jit_compile: bool = False,
+        max_skipped: int | None = 20,
         **kwargs: Any,
     ) -> None:
         """Sets the optimizer.
@@ -66,21 +66,36 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
           loss: Must stay None: the loss is built in.
           metrics: Must stay None: there are no targets.
           jit_compile: Whether to compile steps with XLA. Off unless asked for.
+          max_skipped: Training steps in a row without a finite loss and gradients, each
+            of which is left out, that end a training with an error; None: none do.
+            Those that a `LossScaleOptimizer` leaves out to find its scale do not count.
           **kwargs: The rest of `keras.Model.compile`. Without a strategy
             `steps_per_execution` takes its steps in one loop, see
             `step_loop.looped_steps`; Keras 3.15's own fails on several replicas.
 
         Raises:
-          ValueError: For a loss or metrics, or XLA where a step cannot compile.
+          ValueError: For a loss or metrics, XLA where a step cannot compile, or an
+            argument of a wrong value.
         """
-        metrics = kwargs.pop("weighted_metrics", None) if metrics is None else metrics
-        if loss is not None or metrics is not None:
+        built_in = {"loss": loss, "metrics": metrics}
+        for key in ("loss_weights", "weighted_metrics"):
+            built_in[key] = kwargs.pop(key, None)
+        given = {key: value for key, value in built_in.items() if value is not None}
+        if given:
             raise ValueError(
                 f"expected neither loss nor metrics: {type(self).__name__} brings its "
-                f"own, {self.metric_names}; got loss={loss!r}, metrics={metrics!r}"
+                f"own, {self.metric_names}; got "
+                + ", ".join(f"{key}={value!r}" for key, value in given.items())
             )
+        if not isinstance(jit_compile, bool):
+            raise ValueError(f"expected jit_compile True or False, got {jit_compile!r}")
         if jit_compile:
             self.require_jit()
+        check_count("steps_per_execution", kwargs.get("steps_per_execution", 1))
+        if max_skipped is not None:
+            check_count("max_skipped", max_skipped)
+        if isinstance(max_skipped, bool):
+            raise ValueError(f"expected max_skipped as a number, got {max_skipped}")
         with self.distribute_strategy.scope():
             optimizer = keras.optimizers.get(optimizer)
             if kwargs.get("auto_scale_loss", True):
@@ -88,7 +103,7 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
                 terms = math.prod(getattr(self, "event_shape", None) or ())
                 optimizer = scaling_the_loss(optimizer, self.dtype_policy, terms)
             super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-            self._skipped = SkippedSteps()
+            self._skipped = SkippedSteps(max_skipped)
 
     def require_jit(self) -> None:
         """Raises ValueError, with the reason, if XLA cannot compile the model."""
@@ -107,13 +122,6 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         }
         return "; ".join(f"step {name} ({why})" for name, why in steps.items())
 
-    @property
-    def skipped_steps(self) -> SkippedSteps:
-        """Training steps left out because loss or gradients were not finite."""
-        if self._skipped is None:
-            raise ValueError(f"{self.name}: expected a compiled model")
-        return self._skipped
-
     def make_train_function(self, force: bool = False) -> Any:
         """Keras' hook before training; variables of the optimizer cannot wait."""
         if not self.optimizer.built:
@@ -122,17 +130,16 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         steps = self.steps_per_execution if self._loops_over_steps else 1
         force = force or steps != self._steps_in_loop
         self._steps_in_loop = steps
+        function: Any = getattr(self, "train_function", None)
+        if not force and function is not None:
+            return function
         if steps == 1:
-            return super().make_train_function(force)
-        if force or getattr(self, "train_function", None) is None:
-            self.train_function = looped_steps(self.train_step, steps, self.jit_compile)
+            super().make_train_function(force)
+            function = self.train_function
+        else:
+            function = looped_steps(self.train_step, steps, self.jit_compile)
+        self.train_function: Any = watched(function, self.skipped_steps)
         return self.train_function
-
-    @property
-    def _loops_over_steps(self) -> bool:
-        several = self.steps_per_execution > 1 and not self.run_eagerly
-        alone = self._distribute_strategy is None and not tf.distribute.has_strategy()
-        return several and alone
 
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
         # Keras would draw a batch to build the model; it is built, and data that are
@@ -140,85 +147,24 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         # strategy.
         del args, kwargs
 
+    def get_compile_config(self) -> dict[str, Any]:
+        """What `compile_from_config` needs to compile a loaded model like this one."""
+        config = super().get_compile_config()
+        return {**config, "max_skipped": self.skipped_steps.limit} if config else config
+
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model as the saved one was."""
         config = keras.saving.deserialize_keras_object(config)
-        kept = ("optimizer", "run_eagerly", "steps_per_execution", "jit_compile")
+        kept = (
+            "optimizer",
+            "run_eagerly",
+            "steps_per_execution",
+            "jit_compile",
+            "auto_scale_loss",
+            "max_skipped",
+        )
         self.compile(**{key: config[key] for key in kept if key in config})
         self.optimizer.build(self.trainable_variables)
-
-    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """`keras.Model.fit` without targets.
-
-        Args:
-          x: Data, or a `tf.data.Dataset` of batches: x, (x, sample_weight), or dicts
-            with "x" and any of "context", "index", "sample_weight". (Keras asks
-            generators for tuples: (x,) or (x, sample_weight).)
-          y: Must stay None.
-          *args: As in Keras, from batch_size on.
-          **kwargs: The rest of `keras.Model.fit`.
-
-        Returns:
-          Keras' History, with the keys of `metric_names`.
-
-        Raises:
-          ValueError: For targets, data that break the model's rules, or a model whose
-            data-dependent start has not taken place.
-        """
-        x = self._with_weights(x, y, kwargs)
-        if not self.is_initialized:
-            raise ValueError(
-                f"{self.name}: expected an initialised model; call "
-                f"{self.name}.initialize(batch) with one batch of data first"
-            )
-        if not self.trainable_weights:
-            raise ValueError(f"{self.name}: expected weights to train, got none")
-        if self._loops_over_steps:
-            x = in_rounds(x, self.steps_per_execution)
-        with failed_requirements_as_value_errors():
-            history = super().fit(x, *args, **kwargs)
-        if not history.history:
-            raise ValueError(f"{self.name}: expected data, got none")
-        return history
-
-    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """`keras.Model.evaluate` without targets; see `fit`."""
-        x = self._with_weights(x, y, kwargs)
-        with failed_requirements_as_value_errors():
-            results = super().evaluate(x, *args, **kwargs)
-        if isinstance(results, list | dict) and not results:
-            raise ValueError(f"{self.name}: expected data, got none")
-        return results
-
-    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """`keras.Model.predict`: what a call returns for all data (of a flow, nats)."""
-        with failed_requirements_as_value_errors():
-            return super().predict(x, *args, **kwargs)
-
-    @property
-    def is_initialized(self) -> bool:
-        """Whether each data-dependent start has taken place."""
-        return True
-
-    def _with_weights(self, x: Any, y: Any, kwargs: dict[str, Any]) -> Any:
-        # Without targets, Keras drops sample_weight silently.
-        validation = kwargs.get("validation_data")
-        if isinstance(validation, tuple | list):
-            kwargs["validation_data"] = weighted(*unpack(tuple(validation)))
-        weight = kwargs.pop("sample_weight", None)
-        if weight is not None:
-            weight = np.asarray(weight, "float32")
-            if not np.all(weight >= 0):
-                raise ValueError(f"{self.name}: expected sample weights >= 0")
-        sized = x.get("x") if isinstance(x, dict) else x
-        if x is None or getattr(sized, "shape", (1,))[:1] == (0,):
-            raise ValueError(f"{self.name}: expected data, got none")
-        if y is not None:
-            raise ValueError(
-                f"{self.name}: expected no targets y; give labels as "
-                "{'x': x, 'context': labels} and weights as sample_weight="
-            )
-        return weighted(x, weight)
 
     def noise_step(self) -> tf.Tensor:
         """What keys the noise of a training step, besides the seed and the example."""
@@ -252,7 +198,7 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         moved = [w for w in self.non_trainable_weights if w.aggregation == "mean"]
         before = [tf.identity(weight.value) for weight in moved]
         with tf.GradientTape() as tape:
-            values = self.per_example(batch, training=True)
+            values = self._per_example(batch, training=True)
             loss = global_mean(values["loss"], batch.sample_weight)
             loss += self._weight_penalty(loss.dtype)
             scaled = self.optimizer.scale_loss(loss)
@@ -265,7 +211,7 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
         weight = batch.sample_weight
         if weight is None:
             weight = tf.ones_like(values["loss"])
-        # A loss that is not finite does not count in the means of the epoch.
+        # A step that is left out does not count in the means of the epoch.
         return self._track(values, tf.where(counts, weight, tf.zeros_like(weight)))
 
     def _gradients(self, tape: tf.GradientTape, loss: Any, weights: Any) -> list[Any]:
@@ -275,8 +221,17 @@ class LikelihoodModel(CheckpointsAllWeights, keras.Model):
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The metrics of one replica's share of the batch."""
         batch = Batch.of(data)
-        values = self.per_example(batch, training=False)
+        values = self._per_example(batch, training=False)
         return self._track(values, batch.sample_weight)
+
+    def _per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
+        values = self.per_example(batch, training)
+        if values["loss"].shape.rank != 1:
+            raise ValueError(
+                f"{self.name}: expected batches of shape (batch, *event), got "
+                f"{tuple(batch.x.shape)}"
+            )
+        return values
 
     def _weight_penalty(self, dtype: tf.DType) -> tf.Tensor:
         replicas = tf.distribute.get_strategy().num_replicas_in_sync

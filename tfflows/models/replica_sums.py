@@ -48,6 +48,14 @@ def global_mean(values: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
     return tf.math.divide_no_nan(tf.reduce_sum(weighted_values), total)
 
 
+class RunningMean(keras.metrics.Mean):
+    """A mean over the examples so far; NaN, not Keras' 0, where there is none."""
+
+    def result(self) -> tf.Tensor:
+        """The mean."""
+        return tf.convert_to_tensor(self.total) / tf.convert_to_tensor(self.count)
+
+
 def running_results(
     trackers: dict[str, keras.metrics.Metric],
 ) -> dict[str, tf.Tensor]:
@@ -82,5 +90,5 @@ def _means(trackers: dict[str, keras.metrics.Metric]) -> dict[str, tf.Tensor]:
             tf.stack([tracker.count.value for tracker in means.values()]),
         ]
     )
-    shares = tf.unstack(tf.math.divide_no_nan(totals, counts))
+    shares = tf.unstack(totals / counts)
     return dict(zip(means, shares, strict=True))

@@ -14,6 +14,7 @@ from tfflows import random
 from tfflows.autograph import without_autograph
 from tfflows.checks import check_count, require
 from tfflows.models.batch import Batch
+from tfflows.models.call_signature import input_spec
 from tfflows.models.flow import Flow
 from tfflows.models.likelihood_model import LikelihoodModel
 
@@ -74,16 +75,42 @@ class ReverseKL(LikelihoodModel):
         self.supports_jit = flow.supports_jit
         self._create_trackers()
         self.built = True
+        self._post_build()
 
     @property
     def is_initialized(self) -> bool:
         """Whether the flow's data-dependent starts have taken place."""
         return self.flow.is_initialized
 
+    def initialize(self, batch: Any, context: Any = None) -> None:
+        """The flow's data-dependent start: see `Flow.initialize`."""
+        self.flow.initialize(batch, context)
+
     @property
     def event_shape(self) -> tuple[int, ...]:
         """Shape of one event."""
         return self.flow.event_shape
+
+    @property
+    def call_signature(self) -> Any:
+        """The spec of a call's input: seeds. Of the flow: `kl.flow.export`."""
+        return input_spec("seeds", (2,), tf.int32)
+
+    def export(
+        self, filepath: Any, format: str = "tf_saved_model", *args: Any, **kwargs: Any
+    ) -> None:
+        """`keras.Model.export`: log q - target of a draw for each seed, a SavedModel.
+
+        Raises:
+          ValueError: For another format: it has no operation for the draws.
+        """
+        if format != "tf_saved_model":
+            raise ValueError(
+                f"{self.name}: expected format='tf_saved_model', got {format!r}, which "
+                "has no operation for the flow's draws; export the fitted flow, "
+                f"{self.name}.flow.export(filepath, {format!r})"
+            )
+        super().export(filepath, format, *args, **kwargs)
 
     def call(self, seeds: tf.Tensor) -> tf.Tensor:
         """Log q(x) - target(x) `[B]` of one draw for each of the seeds `[B, 2]`."""

@@ -19,7 +19,8 @@ from tfflows.models.assembly import (
     make_base,
     split_preprocessing,
 )
-from tfflows.models.batch import Batch
+from tfflows.models.batch import Batch, first_batch
+from tfflows.models.call_signature import input_spec
 from tfflows.models.conditioning import Conditioning
 from tfflows.models.flow_distribution import FlowDistribution
 from tfflows.models.inputs import checked_data
@@ -80,6 +81,7 @@ class TransformModel(LikelihoodModel):
         self._create_trackers()
         self.supports_jit = self._transform.supports_jit
         self.built = True
+        self._post_build()
 
     @property
     def latent_dim(self) -> int:
@@ -90,6 +92,20 @@ class TransformModel(LikelihoodModel):
     def levels(self) -> int | None:
         """Number of levels of integer data; None for continuous data."""
         return None if self.dequantization is None else self.dequantization.levels
+
+    @property
+    def call_signature(self) -> Any:
+        """The specs of a call's inputs: data, or a dict with the context, too."""
+        x = input_spec("x", self.event_shape, self._transform.flow_dtype)
+        if self.context_shape is None:
+            return x
+        dtype = self.conditioning.context_dtype
+        return {"x": x, "context": input_spec("context", self.context_shape, dtype)}
+
+    @property
+    def draws_noise(self) -> bool:
+        """Whether training and evaluation add noise to the data."""
+        return self.dequantization is not None
 
     @property
     def context_shape(self) -> tuple[int, ...] | None:
@@ -120,13 +136,19 @@ class TransformModel(LikelihoodModel):
         """Data-dependent start from one batch of data, in eager mode, once.
 
         Args:
-          batch: x `[B, *event]`, or a batch as `fit` takes it.
+          batch: x `[B, *event]`, a batch as `fit` takes it, or a `tf.data.Dataset` of
+            batches, of which it takes the first.
           context: None or `[B, ...]`.
 
         Raises:
           ValueError: For data that break the model's rules.
         """
-        data = Batch.of(batch)
+        data = Batch.of(first_batch(batch))
+        if data.x.shape.rank == len(self.event_shape):
+            raise ValueError(
+                f"{self.name}.initialize: expected a batch of data, got one event of "
+                f"shape {tuple(data.x.shape)}; of a dataset, batch it first"
+            )
         context = data.context if context is None else context
         y = self.dequantize(data.x)
         self._transform.initialize(y, self._embedded(context, y))

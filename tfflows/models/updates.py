@@ -12,32 +12,11 @@ import tensorflow as tf
 
 from tfflows.models.fused_adam import can_leave_out_steps, fused_adam
 from tfflows.models.replica_sums import sum_over_replicas
+from tfflows.models.skipped_steps import SkippedSteps
 
 _LOSS_SCALE = 2.0**15  # Keras' own, for a loss of one term
-
-
-class SkippedSteps:
-    """Counts the training steps that were left out: loss or gradients not finite.
-
-    No Keras object, so that neither weights nor checkpoints of a model contain it.
-
-    Attributes:
-      total: int64 scalar, all steps left out.
-      in_a_row: int64 scalar, those since the last step that was taken.
-    """
-
-    def __init__(self) -> None:
-        def counter() -> tf.Variable:
-            mean = tf.VariableAggregation.ONLY_FIRST_REPLICA
-            return tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=mean)
-
-        self.total, self.in_a_row = counter(), counter()
-
-    def count(self, finite: tf.Tensor) -> None:
-        """Counts one step, in the context in which variables are assigned."""
-        skipped = tf.cast(tf.logical_not(finite), tf.int64)
-        self.total.assign_add(skipped)
-        self.in_a_row.assign((self.in_a_row + 1) * skipped)
+# float16 spans 2^-24 to 2^16: a scale so far down finds nothing any more.
+_SMALLEST_SHARE = 2.0**-40
 
 
 def scaling_the_loss(
@@ -86,8 +65,9 @@ def take_step(
       skipped: Counts the step, too.
 
     Returns:
-      Whether the step was taken, and whether its loss is finite: boolean scalars, the
-      same on all replicas.
+      Whether the step was taken, and whether it counts in the metrics: boolean
+      scalars, the same on all replicas. A step that a `LossScaleOptimizer` leaves out
+      to find its scale was not taken and counts.
     """
     present = [gradient for gradient in gradients if gradient is not None]
     loss, *present = sum_over_replicas([loss, *map(tf.convert_to_tensor, present)])
@@ -105,8 +85,10 @@ def take_step(
     if hasattr(optimizer, "dynamic_scale"):  # skips by itself, to find its scale
         poison = tf.where(finite, 0.0, float("nan"))
         apply(*(gradient + tf.cast(poison, gradient.dtype) for gradient in present))
-        _assigning(lambda run, flag: skipped.count(flag), finite)
-    elif can_leave_out_steps(optimizer):
+        counts = finite | (loss_is_finite & _is_searching(optimizer))
+        _assigning(lambda run, flag: skipped.count(flag), counts)
+        return finite, counts
+    if can_leave_out_steps(optimizer):
         apply(*present, taken=finite)
         _assigning(lambda run, flag: skipped.count(flag), finite)
     else:
@@ -116,7 +98,12 @@ def take_step(
             skipped.count(flag)
 
         _assigning(update, finite, *present)
-    return finite, loss_is_finite
+    return finite, finite
+
+
+def _is_searching(optimizer: keras.optimizers.LossScaleOptimizer) -> tf.Tensor:
+    smallest = optimizer.initial_scale * _SMALLEST_SHARE
+    return tf.convert_to_tensor(optimizer.dynamic_scale) > smallest
 
 
 def _assigning(update: Any, flag: tf.Tensor, *values: tf.Tensor) -> None:

@@ -68,7 +68,6 @@ def fit_until_settled(
         callbacks=[
             keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True),
             keras.callbacks.ReduceLROnPlateau(factor=0.3, patience=-(-patience // 3)),
-            keras.callbacks.TerminateOnNaN(),
         ],
     ).history["val_loss"]
     if not np.any(np.isfinite(losses)):

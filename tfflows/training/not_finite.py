@@ -1,10 +1,9 @@
-"""What a training does about losses and gradients that are not finite."""
+"""Finding the layer whose values or gradients are not finite."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,8 +19,7 @@ _BACKWARD = "gradient"
 class NotFiniteGuard(keras.callbacks.Callback):
     """Ends a training of which too many steps in a row were left out.
 
-    The model leaves out each step whose loss or gradients are not finite, and counts
-    it. At the end of an epoch the logs get "skipped_steps", the number so far.
+    What `compile(max_skipped=limit)` does, for models compiled with another number.
 
     Args:
       limit: Steps in a row that end the training.
@@ -32,33 +30,11 @@ class NotFiniteGuard(keras.callbacks.Callback):
 
     def __init__(self, limit: int) -> None:
         super().__init__()
-        self._limit, self._epoch, self._before = limit, 0, 0
+        self._limit = limit
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    def on_train_begin(self, logs: Any = None) -> None:
         """Called by Keras."""
-        self._epoch, self._before = epoch, self._skipped()
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Looks at the count; called by Keras."""
-        if int(self.model.skipped_steps.in_a_row.numpy()) >= self._limit:
-            raise ValueError(
-                f"expected finite losses and gradients, got {self._limit} steps in a "
-                f"row without, up to batch {batch + 1} in epoch {self._epoch + 1}; "
-                "lower trainer.learning_rate or set trainer.clip_norm; "
-                "--debug_nonfinite names the layer"
-            )
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Reports the number of steps left out; called by Keras."""
-        if logs is None:
-            return
-        logs["skipped_steps"] = self._skipped()
-        skipped = logs["skipped_steps"] - self._before
-        if skipped == self.params.get("steps") and logs["loss"] == 0:
-            logs["loss"] = math.nan  # the mean of nothing, which Keras calls 0
-
-    def _skipped(self) -> int:
-        return int(self.model.skipped_steps.total.numpy())
+        self.model.skipped_steps.limit = self._limit
 
 
 @contextlib.contextmanager
