@@ -179,11 +179,42 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
         """Sets weights from a batch `[B, *event]`; returns it passed on."""
         return self._fused_pass(direction)(value, context)[0]
 
-    def _forward_event_shape_tensor(self, shape: Any) -> tf.Tensor:
-        return tf.constant(self.forward_event_shape(tf.get_static_value(shape)))
+    def forward_event_shape(self, input_shape: Any) -> tf.TensorShape:
+        """The data-side shape of latents `[..., *event]`."""
+        rule, mapped = super().forward_event_shape, self._data_event_shape
+        return self._mapped_shape(rule, input_shape, self._latent_event_shape, mapped)
 
-    def _inverse_event_shape_tensor(self, shape: Any) -> tf.Tensor:
-        return tf.constant(self.inverse_event_shape(tf.get_static_value(shape)))
+    def inverse_event_shape(self, output_shape: Any) -> tf.TensorShape:
+        """The latent-side shape of data `[..., *event]`."""
+        rule, mapped = super().inverse_event_shape, self._latent_event_shape
+        return self._mapped_shape(rule, output_shape, self._data_event_shape, mapped)
+
+    def _mapped_shape(
+        self, rule: Any, shape: Any, own: Any, mapped: Any
+    ) -> tf.TensorShape:
+        if self.shape_preserving or mapped is None:
+            return rule(shape)
+        return shapes.mapped_shape(rule, tf.TensorShape(shape), own, mapped)
+
+    def _forward_event_shape_tensor(self, shape: tf.Tensor) -> tf.Tensor:
+        rule, mapped = self.forward_event_shape, self._data_event_shape
+        return self._mapped_shape_tensor(rule, shape, self._latent_event_shape, mapped)
+
+    def _inverse_event_shape_tensor(self, shape: tf.Tensor) -> tf.Tensor:
+        rule, mapped = self.inverse_event_shape, self._latent_event_shape
+        return self._mapped_shape_tensor(rule, shape, self._data_event_shape, mapped)
+
+    def _mapped_shape_tensor(
+        self, rule: Any, shape: tf.Tensor, own: Any, mapped: Any
+    ) -> tf.Tensor:
+        if self.shape_preserving:
+            return shape
+        if mapped is None and tf.get_static_value(shape) is None:
+            raise ValueError(
+                f"{self.name} changes shapes: expected a built step, or a shape that "
+                "is known statically; build(data_shape) or initialize(batch) first"
+            )
+        return shapes.mapped_shape_tensor(rule, shape, own, mapped)
 
     def _fused_pass(self, direction: str) -> Any:
         if direction == "forward":

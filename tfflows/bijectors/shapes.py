@@ -34,6 +34,42 @@ def event_shape(
     return tuple(int(size) for size in event)  # type: ignore[arg-type]
 
 
+def mapped_shape(
+    rule: Callable[[tf.TensorShape], tf.TensorShape],
+    shape: tf.TensorShape,
+    own: tuple[int, ...],
+    mapped: tuple[int, ...],
+) -> tf.TensorShape:
+    """What a step that changes shapes makes of `[..., *own]`: `[..., *mapped]`.
+
+    Args:
+      rule: The step's map of event shapes, for events other than its own.
+      shape: Perhaps known in part only.
+      own: The shape of its events on this side.
+      mapped: Their shape on the other side.
+    """
+    if shape.rank is None:
+        return shape
+    leading = shape.rank - len(own)
+    if leading >= 0 and shape[leading:].is_compatible_with(own):
+        return shape[:leading].concatenate(mapped)
+    return rule(shape)
+
+
+def mapped_shape_tensor(
+    rule: Callable[[tf.TensorShape], tf.TensorShape],
+    shape: tf.Tensor,
+    own: tuple[int, ...],
+    mapped: tuple[int, ...],
+) -> tf.Tensor:
+    """`mapped_shape` of an integer vector, static or known only when a graph runs."""
+    static = tf.get_static_value(shape)
+    if static is not None:
+        return tf.constant(rule(tf.TensorShape(static)).as_list(), shape.dtype)
+    leading = shape[: tf.size(shape) - len(own)]
+    return tf.concat([leading, tf.constant(mapped, shape.dtype)], axis=0)
+
+
 def at_least_single(dtype: Any) -> tf.DType:
     """The dtype, or float32 where it is a half precision."""
     dtype = tf.as_dtype(dtype)

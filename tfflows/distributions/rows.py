@@ -53,7 +53,7 @@ class RowDistribution(tfd.Distribution):
         return self._shape
 
     def _event_shape_tensor(self) -> tf.Tensor:
-        return tf.constant(self._shape)
+        return tf.constant(self._shape.as_list(), tf.int32)
 
     def _batch_shape(self) -> tf.TensorShape:
         return tf.TensorShape([])
