@@ -52,10 +52,8 @@ def test_shapes_that_are_known_only_when_a_graph_runs(step, data, latent):
         assert tuple(x) == (*leading, *data)
         assert z.dtype == x.dtype == tf.int32
         assert tuple(step.inverse_event_shape((*leading, *data))) == tuple(z)
-        static = tf.function(
-            lambda: step.forward_event_shape_tensor((*leading, *latent))
-        )
-        assert tuple(static()) == tuple(x)
+        static = tf.function(step.forward_event_shape_tensor)
+        assert tuple(static((*leading, *latent))) == tuple(x)
     assert step.inverse_event_shape((None, *data)).as_list() == [None, *latent]
 
 
