@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import numbers
 from collections.abc import Iterator
+from typing import Any
 
 import tensorflow as tf
+
+# How many of a tensor's values an error tells.
+_SHOWN = 8
 
 
 def check_count(name: str, value: int) -> None:
@@ -28,12 +32,13 @@ def all_finite(values: tf.Tensor) -> tf.Tensor:
 
 
 @contextlib.contextmanager
-def require(condition: tf.Tensor, message: str) -> Iterator[None]:
+def require(condition: tf.Tensor, message: str, *details: Any) -> Iterator[None]:
     """Everything computed inside the block takes place only if the condition holds.
 
     Args:
       condition: A boolean scalar.
       message: What was expected.
+      *details: Words and tensors that say what came, read only if it does not hold.
 
     Raises:
       ValueError: In eager mode, if the condition is false. In a graph an assert op
@@ -42,10 +47,11 @@ def require(condition: tf.Tensor, message: str) -> Iterator[None]:
     """
     if tf.executing_eagerly():
         if not bool(condition):
-            raise ValueError(message)
+            raise ValueError(" ".join([message, *map(_as_text, details)]))
         yield
     else:
-        with tf.control_dependencies([tf.debugging.Assert(condition, [message])]):
+        data = [message, *details]
+        with tf.control_dependencies([tf.debugging.Assert(condition, data, _SHOWN)]):
             yield
 
 
@@ -59,4 +65,11 @@ def failed_requirements_as_value_errors() -> Iterator[None]:
         if "assertion failed: [" not in text:
             raise
         message = text.split("assertion failed: [", 1)[1].split("]\n", 1)[0]
-        raise ValueError(message.rstrip("]")) from error
+        raise ValueError(message.rstrip("]").replace("] [", " ")) from error
+
+
+def _as_text(detail: Any) -> str:
+    if isinstance(detail, str):
+        return detail
+    values = [str(value) for value in detail.numpy().ravel()]
+    return " ".join(values[:_SHOWN] + ["..."] * (len(values) > _SHOWN))

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
+from tfflows import domains
 from tfflows.autograph import without_autograph
 from tfflows.bijectors import shapes
 from tfflows.bijectors.errors import InverseNotAvailable
@@ -74,6 +75,9 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
 
     shape_preserving = True
     has_inverse = True
+    # Whether each value has an inverse. A step that sets it to False gives log-dets of
+    # -inf, and latents of 0, to rows outside of its image (see domains.py).
+    onto = True
     # What `RecomputedChain` keeps of a pass: its "output", where the other pass undoes
     # it to rounding and at its cost; else its "input"; None, for all of its values,
     # where it assigns variables, or reads some that Keras does not track.
@@ -162,6 +166,8 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
         # TFP's walkers see tf.Variables in attributes, not Keras variables. Past
         # __setattr__, so that neither Keras nor tf.train.Checkpoint tracks them twice.
         self.__dict__["_tfp_variables"] = [v.value for v in self.variables]
+        parts = [part for part in self._flatten_layers() if isinstance(part, FlowStep)]
+        self.onto = all(part.onto for part in parts)
 
     def _forward_and_log_det(
         self, z: tf.Tensor, context: Any = None
@@ -266,13 +272,23 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
         self, z: Any, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Maps latents `[..., *event]` to data; also log|det dx/dz| `[...]` in nats."""
-        return self._on_one_batch_axis(self._forward_and_log_det, z, context, "forward")
+        run = self._forward_and_log_det
+        if self.onto:
+            return self._on_one_batch_axis(run, z, context, "forward")
+        z = self._built_for(z, "forward")
+        z, nowhere = domains.without_far(z, len(self.latent_event_shape))
+        x, log_det = self._on_one_batch_axis(run, z, context, "forward")
+        return domains.nan_where(nowhere, x, log_det)
 
     def inverse_and_log_det(
         self, x: Any, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Maps data `[..., *event]` to latents; also log|det dz/dx| `[...]` in nats."""
-        return self._on_one_batch_axis(self._inverse_and_log_det, x, context, "inverse")
+        run = self._inverse_and_log_det
+        z, log_det = self._on_one_batch_axis(run, x, context, "inverse")
+        if self.onto:
+            return z, log_det
+        return domains.far_where_no_image(z, log_det), log_det
 
     def forward(
         self, x: Any, context: Any = None, name: str | None = None

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.nesting import as_step, build_step
+from tfflows.bijectors.tfp_step import TFPStep
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -69,6 +70,8 @@ class Invert(FlowStep):
     def _inverse_and_log_det(
         self, x: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        if isinstance(self.step, TFPStep):
+            return self.step._forward_as_inverse(x)
         return self.step._forward_and_log_det(x, context)
 
     def _initialize(self, value: tf.Tensor, context: Any, direction: str) -> tf.Tensor:

@@ -13,6 +13,7 @@ from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.rescale import check_range
 from tfflows.bijectors.shapes import sum_over_event
 from tfflows.checks import require
+from tfflows.domains import all_of_row
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -42,8 +43,10 @@ class Logit(FlowStep):
     Raises:
       ValueError: For alpha or a range that is none.
       ValueError: In `inverse`, for data outside the domain (in a graph
-        InvalidArgumentError).
+        InvalidArgumentError; under XLA, which drops checks, the log-det is -inf).
     """
+
+    onto = False
 
     def __init__(
         self, alpha: float = 0.0, low: float = 0.0, high: float = 1.0, **kwargs: Any
@@ -70,13 +73,17 @@ class Logit(FlowStep):
         message = (
             f"{self.name}: expected data inside ({low:g}, {high:g}), got values outside"
         )
-        with require(tf.reduce_all((x >= low) & (x <= high)), message):
+        inside = (x >= low) & (x <= high)
+        with require(tf.reduce_all(inside), message):
             t = self.alpha + self._slope * (x - self.low)
         # Data next to an end, and saturated samples, may round to 0 or 1.
         limits = np.finfo(x.dtype.as_numpy_dtype)
         t = tf.clip_by_value(t, limits.tiny, 1.0 - limits.epsneg)
         log_t, log_1_t = tf.math.log(t), tf.math.log1p(-t)
-        return log_t - log_1_t, sum_over_event(math.log(self._slope) - log_t - log_1_t)
+        log_det = sum_over_event(math.log(self._slope) - log_t - log_1_t)
+        # Where XLA has dropped the requirement.
+        log_det = tf.where(all_of_row(inside), log_det, -math.inf)
+        return log_t - log_1_t, log_det
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -59,6 +59,7 @@ class Repeated(FlowStep):
         self.num_repeats = int(num_repeats)
         self._step = PureStep(step)
         self.has_inverse = step.has_inverse
+        self.onto = step.onto
         self.supports_jit = step.supports_jit
 
     @property
@@ -94,6 +95,8 @@ class Repeated(FlowStep):
 
     def _weights_of(self) -> list[Weights]:
         """The weights of each step, data side first."""
+        if not self._stacks:
+            return [()] * self.num_repeats
         return list(zip(*(tf.unstack(stack) for stack in self._stacks), strict=True))
 
     def _pass(

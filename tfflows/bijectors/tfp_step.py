@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfflows import domains
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.tfp_config import from_tfp_config, to_tfp_config
 
@@ -19,7 +21,7 @@ class TFPStep(FlowStep):
       forward:          x = f(z)
       forward log-det:  log|det df/dz|
       inverse:          z = f^-1(x)
-      inverse log-det:  log|det df^-1/dx|
+      inverse log-det:  log|det df^-1/dx|, -inf outside of f's image and on its border
 
     Calls do not share TFP's cache: `inverse(forward(z))` really inverts.
 
@@ -30,7 +32,7 @@ class TFPStep(FlowStep):
       **kwargs: `name`, `dtype` (None: the bijector's), `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: If it is no `tfb.Bijector` of one tensor.
+      ValueError: If it is no `tfb.Bijector` of one tensor, with one inverse.
     """
 
     recomputed_from = None
@@ -44,6 +46,8 @@ class TFPStep(FlowStep):
     ) -> None:
         if not isinstance(bijector, tfp.bijectors.Bijector):
             raise ValueError(f"expected a tfb.Bijector, got {type(bijector).__name__}")
+        if not bijector._is_injective:
+            raise ValueError(f"expected a bijector of one inverse, got {bijector.name}")
         minimum = bijector.inverse_min_event_ndims
         if tf.nest.is_nested(minimum):
             raise ValueError(
@@ -57,6 +61,7 @@ class TFPStep(FlowStep):
         super().__init__(event_ndims=event_ndims, **kwargs)
         self.bijector = bijector
         self._adopted = [self._adopt(v) for v in bijector.variables]
+        self.onto = domains.is_onto(bijector)
         changes_rank = bijector.forward_min_event_ndims != minimum
         self.shape_preserving = not changes_rank and _keeps_shape(bijector, minimum)
 
@@ -92,12 +97,23 @@ class TFPStep(FlowStep):
     def _inverse_and_log_det(
         self, x: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        x = tf.identity(x)
-        z = self.bijector.inverse(x)
-        log_det = self.bijector.inverse_log_det_jacobian(
-            x, event_ndims=len(self.data_event_shape)
-        )
-        return z, _per_row(log_det, x)
+        return _to_latents(self.bijector, x, self.latent_event_shape, self.onto)
+
+    def _forward_as_inverse(self, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The forward pass of a step that stands in `Invert`: it goes to latents."""
+        turned = tfp.bijectors.Invert(self.bijector)
+        return _to_latents(turned, z, self.data_event_shape, domains.is_onto(turned))
+
+    def _initialize(self, value: tf.Tensor, context: Any, direction: str) -> tf.Tensor:
+        value, log_det = self._fused_pass(direction)(value, context)
+        rows = tf.where(domains.outside(log_det))
+        if direction == "inverse" and tf.size(rows):
+            raise ValueError(
+                f"{self.name}: expected data inside of the image of "
+                f"{self.bijector.name}, got row {int(rows[0, 0])} on its border or "
+                "outside"
+            )
+        return value
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; ValueError if the bijector has no plain ones."""
@@ -114,6 +130,31 @@ def tfp_dtype(bijector: Any) -> str | None:
     """Name of the dtype of a stock bijector, None where it takes any."""
     dtype = getattr(bijector, "dtype", None)
     return dtype.name if isinstance(dtype, tf.DType) else None
+
+
+def _to_latents(
+    bijector: tfp.bijectors.Bijector,
+    x: tf.Tensor,
+    latent_shape: tuple[int, ...],
+    onto: bool,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The inverse and its log-det: 0 and -inf of rows outside of the image."""
+    if onto:
+        return _inverse_and_log_det(bijector, x)
+    inside = domains.in_image(bijector, tf.stop_gradient(x))
+    # Rows outside are replaced before the map: its NaN would reach all gradients.
+    point = domains.inner_point(bijector, latent_shape, x.dtype)
+    z, log_det = _inverse_and_log_det(bijector, domains.select_rows(inside, x, point))
+    z = domains.select_rows(inside, z, tf.zeros_like(z))
+    return z, tf.where(inside, log_det, tf.constant(-math.inf, log_det.dtype))
+
+
+def _inverse_and_log_det(
+    bijector: tfp.bijectors.Bijector, x: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    x = tf.identity(x)  # a tensor that TFP's cache has never seen
+    log_det = bijector.inverse_log_det_jacobian(x, event_ndims=x.shape.rank - 1)
+    return bijector.inverse(x), _per_row(log_det, x)
 
 
 def _keeps_shape(bijector: tfp.bijectors.Bijector, ndims: int) -> bool:

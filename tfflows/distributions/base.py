@@ -10,6 +10,7 @@ from tensorflow_probability import distributions as tfd
 
 from tfflows.autograph import without_autograph
 from tfflows.checks import require
+from tfflows.distributions.support import has_bounded_support, log_prob_in_support
 from tfflows.tfp_config import from_tfp_config, to_tfp_config
 
 
@@ -58,6 +59,11 @@ class Base(keras.layers.Layer):
         return (None, *self.event_shape)
 
     @property
+    def has_bounded_support(self) -> bool:
+        """Whether some latents may have the density 0."""
+        return has_bounded_support(self.distribution)
+
+    @property
     def event_shape(self) -> tuple[int, ...]:
         """Shape of one draw."""
         return tuple(self.distribution.event_shape)
@@ -65,11 +71,14 @@ class Base(keras.layers.Layer):
     def log_prob(self, z: tf.Tensor, context: Any = None) -> tf.Tensor:
         """Log-density in nats `[B]` of flat latents `[B, D]`; the same in any context.
 
+        It is -inf outside of the support of a stock distribution.
+
         Args:
           z: `[..., *latent]`; leading axes are flattened to one.
           context: None, or what the steps are told: not used here.
         """
-        return self.distribution.log_prob(tf.reshape(z, (-1, *self.event_shape)))
+        z = tf.reshape(z, (-1, *self.event_shape))
+        return log_prob_in_support(self.distribution, z)
 
     def sample_rows(
         self, seeds: tf.Tensor, temperature: tf.Tensor, context: Any = None

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 from tfflows import random
@@ -54,6 +55,9 @@ class RowDistribution(tfd.Distribution):
 
     def _event_shape_tensor(self) -> tf.Tensor:
         return tf.constant(self._shape.as_list(), tf.int32)
+
+    def _default_event_space_bijector(self) -> tfb.Bijector:
+        return tfb.Identity()
 
     def _batch_shape(self) -> tf.TensorShape:
         return tf.TensorShape([])

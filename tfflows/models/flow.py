@@ -7,8 +7,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows import metrics, random
+from tfflows import domains, metrics, random
 from tfflows.autograph import without_autograph
+from tfflows.checks import require
 from tfflows.models.batch import Batch
 from tfflows.models.inputs import checked_latents
 from tfflows.models.sampling import checked_number
@@ -83,9 +84,28 @@ class Flow(TransformModel):
         """Negative log-likelihoods `[B]` in nats, and bits/dim of integer data."""
         if training or self.dequantization is None:
             log_prob = self(batch.inputs, training=training)
+            if training and self.has_bounded_support:
+                log_prob = self._checked_density(log_prob, batch)
         else:
             log_prob = self._mean_over_noise(batch, self.dequantization)
         return {"loss": -log_prob, **self._bits(log_prob)}
+
+    def _checked_density(self, log_prob: tf.Tensor, batch: Batch) -> tf.Tensor:
+        """The log-densities; no training can raise one of -inf."""
+        impossible = domains.outside(log_prob)
+        if batch.sample_weight is not None:
+            impossible &= batch.sample_weight > 0
+        rows = tf.range(tf.size(log_prob))
+        first = tf.reduce_min(tf.where(impossible, rows, tf.size(log_prob)))
+        # No slice: XLA drops the requirement, but not what it is computed from.
+        one = domains.select_rows(rows == first, batch.x, tf.zeros_like(batch.x))
+        message = (
+            f"{self.name}: expected data of positive density to train on, got data "
+            "outside of a step's range or of the base's support, or on the border:"
+        )
+        details = ("row", first, "of the batch, of values", tf.reduce_sum(one, axis=0))
+        with require(~tf.reduce_any(impossible), message, *details):
+            return tf.identity(log_prob)
 
     def _bits(self, log_prob: tf.Tensor) -> dict[str, tf.Tensor]:
         if self.levels is None:
@@ -100,7 +120,8 @@ class Flow(TransformModel):
           context: None or, of a conditional flow, `[..., *context_shape]`.
 
         Returns:
-          `[...]`; deterministic, for integer data with the fixed pattern u.
+          `[...]`; deterministic, for integer data with the fixed pattern u; -inf for
+          data outside of the range of a step or of the base's support.
 
         Raises:
           ValueError: For another shape, values that are not finite or, for integer
@@ -125,8 +146,18 @@ class Flow(TransformModel):
         y = self.dequantize(x)
         context = self._embedded(context, y)
         z, log_det = self._transform.inverse_and_log_det(y, context)
+        if not self._transform.onto:
+            z = self._checked_latents(z, log_det)
         flat = tf.concat([tf.shape(log_det), [self.latent_dim]], axis=0)
         return tf.reshape(z, flat), log_det
+
+    def _checked_latents(self, z: tf.Tensor, log_det: tf.Tensor) -> tf.Tensor:
+        message = (
+            f"{self.name}: expected data inside of the range of each step, got data "
+            "outside of it, or on its border, which have no latents"
+        )
+        with require(~tf.reduce_any(domains.outside(log_det)), message):
+            return tf.identity(z)
 
     def decode(self, z: Any, context: Any = None) -> tf.Tensor:
         """Raw data `[B, *event]` of latents `[B, D]`; the inverse of `encode`.

@@ -7,7 +7,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from tfflows import domains
 from tfflows.bijectors import FlowStep
+from tfflows.distributions.support import log_prob_in_support
 from tfflows.models.conditioning import Conditioning
 
 
@@ -50,8 +52,14 @@ class FlowDistribution(tfd.TransformedDistribution):
         ndims = len(self.bijector.data_event_shape)
         context = self._context(context, y, ndims, share=False)
         z, log_det = self.bijector.inverse_and_log_det(y, context)
-        base = self._base_arguments(context)
-        return self.distribution.log_prob(z, **base) + log_det
+        log_prob = self._base_log_prob(z, context) + log_det
+        if self.bijector.onto:
+            return log_prob
+        return tf.where(domains.outside(log_det), log_det, log_prob)
+
+    def _base_log_prob(self, z: tf.Tensor, context: Any) -> tf.Tensor:
+        arguments = self._base_arguments(context)
+        return log_prob_in_support(self.distribution, z, **arguments)
 
     def _call_sample_n(
         self, sample_shape: Any, seed: Any, context: Any = None
@@ -66,4 +74,4 @@ class FlowDistribution(tfd.TransformedDistribution):
         base = self._base_arguments(context)
         z = self.distribution.sample(sample_shape, seed, **base)
         x, log_det = self.bijector.forward_and_log_det(z, context)
-        return x, self.distribution.log_prob(z, **base) - log_det
+        return x, self._base_log_prob(z, context) - log_det

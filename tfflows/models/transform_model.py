@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows import domains
 from tfflows.autograph import without_autograph
 from tfflows.bijectors.nesting import as_step
 from tfflows.models.assembly import (
@@ -171,7 +172,19 @@ class TransformModel(LikelihoodModel):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         z, log_det = self._transform.inverse_and_log_det(y, context)
         log_prob = self.base.log_prob(z, context)
-        return z, tf.reshape(log_prob, tf.shape(log_det)) + log_det
+        log_prob = tf.reshape(log_prob, tf.shape(log_det)) + log_det
+        return z, self._zero_outside(log_prob, log_det)
+
+    def _zero_outside(self, log_prob: tf.Tensor, log_det: tf.Tensor) -> tf.Tensor:
+        """-inf for rows without latents, whatever the base made of these."""
+        if self._transform.onto:
+            return log_prob
+        return tf.where(domains.outside(log_det), log_det, log_prob)
+
+    @property
+    def has_bounded_support(self) -> bool:
+        """Whether the density of some data may be 0."""
+        return not self._transform.onto or self.base.has_bounded_support
 
     def _density(self, y: tf.Tensor, context: tf.Tensor | None) -> tf.Tensor:
         return self._latents_and_density(y, context)[1]

@@ -1,0 +1,152 @@
+"""Where a bijector has an inverse, and what takes its place elsewhere.
+
+The one rule: a row outside of a step's image has the log-det -inf in the pass to the
+latents, and so the density 0 under every base. Inside a flow such a row continues with
+latents of 0, so that later steps and all gradients stay finite. Callers of `inverse`
+get the latents `FAR`, and the forward pass recognises them: stock TFP computes its
+log-det from the latents alone.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tensorflow as tf
+from tensorflow_probability import bijectors as tfb
+
+# Far from all mass of a base; its square is finite in float32. Affine maps of a stock
+# chain and their inverses leave it above its half, which is where `FAR` begins.
+FAR = 2.0**40
+
+# Bijectors onto all of R^n; also those of no other domain, so that inverses are too.
+_ONTO = {
+    "BatchNormalization",
+    "DiscreteCosineTransform",
+    "FFJORD",
+    "Householder",
+    "Identity",
+    "MaskedAutoregressiveFlow",
+    "MatvecLU",
+    "Permute",
+    "RationalQuadraticSpline",
+    "RealNVP",
+    "Reshape",
+    "Scale",
+    "ScaleMatvecDiag",
+    "ScaleMatvecLinearOperator",
+    "ScaleMatvecLinearOperatorBlock",
+    "ScaleMatvecLU",
+    "ScaleMatvecTriL",
+    "Shift",
+    "SinhArcsinh",
+    "Transpose",
+}
+
+
+def is_onto(bijector: tfb.Bijector) -> bool:
+    """Whether each value is known to have an inverse."""
+    if is_of_class(bijector, "Chain"):
+        return all(map(is_onto, bijector.bijectors))
+    if is_of_class(bijector, "Invert"):
+        return is_onto(bijector.bijector)
+    return is_of_class(bijector, *_ONTO)
+
+
+def is_of_class(obj: Any, *names: str) -> bool:
+    """Whether a TFP object is of one of these classes, by their public names.
+
+    TFP's composites come in two classes, `Chain` and `_Chain`, the second where a part
+    is no CompositeTensor; they are no subclasses of each other.
+    """
+    classes = [cls.__name__.lstrip("_") for cls in type(obj).__mro__]
+    return any(name in classes for name in names)
+
+
+def in_image(bijector: tfb.Bijector, x: tf.Tensor) -> tf.Tensor:
+    """Which rows have an inverse, away from the border: a boolean `[B]`.
+
+    Args:
+      bijector: Of one tensor.
+      x: `[B, *event]`.
+    """
+    if is_onto(bijector):
+        return tf.ones(tf.shape(x)[:1], tf.bool)
+    if not is_of_class(bijector, "Chain"):
+        return _has_finite_inverse(bijector, x)
+    parts = list(bijector.bijectors)  # data side first
+    while is_onto(parts[-1]):  # perhaps costly, and no part of the question
+        parts.pop()
+    inside = tf.ones(tf.shape(x)[:1], tf.bool)
+    for part in parts:
+        inside &= in_image(part, x)
+        x = tf.identity(part.inverse(x))
+    return inside
+
+
+def _has_finite_inverse(bijector: tfb.Bijector, x: tf.Tensor) -> tf.Tensor:
+    ndims = int(bijector.inverse_min_event_ndims)
+    z = bijector.inverse(tf.identity(x))
+    log_det = bijector.inverse_log_det_jacobian(tf.identity(x), event_ndims=ndims)
+    log_det = tf.broadcast_to(log_det, tf.shape(x)[: x.shape.rank - ndims])
+    inside = all_of_row(tf.math.is_finite(z)) & all_of_row(tf.math.is_finite(log_det))
+    if ndims and math.prod(x.shape[1:]) <= math.prod(z.shape[1:]):
+        return inside
+    # Inverses to fewer elements, as of maps to a simplex, and some of single ones, as
+    # of a square root, are finite beyond the image too.
+    again = bijector.forward(tf.identity(z))
+    return inside & all_of_row(tf.abs(again - x) <= 1e-3 + 1e-2 * tf.abs(x))
+
+
+def inner_point(
+    bijector: tfb.Bijector, latent_shape: tuple[int, ...], dtype: tf.DType
+) -> tf.Tensor:
+    """Some `[1, *event]` inside of the image, for latents `[1, *latent_shape]`.
+
+    These are in (0, 1) and ascending: in the domain of most maps that have one.
+    """
+    size = math.prod(latent_shape)
+    z = tf.cast(tf.linspace(0.25, 0.75, size), dtype)
+    z = tf.reshape(z, (1, *latent_shape))
+    return tf.stop_gradient(bijector.forward(z))
+
+
+def far_where_no_image(z: tf.Tensor, log_det: tf.Tensor) -> tf.Tensor:
+    """Latents, `FAR` in the rows whose log-det `[...]` of the inverse is -inf."""
+    return select_rows(outside(log_det), tf.fill(tf.shape(z), _as(FAR, z)), z)
+
+
+def without_far(z: tf.Tensor, event_ndims: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Latents with zeros in place of `FAR`, and which rows `[...]` these are."""
+    nowhere = all_of_row(tf.abs(z) > FAR / 2.0, z.shape.rank - event_ndims)
+    return select_rows(nowhere, tf.zeros_like(z), z), nowhere
+
+
+def nan_where(
+    nowhere: tf.Tensor, x: tf.Tensor, log_det: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Data and log-dets of the forward pass: NaN and inf for latents that are none."""
+    nowhere |= outside(log_det)  # of an `Invert`
+    x = select_rows(nowhere, tf.fill(tf.shape(x), _as(math.nan, x)), x)
+    return x, tf.where(nowhere, _as(math.inf, log_det), log_det)
+
+
+def outside(log_det: tf.Tensor) -> tf.Tensor:
+    """Which rows are outside of the image, by their log-dets of the inverse."""
+    return tf.equal(log_det, _as(-math.inf, log_det))
+
+
+def _as(value: float, like: tf.Tensor) -> tf.Tensor:
+    return tf.constant(value, like.dtype)
+
+
+def select_rows(mask: tf.Tensor, x: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """`tf.where` of a mask `[...]` of whole events `[..., *event]`."""
+    for _ in range(x.shape.rank - mask.shape.rank):
+        mask = mask[..., tf.newaxis]
+    return tf.where(mask, x, other)
+
+
+def all_of_row(values: tf.Tensor, batch_ndims: int = 1) -> tf.Tensor:
+    """Whether all of each event are true: `[..., *event]` -> `[...]`."""
+    return tf.reduce_all(values, axis=list(range(batch_ndims, values.shape.rank)))
