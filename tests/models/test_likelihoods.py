@@ -47,19 +47,24 @@ def test_draws_follow_the_law(name):
     x = likelihood.sample(p, seeds)
     assert x.shape == (rows, 3, 2)
     mean = likelihood.mean(p)[0]
-    if name == "logistic":  # its mean is that of the logistic, clipped
-        levels = np.arange(7.0)
-        masses = [
-            np.exp(
-                likelihood.log_prob(
-                    tf.fill((1, 3, 2), tf.constant(k, tf.float64)), p[:1]
-                )
-            )
-            for k in levels
-        ]
-        mean = np.tensordot(levels, np.array(masses)[:, 0], axes=1)
     np.testing.assert_allclose(np.mean(x, axis=0), mean, atol=0.1)
     np.testing.assert_array_equal(likelihood.sample(p[:2], seeds[:2]), x[:2])
+
+
+@pytest.mark.parametrize("name", DISCRETE)
+@pytest.mark.parametrize("size", [0.7, 30.0])
+def test_means_are_those_of_an_enumeration(name, size):
+    likelihood = DISCRETE[name]
+    p = params(likelihood, size=size)
+    levels = np.arange(likelihood.levels, dtype="float64")
+    masses = [
+        np.exp(likelihood.log_prob(tf.fill((1, 3, 2), tf.constant(k)), p))
+        for k in levels
+    ]
+    wanted = np.tensordot(levels, masses, axes=1)
+    np.testing.assert_allclose(likelihood.mean(p), wanted, atol=1e-9)
+    compiled = tf.function(likelihood.mean, jit_compile=True)
+    np.testing.assert_allclose(compiled(p), wanted, atol=1e-9)
 
 
 def test_the_discretized_logistic_is_the_difference_of_two_sigmoids():

@@ -284,7 +284,8 @@ class FlowVAE(LatentModel):
         """
         num_samples = checked_number(num_samples)
         seeds = random.fold_in(random.as_seed(seed), tf.range(num_samples))
-        return self.sample_rows(seeds, temperature)["x"]
+        params, data_seeds = self._drawn_params(seeds, temperature)
+        return self.likelihood.sample(params, data_seeds)
 
     def sample_rows(self, seeds: tf.Tensor, temperature: Any) -> dict[str, tf.Tensor]:
         """A draw "x" of the model, and the "mean" of its p(x|z), both `[N, *event]`.
@@ -292,6 +293,19 @@ class FlowVAE(LatentModel):
         Args:
           seeds: int32 `[N, 2]`: row i of the draws depends on row i alone.
           temperature: `[N]` or one for all, as in `sample`.
+        """
+        params, data_seeds = self._drawn_params(seeds, temperature)
+        return {
+            "x": self.likelihood.sample(params, data_seeds),
+            "mean": self.likelihood.mean(params),
+        }
+
+    def _drawn_params(
+        self, seeds: tf.Tensor, temperature: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The likelihood's parameters for draws of the prior, and seeds for those of x.
+
+        Both are one for each seed row.
         """
         seeds = tf.convert_to_tensor(seeds)
         latent_seeds, data_seeds = [
@@ -302,11 +316,7 @@ class FlowVAE(LatentModel):
         z = rows[:, tf.newaxis] * z
         if self.prior is not None:
             z = self.prior.forward(z)
-        params = self._params(z)
-        return {
-            "x": self.likelihood.sample(params, data_seeds),
-            "mean": self.likelihood.mean(params),
-        }
+        return self._params(z), data_seeds
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

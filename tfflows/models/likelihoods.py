@@ -168,9 +168,24 @@ class DiscretizedLogisticLikelihood(Likelihood):
         return tf.where(x == self._top, above, inside)
 
     def mean(self, params: tf.Tensor) -> tf.Tensor:
-        """-> the logistic's mean, clipped to the range."""
-        mean, _ = self._split(params)
-        return tf.clip_by_value(mean, 0.0, 1.0) * self._top
+        """-> sum_k k P(k) = sum_j P(k > j), j below the highest level.
+
+        Level by level, so that memory does not grow with their number.
+        """
+        mean, log_scale = self._split(params)
+        rate = tf.exp(-log_scale)
+
+        def add(j: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            end = (tf.cast(j, mean.dtype) + 0.5) / self._top
+            return j + 1, total + tf.sigmoid((mean - end) * rate)
+
+        return tf.while_loop(
+            lambda j, total: j < self._top,
+            add,
+            (tf.constant(0), tf.zeros_like(mean)),
+            parallel_iterations=1,
+            maximum_iterations=self._top,
+        )[1]
 
     def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         """-> the level next to a draw of the logistic."""
