@@ -6,6 +6,7 @@ tells why each piece is here.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import keras
@@ -377,6 +378,16 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
             ndims = 3 if len(shape) >= 4 else 1
         with tf.init_scope():
             self.build((None, *tuple(shape)[len(shape) - ndims :]))
+
+    def copy(self, **overrides: Any) -> FlowStep:
+        """A step with weights of its own: these values, or fresh ones given overrides.
+
+        Args:
+          **overrides: Arguments of the constructor to replace.
+        """
+        if not overrides:
+            return copy.deepcopy(self)
+        return type(self).from_config({**self.get_config(), **overrides})
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

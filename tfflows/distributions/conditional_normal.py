@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,6 +69,8 @@ class ConditionalNormal(Base):
         ]
         for head in (self.loc_head, self.log_scale_head):
             head.build(features)
+        # For TFP, which sees no Keras variables; see FlowStep.
+        vars(self.distribution)["_tfp_variables"] = [v.value for v in self.variables]
 
     def _parameters(self, context: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Loc and log_scale, `[B, D]` each, of contexts `[..., C]`."""
@@ -131,6 +134,10 @@ class _ConditionalRows(RowDistribution):
 
     base: ConditionalNormal
     takes_context = True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles as part of its layer, which has the weights."""
+        return operator.attrgetter("distribution"), (self.base,)
 
     def _log_prob(self, value: tf.Tensor, context: Any = None) -> tf.Tensor:
         log_prob = self.base.log_prob(value, context)

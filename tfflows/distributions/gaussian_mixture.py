@@ -49,13 +49,14 @@ class GaussianMixture(RowDistribution):
                 "expected num_components >= 1 and spread >= 0, got "
                 f"num_components={num_components}, spread={spread}"
             )
-        # A component is chosen, which has no gradient.
-        super().__init__(event_shape, dtype, name, tfd.NOT_REPARAMETERIZED)
         self._config = {
             "num_components": int(num_components),
             "spread": float(spread),
             "seed": int(seed),
         }
+        # A component is chosen, which has no gradient.
+        kind = tfd.NOT_REPARAMETERIZED
+        super().__init__(event_shape, dtype, name, kind, **self._config)
         shape = (int(num_components), self._shape.num_elements())
         start = spread * np.random.default_rng(seed).normal(size=shape)
         self.means = tf.Variable(start, dtype=self.dtype, name="means")

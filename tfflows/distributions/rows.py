@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ class RowDistribution(tfd.Distribution):
       dtype: float32 or float64.
       name: Name of the distribution.
       reparameterization_type: TFP's.
+      **parameters: Further arguments of the subclass, for `copy`.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class RowDistribution(tfd.Distribution):
         dtype: Any = tf.float32,
         name: str | None = None,
         reparameterization_type: Any = tfd.FULLY_REPARAMETERIZED,
+        **parameters: Any,
     ) -> None:
         shape = [event_shape] if isinstance(event_shape, int) else list(event_shape)
         if not shape or min(shape) < 1:
@@ -42,7 +45,7 @@ class RowDistribution(tfd.Distribution):
             reparameterization_type=reparameterization_type,
             validate_args=False,
             allow_nan_stats=False,
-            parameters={"event_shape": shape, "dtype": dtype},
+            parameters={"event_shape": shape, "dtype": dtype, **parameters},
             name=name or type(self).__name__,
         )
 
@@ -90,6 +93,17 @@ class RowDistribution(tfd.Distribution):
         """One draw `[*event_shape]` for each of the int32 seeds `[N, 2]`."""
         rows = self._rows(seeds, self._shape.num_elements())
         return tf.reshape(rows, (-1, *self._shape))
+
+    def copy(self, **overrides: Any) -> RowDistribution:
+        """This distribution, its variables shared, under another `name=`.
+
+        Other arguments make a fresh one, as in TFP.
+        """
+        if set(overrides) - {"name"}:
+            return super().copy(**overrides)
+        twin = copy.copy(self)
+        twin._name = overrides.get("name", self.name)
+        return twin
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

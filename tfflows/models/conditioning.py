@@ -13,6 +13,7 @@ from tfflows.checkpointing import CheckpointsAllWeights
 from tfflows.checks import all_finite, require
 
 
+@keras.saving.register_keras_serializable("tfflows")
 class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
     """The shape and dtype of a flow's context, and the network that embeds it.
 
@@ -41,7 +42,7 @@ class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)
-        self.network, self._flow_dtype = context_network, flow_dtype
+        self.network, self._flow_dtype = context_network, tf.as_dtype(flow_dtype)
         self.context_shape = _checked_shape(context_shape)
         others = (context_dtype, context_network)
         if self.context_shape is None and others != (None, None):
@@ -93,6 +94,21 @@ class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
             "context_dtype": None if dtype is None else dtype.name,
             "context_network": network,
         }
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        flow_dtype = self._flow_dtype.name
+        return {
+            **super().get_config(),
+            **self.flow_config(),
+            "flow_dtype": flow_dtype,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Conditioning:
+        """A fresh layer of equal config."""
+        network = keras.saving.deserialize_keras_object(config["context_network"])
+        return cls(**{**config, "context_network": network})
 
     def check_part(self, part: Any) -> None:
         """Raises ValueError unless each layer gets the size of context that it takes.

@@ -9,6 +9,7 @@ from tensorflow_probability import distributions as tfd
 
 from tfflows import domains
 from tfflows.bijectors import FlowStep
+from tfflows.distributions import Base
 from tfflows.distributions.support import log_prob_in_support
 from tfflows.models.conditioning import Conditioning
 
@@ -19,7 +20,7 @@ class FlowDistribution(tfd.TransformedDistribution):
     The stock one inverts and then maps forward again for the log-det.
 
     Args:
-      distribution: The base.
+      base: The base, a layer.
       bijector: A built flow step.
       conditioning: What the methods take as `context=`: with the leading axes of the
         value, or one for all samples.
@@ -28,14 +29,23 @@ class FlowDistribution(tfd.TransformedDistribution):
 
     def __init__(
         self,
-        distribution: tfd.Distribution,
+        base: Base,
         bijector: FlowStep,
         conditioning: Conditioning,
         name: str = "flow",
     ) -> None:
-        parameters = dict(locals())
+        parameters = {
+            "base": base,
+            "bijector": bijector,
+            "conditioning": conditioning,
+            "name": name,
+        }
         self._conditioning = conditioning
-        super().__init__(distribution, bijector, parameters=parameters, name=name)
+        super().__init__(base.distribution, bijector, parameters=parameters, name=name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles by its layers, which bring their weights."""
+        return FlowDistribution, tuple(self.parameters.values())
 
     @classmethod
     def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> Any:

@@ -129,9 +129,7 @@ class TransformModel(LikelihoodModel):
 
         Of a conditional flow, `log_prob`, `sample` and the like take `context=`.
         """
-        return FlowDistribution(
-            self.base.distribution, self._transform, self.conditioning
-        )
+        return FlowDistribution(self.base, self._transform, self.conditioning)
 
     def initialize(self, batch: Any, context: Any = None) -> None:
         """Data-dependent start from one batch of data, in eager mode, once.
