@@ -76,6 +76,8 @@ def test_copies_of_distributions(made):
         np.testing.assert_allclose(twin.log_prob(x, **arguments), wanted, rtol=1e-6)
         np.testing.assert_allclose(twin.sample(3, seed=SEED, **arguments), sample)
         assert len(twin.trainable_variables) == len(distribution.trainable_variables)
+        held = tfd.Independent(twin, 0)
+        assert len(held.trainable_variables) == len(twin.trainable_variables)
         shared = ids(twin) & ids(distribution)
         assert shared == (ids(distribution) if name in SHARING else set())
     for variable in twin.trainable_variables:

@@ -13,9 +13,13 @@ from tfflows.distributions import Base
 from tfflows.distributions.support import log_prob_in_support
 from tfflows.models.conditioning import Conditioning
 
+# What `tfd.TransformedDistribution(base, step)` gives too. The public class itself is a
+# CompositeTensor, of which TFP's containers see no variables but those of parameters.
+_Transformed: Any = tfd.TransformedDistribution.__mro__[1]
 
-class FlowDistribution(tfd.TransformedDistribution):
-    """`tfd.TransformedDistribution` whose log_prob is one fused pass.
+
+class FlowDistribution(_Transformed):
+    """A `tfd.TransformedDistribution` whose log_prob is one fused pass.
 
     The stock one inverts and then maps forward again for the log-det.
 
@@ -42,6 +46,8 @@ class FlowDistribution(tfd.TransformedDistribution):
         }
         self._conditioning = conditioning
         super().__init__(base.distribution, bijector, parameters=parameters, name=name)
+        # For TFP, which sees no Keras variables; see FlowStep.
+        self._tfp_variables = [v.value for v in conditioning.variables]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles by its layers, which bring their weights."""
@@ -50,6 +56,15 @@ class FlowDistribution(tfd.TransformedDistribution):
     @classmethod
     def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> Any:
         return super()._parameter_properties(dtype, num_classes)
+
+    @property
+    def context_shape(self) -> tuple[int, ...]:
+        """Shape of one context; () also where there is none."""
+        return self._conditioning.context_shape or ()
+
+    def embedded(self, context: Any, places: tf.Tensor) -> tf.Tensor:
+        """What steps and base take of one context for each of the places `[...]`."""
+        return self._context(context, places, ndims=0, share=False)
 
     def _context(self, context: Any, x: tf.Tensor, ndims: int, share: bool) -> Any:
         return self._conditioning.rows(context, x, ndims, self.name, share)
@@ -60,7 +75,10 @@ class FlowDistribution(tfd.TransformedDistribution):
 
     def _log_prob(self, y: tf.Tensor, context: Any = None) -> tf.Tensor:
         ndims = len(self.bijector.data_event_shape)
-        context = self._context(context, y, ndims, share=False)
+        return self.log_prob_given(y, self._context(context, y, ndims, share=False))
+
+    def log_prob_given(self, y: tf.Tensor, context: tf.Tensor | None) -> tf.Tensor:
+        """Log-densities `[...]` of `[..., *event]`, embedded contexts `[..., C]`."""
         z, log_det = self.bijector.inverse_and_log_det(y, context)
         log_prob = self._base_log_prob(z, context) + log_det
         if self.bijector.onto:
@@ -81,6 +99,12 @@ class FlowDistribution(tfd.TransformedDistribution):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         places = tf.zeros(tf.reshape(tf.cast(sample_shape, tf.int32), [-1]))
         context = self._context(context, places, ndims=0, share=True)
+        return self.sample_and_log_prob_given(sample_shape, seed, context)
+
+    def sample_and_log_prob_given(
+        self, sample_shape: Any, seed: Any, context: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Draws `[*sample_shape, *event]` and their log-densities, as above."""
         base = self._base_arguments(context)
         z = self.distribution.sample(sample_shape, seed, **base)
         x, log_det = self.bijector.forward_and_log_det(z, context)

@@ -22,6 +22,7 @@ from tfflows.models.assembly import (
 )
 from tfflows.models.batch import Batch, first_batch
 from tfflows.models.call_signature import input_spec
+from tfflows.models.conditional_distribution import ConditionalDistribution
 from tfflows.models.conditioning import Conditioning
 from tfflows.models.flow_distribution import FlowDistribution
 from tfflows.models.inputs import checked_data
@@ -130,6 +131,27 @@ class TransformModel(LikelihoodModel):
         Of a conditional flow, `log_prob`, `sample` and the like take `context=`.
         """
         return FlowDistribution(self.base, self._transform, self.conditioning)
+
+    def conditional(self, context: Any) -> ConditionalDistribution:
+        """The `tfd.Distribution` over dequantized data given a context.
+
+        Args:
+          context: One, `[*context_shape]`, or a batch `[..., *context_shape]`, whose
+            leading axes are then the distribution's batch shape.
+
+        Returns:
+          A distribution whose methods take no context: it fits into TFP's containers.
+
+        Raises:
+          ValueError: If the flow takes no context; for one of another shape or dtype,
+            or not finite.
+        """
+        if self.context_shape is None:
+            raise ValueError(
+                f"{self.name}: expected a conditional flow, made with context_shape=; "
+                "this one takes no context: use flow.distribution"
+            )
+        return ConditionalDistribution(self.distribution, context)
 
     def initialize(self, batch: Any, context: Any = None) -> None:
         """Data-dependent start from one batch of data, in eager mode, once.
