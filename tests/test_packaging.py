@@ -146,7 +146,7 @@ def imports_of(path):
 LEAVES = {
     *("autograph", "checkpointing", "checks", "convolution", "csv_cells"),
     *("domains", "files", "keyed_noise", "memory", "metrics", "random"),
-    *("termination", "tfp_config", "tfp_copies", "xla"),
+    *("termination", "tfp_config", "tfp_copies", "tfp_variables", "xla"),
 }
 STEPS = {"bijectors", "distributions", "networks", "preprocessing"}
 ALLOWED = {

@@ -86,8 +86,9 @@ def in_image(bijector: tfb.Bijector, x: tf.Tensor) -> tf.Tensor:
 
 def _has_finite_inverse(bijector: tfb.Bijector, x: tf.Tensor) -> tf.Tensor:
     ndims = int(bijector.inverse_min_event_ndims)
-    z = bijector.inverse(tf.identity(x))
-    log_det = bijector.inverse_log_det_jacobian(tf.identity(x), event_ndims=ndims)
+    x = tf.identity(x)
+    z = bijector.inverse(x)
+    log_det = bijector.inverse_log_det_jacobian(x, event_ndims=ndims)
     log_det = tf.broadcast_to(log_det, tf.shape(x)[: x.shape.rank - ndims])
     inside = all_of_row(tf.math.is_finite(z)) & all_of_row(tf.math.is_finite(log_det))
     if ndims and math.prod(x.shape[1:]) <= math.prod(z.shape[1:]):

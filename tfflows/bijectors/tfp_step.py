@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -10,8 +11,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfflows import domains
+from tfflows.bijectors import shapes
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.tfp_config import from_tfp_config, to_tfp_config
+from tfflows.tfp_variables import holds_code, variables_read
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -60,23 +63,36 @@ class TFPStep(FlowStep):
             kwargs["dtype"] = tfp_dtype(bijector)
         super().__init__(event_ndims=event_ndims, **kwargs)
         self.bijector = bijector
-        self._adopted = [self._adopt(v) for v in bijector.variables]
+        self._adopted: list[keras.Variable] = []
+        self._adopt(bijector.variables)
         self.onto = domains.is_onto(bijector)
         changes_rank = bijector.forward_min_event_ndims != minimum
         self.shape_preserving = not changes_rank and _keeps_shape(bijector, minimum)
 
-    def _adopt(self, variable: tf.Variable) -> keras.Variable:
-        # keras.Variable takes a tf.Variable over as it is: one storage, two trackers.
-        return keras.Variable(
-            variable,
-            trainable=variable.trainable,
-            dtype=variable.dtype,
-            autocast=False,
-            name=variable.name.replace("/", "_").split(":")[0],
-        )
+    def _adopt(self, variables: Iterable[tf.Variable]) -> None:
+        known = {id(variable.value) for variable in self._adopted}
+        for variable in variables:
+            if id(variable) in known:
+                continue
+            # keras.Variable takes a tf.Variable over as it is: one storage, two
+            # trackers.
+            adopted = keras.Variable(
+                variable,
+                trainable=variable.trainable,
+                dtype=variable.dtype,
+                autocast=False,
+                name=variable.name.replace("/", "_").split(":")[0],
+            )
+            self._adopted.append(adopted)
 
     def build(self, data_shape: Any) -> None:
-        """Nothing to create: the bijector brings its variables."""
+        """Adopts variables that a trace finds: those of networks in functions."""
+        if not holds_code(self.bijector):
+            return
+        event = shapes.event_shape(data_shape, self.event_ndims, self.name)
+        dtype = self.flow_dtype
+        x = tf.fill((1, *event), tf.constant(0.5, dtype))
+        self._adopt(variables_read(lambda x: _inverse_and_log_det(self.bijector, x), x))
 
     def _inverse_event_shape(self, shape: tf.TensorShape) -> tf.TensorShape:
         return self.bijector.inverse_event_shape(shape)
@@ -153,8 +169,9 @@ def _inverse_and_log_det(
     bijector: tfp.bijectors.Bijector, x: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     x = tf.identity(x)  # a tensor that TFP's cache has never seen
+    z = bijector.inverse(x)  # first: what it leaves in the cache serves the log-det
     log_det = bijector.inverse_log_det_jacobian(x, event_ndims=x.shape.rank - 1)
-    return bijector.inverse(x), _per_row(log_det, x)
+    return z, _per_row(log_det, x)
 
 
 def _keeps_shape(bijector: tfp.bijectors.Bijector, ndims: int) -> bool:

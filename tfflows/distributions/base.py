@@ -12,6 +12,7 @@ from tfflows.autograph import without_autograph
 from tfflows.checks import require
 from tfflows.distributions.support import has_bounded_support, log_prob_in_support
 from tfflows.tfp_config import from_tfp_config, to_tfp_config
+from tfflows.tfp_variables import holds_code, variables_read
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -45,7 +46,7 @@ class Base(keras.layers.Layer):
         self.distribution = distribution
         self._adopted = [
             keras.Variable(v, trainable=v.trainable, dtype=v.dtype, autocast=False)
-            for v in distribution.variables
+            for v in _variables_of(distribution)
         ]
         self.built = True
         self._build_shapes_dict = {"input_shape": self.output_shape}
@@ -151,3 +152,15 @@ class Base(keras.layers.Layer):
         else:
             distribution = keras.saving.deserialize_keras_object(distribution)
         return cls(**{**config, "distribution": distribution})
+
+
+def _variables_of(distribution: tfd.Distribution) -> list[tf.Variable]:
+    found = list(distribution.variables)
+    plain = hasattr(distribution, "sample_rows") or not holds_code(distribution)
+    if plain or tf.nest.is_nested(distribution.dtype):
+        return found
+    known = {id(variable) for variable in found}
+    one = [1, *distribution.event_shape]
+    value = tf.fill(one, tf.constant(0.5, distribution.dtype))
+    read = variables_read(distribution.log_prob, value)
+    return [*found, *(v for v in read if id(v) not in known)]
