@@ -42,7 +42,8 @@ def example_inputs(
         "z": rng.normal(size=(ROWS, description["latent_dim"])),
     }
     if context := description["context"]:
-        values["context"] = np.zeros((ROWS, *context["shape"]), context["dtype"])
+        sizes = [size or 1 for size in context["shape"]]
+        values["context"] = np.zeros((ROWS, *sizes), context["dtype"])
     if "x" in _specs(functions[signature]):
         values["x"] = _data(functions, values, description["levels"])
     return _cast(functions[signature], values)

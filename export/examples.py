@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfflows.export.endpoints import Endpoint
 
 ROWS = 3
+_SET_SIZE = 3  # of contexts that are sets of any size
 _COLUMNAR = "sample_n"
 
 
@@ -68,7 +69,8 @@ def _as_data(x: np.ndarray, levels: int | None) -> np.ndarray:
 
 
 def _contexts(context: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
-    shape, dtype = (ROWS, *context["shape"]), np.dtype(context["dtype"])
+    sizes = [size or _SET_SIZE for size in context["shape"]]
+    shape, dtype = (ROWS, *sizes), np.dtype(context["dtype"])
     if dtype == np.uint8:
         return rng.integers(256, size=shape).astype(dtype)
     if dtype.kind == "f":

@@ -61,6 +61,11 @@ def row_format(folder: str) -> RowFormat:
             f"expected inputs {' and '.join(_INPUTS)} of {SIGNATURE}, got "
             f"{', '.join(sorted(specs))}"
         )
+    if any(None in specs[name].shape[1:] for name in specs):
+        raise ValueError(
+            "expected inputs of known sizes, which a row holds as columns, got sets of "
+            f"any size as context of {folder}"
+        )
     description = _description(folder)
     context = description.get("context") or {}
     levels = {"x": description.get("levels"), "context": context.get("num_classes")}

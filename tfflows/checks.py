@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import numbers
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,12 +10,6 @@ import tensorflow as tf
 
 # How many of a tensor's values an error tells.
 _SHOWN = 8
-
-
-def check_count(name: str, value: int) -> None:
-    """Raises ValueError unless the argument of that name is an integer >= 1."""
-    if not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(f"expected {name} >= 1, an integer, got {value!r}")
 
 
 def all_finite(values: tf.Tensor) -> tf.Tensor:

@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
 )
 
 from tfflows import models
+from tfflows.arguments import check_unused
 from tfflows.models import Flow
 from tfflows.random import seeded_initializers
 from tfflows.training import fit_until_settled
@@ -198,6 +199,11 @@ class FlowDensity(DensityMixin, BaseEstimator):
         if not (_is_number(fraction) and 0 < fraction < 1):
             raise ValueError(
                 f"expected validation_fraction between 0 and 1, got {fraction!r}"
+            )
+        if callable(self.family):
+            check_unused("num_layers", self.num_layers, [6], "a named family")
+            check_unused(
+                "hidden_units", self.hidden_units, [(64, 64)], "a named family"
             )
         names = ("auto", *_FAMILIES)
         if not (callable(self.family) or self.family in names):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 import keras
@@ -179,6 +179,25 @@ def call(main: Main, argv: Sequence[str]) -> int:
             raise
         usage = isinstance(error, ConfigError)
         return _report(error, _USAGE_ERROR if usage else _RUN_ERROR)
+
+
+def refuse_unused(values: flags.FlagValues, names: Iterable[str], where: str) -> None:
+    """Refuses flags that would have no effect.
+
+    Args:
+      values: Parsed flags.
+      names: Those without an effect.
+      where: With which flag they have none, for example "--list".
+
+    Raises:
+      ConfigError: One of them is given.
+    """
+    for name in names:
+        if values[name].present:
+            raise ConfigError(
+                f"expected no --{name} with {where}, where it has no effect, got "
+                f"--{name}={values[name].value}"
+            )
 
 
 def trained_model(

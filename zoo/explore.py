@@ -60,6 +60,15 @@ flags.DEFINE_string(
     flag_values=FLAGS,
 )
 
+# Flags that not all that is shown depends on.
+_USED_BY = {
+    "num_steps": ["interpolation"],
+    "from_class": ["attribute"],
+    "to_class": ["attribute"],
+    "strengths": ["attribute"],
+    "num_examples": ["attribute"],
+}
+
 
 def main(argv: Sequence[str]) -> None:
     """Explores.
@@ -68,6 +77,9 @@ def main(argv: Sequence[str]) -> None:
       argv: Not used; the flags say all.
     """
     del argv
+    for name, shows in _USED_BY.items():
+        if FLAGS.show not in shows:
+            cli.refuse_unused(FLAGS, [name], f"--show={FLAGS.show}")
     strengths = _strengths()
     model, config, _ = cli.trained_model(FLAGS)
     if not isinstance(model, Flow) or not is_image(model.event_shape):

@@ -47,6 +47,7 @@ def main(argv: Sequence[str]) -> None:
       argv: Not used; the flags say all.
     """
     del argv
+    cli.refuse_unused(FLAGS, ["dataset", "data_dir"], "samples of a model")
     model, config, _ = cli.trained_model(FLAGS)
     context = context_of_samples(model, config, FLAGS.context, FLAGS.num_samples)
     ending = "png" if is_image(model.event_shape) else "npz"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import tfflows.data
@@ -62,7 +63,17 @@ def resolve_shape(
             f"{config.name}, got shape {found[0]} with levels {found[1]} from "
             f"{source.name}"
         )
+    if config.data.levels not in (None, source.levels):
+        raise ConfigError(
+            f"expected data.levels={source.levels}, as in {source.name}, or none, got "
+            f"{config.data.levels}"
+        )
     columns = config.data.columns or source.columns
+    if columns is not None and len(columns) != math.prod(found[0]):
+        raise ConfigError(
+            f"expected as many data.columns as an example has values, "
+            f"{math.prod(found[0])}, got {', '.join(columns)}"
+        )
     if columns is not None and source.columns not in (None, columns):
         raise ConfigError(
             f"expected the columns {', '.join(columns)}, in this order, as in the "

@@ -71,6 +71,7 @@ def main(argv: Sequence[str]) -> None:
     """
     del argv
     if FLAGS.list:
+        cli.refuse_unused(FLAGS, {*FLAGS} - {"list"}, "--list")
         _print_models()
         return
     if not FLAGS.model or not FLAGS.model_dir:

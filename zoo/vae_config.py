@@ -9,6 +9,7 @@ import keras
 
 import tfflows
 from tfflows.zoo.config import ModelConfig
+from tfflows.zoo.errors import ConfigError
 
 Basis = Literal["orthogonal", "householder", "triangular"]
 
@@ -65,7 +66,18 @@ class SylvesterVAEConfig(VAEConfig):
     def _arguments(self) -> dict[str, Any]:
         arguments = super()._arguments()
         basis = arguments.pop("basis")
+        self._check_used("num_columns", "orthogonal")
+        self._check_used("num_reflections", "householder")
         return {**arguments, "posterior": f"sylvester_{basis}"}
+
+    def _check_used(self, name: str, basis: str) -> None:
+        default = {field.name: field.default for field in dataclasses.fields(self)}
+        value = getattr(self, name)
+        if self.basis != basis and value != default[name]:
+            raise ConfigError(
+                f"expected model.{name} with model.basis={basis} only, where it has an "
+                f"effect, got {value} with model.basis={self.basis}"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

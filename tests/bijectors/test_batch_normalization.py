@@ -102,7 +102,7 @@ def test_training_without_a_start_and_bad_arguments_are_refused():
     with pytest.raises(ValueError, match=r"call .*initialize\(batch\)"):
         flow.fit(batch(), verbose=0)
     for arguments in ({"momentum": 1.0}, {"epsilon": 0.0}):
-        with pytest.raises(ValueError, match="expected 0 <= momentum < 1"):
+        with pytest.raises(ValueError, match="expected a finite"):
             fb.BatchNormalization(**arguments)
     flow = flow_of(fb.Repeated(fb.BatchNormalization(), 3))
     with pytest.raises(ValueError, match=r"neither assigns variables .*Repeated"):

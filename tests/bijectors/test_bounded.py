@@ -43,9 +43,9 @@ def test_logit_names_its_domain_in_eager_mode_and_in_a_graph():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: fb.Logit(0.5), "alpha in"),
+        (lambda: fb.Logit(0.5), "alpha >= 0 and < 0.5"),
         (lambda: fb.Logit(0.1, 1.0, 1.0), "low < high"),
-        (lambda: fb.Rescale(0.0, np.inf), "finite low < high"),
+        (lambda: fb.Rescale(0.0, np.inf), "finite (high|low <)"),
         (lambda: fb.Permute("up"), "got 'up'"),
         (lambda: fb.Permute([0, 0, 1]), "expected a permutation"),
         (lambda: fb.Permute([1, 0]).build((None, 3)), "expected 3 indices"),

@@ -38,7 +38,7 @@ def test_squeeze_puts_a_block_of_pixels_into_channels():
 def test_squeeze_refuses_what_it_cannot_divide():
     with pytest.raises(ValueError, match="divisible by 2, got 5 x 4"):
         fb.Squeeze().build((None, 5, 4, 1))
-    with pytest.raises(ValueError, match="factor >= 2, got 1"):
+    with pytest.raises(ValueError, match="factor >= 2, an integer, got 1"):
         fb.Squeeze(1)
 
 
@@ -142,7 +142,7 @@ def test_a_repeats_graph_does_not_grow_with_it():
 
 
 def test_repeated_refuses():
-    with pytest.raises(ValueError, match="num_repeats >= 1, got 0"):
+    with pytest.raises(ValueError, match="num_repeats >= 1, an integer, got 0"):
         fb.Repeated(glow_step(), 0)
     with pytest.raises(ValueError, match="keeps shapes, got squeeze"):
         fb.Repeated(fb.Squeeze(), 2)

@@ -65,5 +65,5 @@ def test_a_base_without_a_mean_is_scaled_around_its_mode():
 
 
 def test_an_event_shape_that_is_none_is_named():
-    with pytest.raises(ValueError, match="expected an event shape of sizes >= 1"):
+    with pytest.raises(ValueError, match="expected event_shape of sizes >= 1"):
         StandardNormal(0)

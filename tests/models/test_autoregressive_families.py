@@ -95,9 +95,9 @@ def test_labels_through_a_network(name):
 
 def test_unknown_words_and_missing_contexts_are_named():
     for build, message in (
-        (lambda: maf((2,), normalization="layer"), "normalization of .*'layer'"),
-        (lambda: nsf((2,), structure="tree"), "structure of .*'tree'"),
-        (lambda: nsf((2,), permutation="sort"), "permutation of .*'sort'"),
+        (lambda: maf((2,), normalization="layer"), "normalization .*'layer'"),
+        (lambda: nsf((2,), structure="tree"), "structure .*'tree'"),
+        (lambda: nsf((2,), permutation="sort"), "permutation .*'sort'"),
         (lambda: nsf((2,), network="cnn"), "network 'mlp' or 'resnet'"),
         (lambda: nsf((1,)), "2 or more elements"),
     ):

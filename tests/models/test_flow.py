@@ -246,7 +246,7 @@ def test_a_foreign_weight_file_changes_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: tfflows.Flow(fb.Scale(), ()), "event shape of sizes >= 1"),
+        (lambda: tfflows.Flow(fb.Scale(), ()), "event_shape of sizes >= 1"),
         (lambda: tfflows.Flow(fb.Scale(event_ndims=2), (4,)), "with 2 event axes"),
         (
             lambda: tfflows.Flow(

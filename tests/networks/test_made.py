@@ -98,7 +98,10 @@ def test_the_output_starts_at_zero_and_the_config_comes_back():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: networks.MADE(()), "positive hidden_units"),
+        (
+            lambda: networks.MADE(()),
+            "hidden_units as a sequence of one",
+        ),
         (lambda: networks.MADE((3, 4), residual=True), "equal hidden_units"),
         (lambda: networks.MADE((3,)).build((None, 2)), "expected num_params"),
     ],

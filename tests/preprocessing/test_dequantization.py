@@ -123,8 +123,8 @@ def test_values_that_are_no_levels_are_errors_in_eager_mode_and_in_training(valu
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"levels": 1}, "2 or more levels"),
-        ({"levels": 2.5}, "2 or more levels"),
+        ({"levels": 1}, "levels >= 2"),
+        ({"levels": 2.5}, "levels >= 2"),
         ({"evaluation_draws": 0}, "evaluation_draws >= 1"),
     ],
 )

@@ -128,3 +128,10 @@ def test_a_training_stops_after_an_epoch_that_is_not_finite(name, value):
     stop.on_epoch_end(0, {"loss": 1e30, "val_loss": -1e30, "other": math.nan})
     with pytest.raises(ValueError, match=rf"got {name} .*in epoch 2; lower trainer"):
         stop.on_epoch_end(1, {"loss": 1.0, "val_loss": 1.0, name: value})
+
+
+def test_a_guard_sets_the_number_of_steps_in_a_row():
+    model = tfflows.Flow(fb.Scale(), (2,))
+    model.compile("sgd", max_skipped=None)
+    with pytest.raises(ValueError, match="got 2 steps in a row without"):
+        model.fit(FAR, batch_size=2, verbose=0, callbacks=[NotFiniteGuard(2)])

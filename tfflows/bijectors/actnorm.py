@@ -110,9 +110,17 @@ def channel_moments(value: tf.Tensor, name: str) -> tuple[np.ndarray, np.ndarray
     rounding = np.finfo(value.dtype.as_numpy_dtype).eps * size
     constant = deviation <= _ROUNDINGS * rounding
     if constant.any():
+        dtype = value.dtype.name
+        offset = size[constant].max()
+        hint = ""
+        if dtype == "float32" and offset > np.finfo("float32").tiny:
+            hint = (
+                f"; if they vary by less than {dtype} tells apart at {offset:.3g}, "
+                "give dtype='float64', or subtract an offset from the data"
+            )
         warnings.warn(
-            f"{name}: channels {np.flatnonzero(constant).tolist()} are "
-            f"constant on the {len(rows)} initial values: their scale stays 1",
+            f"{name}: channels {np.flatnonzero(constant).tolist()} are constant in "
+            f"{dtype} on the {len(rows)} initial values: their scale stays 1{hint}",
             stacklevel=2,
         )
     return mean, np.where(constant, 1.0, deviation)

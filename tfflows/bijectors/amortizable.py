@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_count
 from tfflows.bijectors.flow_step import FlowStep
 
 
@@ -44,8 +45,8 @@ class AmortizableStep(FlowStep):
 
     def __init__(self, *, context_dim: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if context_dim is not None and context_dim < 1:
-            raise ValueError(f"expected context_dim >= 1 or None, got {context_dim}")
+        if context_dim is not None:
+            check_count("context_dim", context_dim)
         self.context_dim = context_dim
         self._context_scale = 1.0 if context_dim is None else context_dim**-0.5
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_number
 from tfflows.bijectors.actnorm import channel_moments
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.shapes import without_padding
@@ -50,12 +51,8 @@ class BatchNormalization(FlowStep):
         self, momentum: float = 0.99, epsilon: float = 1e-5, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if not 0.0 <= momentum < 1.0 or not 0.0 < epsilon < math.inf:
-            raise ValueError(
-                "expected 0 <= momentum < 1 and epsilon > 0, got "
-                f"momentum={momentum}, epsilon={epsilon}"
-            )
-        self.momentum, self.epsilon = float(momentum), float(epsilon)
+        self.momentum = check_number("momentum", momentum, least=0.0, below=1.0)
+        self.epsilon = check_number("epsilon", epsilon, above=0.0)
         self.statistics = _Statistics(
             self.momentum, dtype=self.flow_dtype.name, name="statistics"
         )

@@ -9,7 +9,12 @@ import keras
 import tensorflow as tf
 
 from tfflows.bijectors.flow_step import FlowStep
-from tfflows.bijectors.nesting import as_step, build_step, common_dtype
+from tfflows.bijectors.nesting import (
+    as_step,
+    build_step,
+    check_steps,
+    common_dtype,
+)
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -39,7 +44,7 @@ class Chain(FlowStep):
     def __init__(
         self, steps: Iterable[Any], *, event_ndims: int | None = None, **kwargs: Any
     ) -> None:
-        steps = list(steps)
+        steps = check_steps("steps", steps)
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = common_dtype(steps)
         steps = [as_step(step, kwargs["dtype"]) for step in steps]

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_count
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.checks import require
 
@@ -41,9 +42,18 @@ class ClassAffine(FlowStep):
 
     def __init__(self, num_classes: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if int(num_classes) != num_classes or num_classes < 1:
-            raise ValueError(f"expected num_classes >= 1, got {num_classes}")
-        self.num_classes = int(num_classes)
+        self.num_classes = check_count("num_classes", num_classes)
+
+    def check_context(
+        self, shape: tuple[int | None, ...] | None, dtype: tf.DType | None
+    ) -> None:
+        """Raises ValueError unless contexts of that shape and dtype are labels."""
+        if shape != () or dtype is None or not dtype.is_integer:
+            got = "none" if dtype is None else f"{dtype.name} of shape {shape}"
+            raise ValueError(
+                f"expected integer labels as context for {self.name}, got {got}; give "
+                "context_shape=() and no context_network"
+            )
 
     def build(self, data_shape: Any) -> None:
         """Creates log_scale and shift `[num_classes, C]`."""
@@ -66,6 +76,9 @@ class ClassAffine(FlowStep):
         with require(known, message):
             # Not a gather, whose sparse gradient few optimizers take well.
             chosen = tf.one_hot(context, self.num_classes, dtype=self.flow_dtype)
+        # XLA drops the check: NaN there, for an unknown label's row would be all zero.
+        is_known = tf.reduce_any(chosen > 0, axis=-1, keepdims=True)
+        chosen = tf.where(is_known, chosen, tf.constant(math.nan, self.flow_dtype))
         log_scale, shift = chosen @ self.log_scale, chosen @ self.shift
         *positions, channels = self.data_event_shape
         log_det = math.prod(positions) * tf.reduce_sum(log_scale, axis=-1)

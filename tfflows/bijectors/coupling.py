@@ -9,8 +9,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_count, check_flag, check_open_sizes
 from tfflows.bijectors.flow_step import FlowStep
-from tfflows.bijectors.heads import DenseInColumns, make_head
+from tfflows.bijectors.heads import DenseInColumns, check_head, make_head
 from tfflows.bijectors.laws import (
     AdditiveLaw,
     AffineLaw,
@@ -19,7 +20,7 @@ from tfflows.bijectors.laws import (
     takes_columns,
 )
 from tfflows.bijectors.masks import BinaryMask, check_mask, make_mask
-from tfflows.bijectors.shapes import event_shape, sum_over_event
+from tfflows.bijectors.shapes import event_shape, only_event_ndims, sum_over_event
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -42,8 +43,9 @@ class Coupling(FlowStep):
     Args:
       law: A `CouplingLaw`, or "additive" or "affine".
       conditioner: A Keras layer from the kept part to features: `[B, n]` to `[B, F]`,
-        `[B, H, W, C]` to `[B, H, W, F]`. If its `call` takes `context`, it gets it;
-        its attribute `context_dim` tells the size of one that it cannot do without.
+        `[B, H, W, C]` to `[B, H, W, F]`. If its `call` has an argument `context`, it
+        gets it. One that cannot be built without has an attribute `context_dim`, the
+        size of a context that is a vector, or `context_shape`, that of an image.
       mask: "half" or "channel" (the last axis in two halves), "alternating" (its even
         and odd places), "checkerboard" (of an image [H, W, C]), or an array of the
         event's shape, 1 where kept.
@@ -75,13 +77,14 @@ class Coupling(FlowStep):
             )
         self_mask = check_mask(mask)
         if self_mask == "checkerboard":
+            only_event_ndims({"event_ndims": event_ndims}, 3)
             event_ndims = 3
         super().__init__(event_ndims=event_ndims, **kwargs)
         self.law = as_law(law)
         self.conditioner = conditioner
         self.mask = self_mask
-        self.reverse = bool(reverse)
-        self.head = head
+        self.reverse = check_flag("reverse", reverse)
+        self.head = check_head(head)
         argument = inspect.signature(conditioner.call).parameters.get("context")
         self._takes_context = argument is not None
         self._needs_context = argument is not None and argument.default is not None
@@ -111,23 +114,30 @@ class Coupling(FlowStep):
         # A symbolic call, as Keras' Sequential does it, also builds layers that a
         # conditioner without a build method creates in its __init__.
         inputs = [keras.Input(kept[1:], dtype=self.flow_dtype.name)]
-        context_dim = getattr(self.conditioner, "context_dim", None)
-        if self._needs_context and context_dim is None:
+        context_shape = declared_context(self.conditioner)
+        if self._needs_context and context_shape is None:
             raise ValueError(
                 f"{self.name}: expected a conditioner with an attribute context_dim, "
                 f"the size of the context that its call needs, got {self.conditioner}"
             )
-        if self._takes_context and context_dim is not None:
-            inputs.append(keras.Input((context_dim,), dtype=self.flow_dtype.name))
+        named = {}
+        if self._takes_context and context_shape is not None:
+            named["context"] = keras.Input(context_shape, dtype=self.flow_dtype.name)
         try:
-            return tuple(self.conditioner(*inputs).shape)
+            features = self.conditioner(*inputs, **named)
         except (TypeError, ValueError) as error:
-            if self._takes_context and context_dim is None:
+            if self._takes_context and context_shape is None:
                 error.add_note(
                     f"{self.name}: the conditioner was called without a context: one "
                     "that needs it has an attribute context_dim, the context's size"
                 )
             raise
+        if not isinstance(features, keras.KerasTensor):
+            raise ValueError(
+                f"{self.name}: expected a conditioner that returns one tensor, got "
+                f"{type(features).__name__}"
+            )
+        return tuple(features.shape)
 
     def _features(self, kept: tf.Tensor, context: Any) -> tf.Tensor:
         if self._takes_context:
@@ -183,6 +193,23 @@ class Coupling(FlowStep):
             if isinstance(config.get(key), dict):
                 config[key] = deserialize(config[key])
         return cls(**config)
+
+
+def declared_context(layer: Any) -> tuple[int | None, ...] | None:
+    """Shape of the context that a layer says to take; None where it says none.
+
+    Args:
+      layer: A Keras layer. Its attribute `context_shape` is that shape, `context_dim`
+        the size of a vector.
+
+    Raises:
+      ValueError: For attributes that are no such sizes.
+    """
+    shape = getattr(layer, "context_shape", None)
+    if shape is not None:
+        return check_open_sizes(f"context_shape of {layer.name}", shape)
+    size = getattr(layer, "context_dim", None)
+    return None if size is None else (check_count("context_dim", size),)
 
 
 @keras.saving.register_keras_serializable("tfflows")

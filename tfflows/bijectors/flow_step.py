@@ -15,6 +15,7 @@ from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 from tfflows import domains
+from tfflows.arguments import check_count
 from tfflows.autograph import without_autograph
 from tfflows.bijectors import shapes
 from tfflows.bijectors.errors import InverseNotAvailable
@@ -94,6 +95,8 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
         name: str | None = None,
         trainable: bool = True,
     ) -> None:
+        if event_ndims is not None:
+            check_count("event_ndims", event_ndims)
         keras.layers.Layer.__init__(
             self, dtype=dtype, name=name, trainable=trainable, autocast=False
         )

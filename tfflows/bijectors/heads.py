@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_count, check_word
 from tfflows.convolution import convolve
 
 HEADS = ("auto", "glow", "weight_norm")
@@ -34,12 +35,16 @@ def make_head(
         are vectors.
 
     Raises:
-      ValueError: For features of another rank, or an unknown head.
+      ValueError: For features of another rank, or a function that gives no layer.
     """
     if callable(head):
-        return head(num_outputs)
-    if head not in HEADS:
-        raise ValueError(f"expected a head of {HEADS} or a function, got {head!r}")
+        layer = head(num_outputs)
+        if not isinstance(layer, keras.layers.Layer):
+            raise ValueError(
+                "expected a head that is a function of the number of outputs to a "
+                f"Keras layer, got one to {layer!r}"
+            )
+        return layer
     if len(features) not in (2, 4):
         raise ValueError(
             "expected a conditioner that returns features (batch, F) or "
@@ -54,6 +59,15 @@ def make_head(
         return dense(num_outputs, **zeros)
     layout = {"padding": "same", "data_format": "channels_last"}
     return HeadConv2D(num_outputs, 3, **layout, **zeros)
+
+
+def check_head(head: Any) -> Any:
+    """One of `HEADS`, or a function of the number of outputs.
+
+    Raises:
+      ValueError: For anything else.
+    """
+    return head if callable(head) else check_word("head", head, HEADS)
 
 
 class DenseInColumns(keras.layers.Dense):
@@ -86,7 +100,7 @@ class _LinearHead(keras.layers.Layer):
 
     def __init__(self, num_outputs: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.num_outputs = num_outputs
+        self.num_outputs = check_count("num_outputs", num_outputs)
 
     def build(self, input_shape: Any) -> None:
         """Creates kernel, bias and gain."""

@@ -10,6 +10,7 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
+from tfflows.arguments import check_word
 from tfflows.bijectors.flow_step import FlowStep
 
 _PARAMETERIZATIONS = ("plu", "free")
@@ -45,12 +46,9 @@ class Invertible1x1Conv(FlowStep):
 
     def __init__(self, parameterization: str = "plu", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if parameterization not in _PARAMETERIZATIONS:
-            raise ValueError(
-                f"expected a parameterization of {_PARAMETERIZATIONS}, got "
-                f"{parameterization!r}"
-            )
-        self.parameterization = parameterization
+        self.parameterization = check_word(
+            "parameterization", parameterization, _PARAMETERIZATIONS
+        )
         self.supports_jit = parameterization == "plu"
         self.jit_obstacle = "XLA has no log-determinant of a matrix on CPUs"
 

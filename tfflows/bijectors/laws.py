@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_number, check_unused, check_word
+
 
 class CouplingLaw:
     """An invertible element-wise map with parameters from a conditioner.
@@ -85,13 +87,10 @@ class AffineLaw(CouplingLaw):
     num_params = 2
 
     def __init__(self, log_scale: str = "tanh", bound: float = 2.0) -> None:
-        if log_scale not in ("tanh", "sigmoid", "exp"):
-            raise ValueError(
-                f"expected log_scale 'tanh', 'sigmoid' or 'exp', got {log_scale!r}"
-            )
-        if not bound > 0.0:
-            raise ValueError(f"expected bound > 0, got {bound}")
-        self.log_scale, self.bound = log_scale, float(bound)
+        self.log_scale = check_word("log_scale", log_scale, ("tanh", "sigmoid", "exp"))
+        self.bound = check_number("bound", bound, above=0.0)
+        if log_scale != "tanh":
+            check_unused("bound", bound, [2.0], "log_scale='tanh'")
 
     def _split(self, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         shift, h = tf.split(params, 2, axis=-1)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfflows.arguments import check_number
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.rescale import check_range
 from tfflows.bijectors.shapes import sum_over_event
@@ -53,9 +54,8 @@ class Logit(FlowStep):
     ) -> None:
         super().__init__(**kwargs)
         check_range(low, high)
-        if not 0.0 <= alpha < 0.5:
-            raise ValueError(f"expected alpha in [0, 0.5), got {alpha}")
-        self.alpha, self.low, self.high = float(alpha), float(low), float(high)
+        self.alpha = check_number("alpha", alpha, least=0.0, below=0.5)
+        self.low, self.high = float(low), float(high)
         self._slope = (1.0 - 2.0 * self.alpha) / (self.high - self.low)
 
     def _forward_and_log_det(

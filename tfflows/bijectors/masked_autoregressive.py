@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.invert import Invert
 from tfflows.bijectors.laws import CouplingLaw, as_law
-from tfflows.bijectors.shapes import sum_over_event
+from tfflows.bijectors.shapes import only_event_ndims, sum_over_event
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -45,9 +45,9 @@ class MaskedAutoregressive(FlowStep):
     def __init__(
         self, network: Any, law: CouplingLaw | str = "affine", **kwargs: Any
     ) -> None:
-        super().__init__(**{**kwargs, "event_ndims": 1})
+        super().__init__(**only_event_ndims(kwargs, 1))
         self.law = as_law(law)
-        if not hasattr(network, "steps"):
+        if not isinstance(network, keras.layers.Layer) or not hasattr(network, "steps"):
             raise ValueError(
                 f"expected a tfflows.networks.MADE, got {type(network).__name__}"
             )
@@ -148,7 +148,7 @@ class InverseAutoregressive(Invert):
         self, network: Any, law: CouplingLaw | str = "affine", **kwargs: Any
     ) -> None:
         step = MaskedAutoregressive(network, law, dtype=kwargs.get("dtype"))
-        super().__init__(step, **{**kwargs, "event_ndims": 1})
+        super().__init__(step, **only_event_ndims(kwargs, 1))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from tfflows.arguments import check_word
+
 
 class Mask(Protocol):
     """A split of events; made by `make_mask` for one event shape."""
@@ -114,11 +116,10 @@ def check_mask(mask: Any) -> str | list[Any]:
       ValueError: For an unknown name, or values other than 0 and 1.
     """
     if isinstance(mask, str):
-        if mask not in MASKS:
-            raise ValueError(f"expected a mask of {MASKS} or an array, got {mask!r}")
-        return mask
+        return check_word("mask", mask, MASKS)
     array = np.asarray(mask)
-    if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
+    is_array = array.ndim > 0 and array.dtype.kind in "biuf"
+    if not is_array or not np.isin(array, (0, 1)).all():
         raise ValueError(f"expected a mask of 0 and 1, got {array.tolist()}")
     return array.astype(int).tolist()
 

@@ -9,9 +9,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_flag
 from tfflows.bijectors.coupling import AffineCoupling
 from tfflows.bijectors.flow_step import FlowStep
-from tfflows.bijectors.nesting import as_step, build_step
+from tfflows.bijectors.nesting import as_step, build_step, check_steps
+from tfflows.bijectors.shapes import only_event_ndims
 
 # A bound on the log-scale of a factored-out half, far beyond what data ask for.
 _PRIOR_BOUND = 6.0
@@ -56,14 +58,14 @@ class Multiscale(FlowStep):
     def __init__(
         self, levels: Iterable[Any], *, split_priors: bool = True, **kwargs: Any
     ) -> None:
-        levels = [as_step(level) for level in levels]
+        levels = [as_step(level) for level in check_steps("levels", levels)]
         if not levels:
             raise ValueError("expected one level or more, got none")
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = levels[0].dtype_policy
-        super().__init__(**{**kwargs, "event_ndims": 3})
+        super().__init__(**only_event_ndims(kwargs, 3))
         self.levels = levels
-        self.split_priors = bool(split_priors)
+        self.split_priors = check_flag("split_priors", split_priors)
         self.priors: list[FlowStep] = []
         if split_priors:
             self.priors = [self._prior() for _ in self.levels[:-1]]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -30,6 +32,21 @@ def as_step(bijector: Any, dtype: Any = None) -> FlowStep:
     if any(isinstance(part, FlowStep) for part in bijector.submodules):
         return _as_own_composite(bijector)
     return TFPStep(bijector, dtype=dtype)
+
+
+def check_steps(name: str, steps: Any) -> list[Any]:
+    """The steps as a list.
+
+    Raises:
+      ValueError: For one step alone, or anything else that is no sequence.
+    """
+    if isinstance(steps, str | bytes | dict | np.ndarray) or not isinstance(
+        steps, Iterable
+    ):
+        raise ValueError(
+            f"expected {name} as a sequence of steps, got {type(steps).__name__}"
+        )
+    return list(steps)
 
 
 def common_dtype(bijectors: list[Any]) -> Any:

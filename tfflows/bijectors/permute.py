@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfflows.arguments import check_count
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.shapes import no_log_det
 
@@ -40,6 +41,10 @@ class Permute(FlowStep):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if check_count("seed", seed, least=0) and permutation != "shuffle":
+            raise ValueError(
+                f"expected a seed with permutation='shuffle' only, got seed={seed}"
+            )
         if isinstance(permutation, str):
             if permutation not in ("reverse", "shuffle"):
                 raise ValueError(
@@ -49,8 +54,10 @@ class Permute(FlowStep):
         else:
             indices = np.asarray(permutation)
             permutation = indices.tolist()
-            if indices.dtype.kind not in "iu" or not np.array_equal(
-                np.sort(indices), np.arange(indices.size)
+            if (
+                indices.ndim != 1
+                or indices.dtype.kind not in "iu"
+                or not np.array_equal(np.sort(indices), np.arange(indices.size))
             ):
                 raise ValueError(f"expected a permutation, got {permutation}")
         self.permutation = permutation

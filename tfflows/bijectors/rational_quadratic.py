@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_count, check_number
 from tfflows.bijectors.coupling import Coupling
 from tfflows.bijectors.laws import CouplingLaw
 from tfflows.bijectors.spline_bins import Bins, Tensors, find_bin
@@ -37,12 +38,8 @@ class RationalQuadraticLaw(CouplingLaw):
     """
 
     def __init__(self, num_bins: int = 8, bound: float = 3.0) -> None:
-        if num_bins < 2 or not 0.0 < bound < math.inf:
-            raise ValueError(
-                "expected num_bins >= 2 and a finite bound > 0, got "
-                f"num_bins={num_bins}, bound={bound}"
-            )
-        self.num_bins, self.bound = int(num_bins), float(bound)
+        self.num_bins = check_count("num_bins", num_bins, least=2)
+        self.bound = check_number("bound", bound, above=0.0)
         self.num_params = 3 * self.num_bins - 1
 
     def forward(

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_count
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.nesting import as_step, build_step
 from tfflows.bijectors.pure_step import PureStep, Weights
@@ -52,15 +53,18 @@ class Repeated(FlowStep):
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = step.dtype_policy
         super().__init__(**{"event_ndims": step.event_ndims, **kwargs})
-        if int(num_repeats) != num_repeats or num_repeats < 1:
-            raise ValueError(f"expected num_repeats >= 1, got {num_repeats}")
         if not step.shape_preserving:
             raise ValueError(f"expected a step that keeps shapes, got {step.name}")
-        self.num_repeats = int(num_repeats)
+        self.num_repeats = check_count("num_repeats", num_repeats)
         self._step = PureStep(step)
         self.has_inverse = step.has_inverse
         self.onto = step.onto
         self.supports_jit = step.supports_jit
+
+    @property
+    def step(self) -> FlowStep:
+        """The step that is repeated; its own weights are not those of the repeats."""
+        return self._step.step
 
     @property
     def is_initialized(self) -> bool:

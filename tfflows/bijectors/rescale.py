@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_number
 from tfflows.bijectors.flow_step import FlowStep
 
 
@@ -57,5 +58,5 @@ class Rescale(FlowStep):
 
 def check_range(low: float, high: float) -> None:
     """Raises ValueError unless low < high, both finite."""
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+    if not check_number("low", low) < check_number("high", high):
         raise ValueError(f"expected finite low < high, got low={low}, high={high}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -12,6 +12,18 @@ Run = Callable[[tf.Tensor, Any], tuple[tf.Tensor, ...]]
 
 # Of the pass that is being computed: whether its batch was empty; None: it cannot be.
 _is_padding: ContextVar[tf.Tensor | None] = ContextVar("is_padding", default=None)
+
+
+def only_event_ndims(kwargs: Mapping[str, Any], ndims: int) -> dict[str, Any]:
+    """The keyword arguments of a step whose events always have so many axes.
+
+    Raises:
+      ValueError: For another event_ndims.
+    """
+    given = kwargs.get("event_ndims")
+    if given not in (None, ndims):
+        raise ValueError(f"expected event_ndims={ndims} or none, got {given!r}")
+    return {**kwargs, "event_ndims": ndims}
 
 
 def event_shape(
@@ -161,7 +173,9 @@ def never_empty(run: Run) -> Run:
 
         def pad(part: tf.Tensor) -> tf.Tensor:
             # tf.pad would lose the sizes of the other axes, which TFLite needs.
-            zeros = tf.zeros([missing, *part.shape[1:]], part.dtype)
+            known = part.shape[1:].is_fully_defined()
+            sizes = part.shape[1:] if known else tf.unstack(tf.shape(part)[1:])
+            zeros = tf.zeros([missing, *sizes], part.dtype)
             return tf.concat([part, zeros], axis=0)
 
         token = _is_padding.set(tf.equal(rows, 0))

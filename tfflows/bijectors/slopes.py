@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
+
+from tfflows.arguments import check_activation
 
 _GRID = np.concatenate([[-1e3], np.linspace(-30.0, 30.0, 12001), [1e3]])
 
@@ -23,7 +24,7 @@ def gentle_activation(activation: Any) -> Callable[[Any], Any]:
       ValueError: If it is no such function, or if it falls, or rises by more than its
         argument, between two points of a grid over [-1000, 1000].
     """
-    function = keras.activations.get(activation)
+    function = check_activation(activation)
     with tf.init_scope():
         values = _values(function)
     if values is None:

@@ -7,8 +7,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_count
 from tfflows.bijectors.flow_step import FlowStep
-from tfflows.bijectors.shapes import no_log_det
+from tfflows.bijectors.shapes import no_log_det, only_event_ndims
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -37,10 +38,8 @@ class Squeeze(FlowStep):
     shape_preserving = False
 
     def __init__(self, factor: int = 2, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "event_ndims": 3})
-        if int(factor) != factor or factor < 2:
-            raise ValueError(f"expected an integer factor >= 2, got {factor}")
-        self.factor = int(factor)
+        super().__init__(**only_event_ndims(kwargs, 3))
+        self.factor = check_count("factor", factor, least=2)
 
     def build(self, data_shape: Any) -> None:
         """Checks the sides of the image."""

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_count
 from tfflows.bijectors.amortizable import Parameter
 from tfflows.bijectors.sylvester import Sylvester
 
@@ -44,9 +45,7 @@ class HouseholderSylvester(Sylvester):
         **kwargs: Any,
     ) -> None:
         super().__init__(activation, context_dim=context_dim, **kwargs)
-        if num_reflections < 1:
-            raise ValueError(f"expected num_reflections >= 1, got {num_reflections}")
-        self.num_reflections = int(num_reflections)
+        self.num_reflections = check_count("num_reflections", num_reflections)
 
     def _parameter_table(self, size: int) -> dict[str, Parameter]:
         normals = (self.num_reflections, size)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_count
 from tfflows.bijectors.amortizable import Parameter
 from tfflows.bijectors.sylvester import Sylvester
 from tfflows.checks import require
@@ -52,9 +53,7 @@ class OrthogonalSylvester(Sylvester):
         **kwargs: Any,
     ) -> None:
         super().__init__(activation, context_dim=context_dim, **kwargs)
-        if num_columns < 1:
-            raise ValueError(f"expected num_columns >= 1, got {num_columns}")
-        self.num_columns = int(num_columns)
+        self.num_columns = check_count("num_columns", num_columns)
 
     def _num_units(self, size: int) -> int:
         if self.num_columns > size:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_flag
 from tfflows.bijectors.sylvester import Sylvester
 
 
@@ -40,7 +41,7 @@ class TriangularSylvester(Sylvester):
         **kwargs: Any,
     ) -> None:
         super().__init__(activation, context_dim=context_dim, **kwargs)
-        self.reverse = bool(reverse)
+        self.reverse = check_flag("reverse", reverse)
 
     def _basis(self, params: dict[str, tf.Tensor]) -> None:
         del params  # Q has none

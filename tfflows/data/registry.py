@@ -80,6 +80,7 @@ def load(
         raise ValueError(f"expected the name of a data set, got {name!r}")
     check_seed(seed)
     prefix, _, path = name.partition(":")
+    _check_used(name, data_dir)
     if prefix in _BINARIZED or prefix == _LOGIT:
         grey = load(
             path, data_dir=data_dir, seed=seed, label_as_context=label_as_context
@@ -108,6 +109,19 @@ def load(
         data_dir=data_dir,
         label_as_context=label_as_context,
     )
+
+
+def _check_used(name: str, data_dir: str | None) -> None:
+    """Raises ValueError for a folder that the data set has no use for."""
+    prefix = name.partition(":")[0]
+    if prefix in (*_BINARIZED, _LOGIT):
+        return  # what they are made of says so
+    needs_no_folder = name == "digits" or name in TOYS or name in SIMULATORS
+    if data_dir is not None and (needs_no_folder or prefix in _FILE_READERS):
+        raise ValueError(
+            f"expected no data_dir for {name!r}, which has no prepared data, got "
+            f"{data_dir!r}"
+        )
 
 
 def list_datasets(pattern: str = "*") -> list[str]:

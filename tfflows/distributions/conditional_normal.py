@@ -12,6 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfflows import random
+from tfflows.arguments import check_count
 from tfflows.autograph import without_autograph
 from tfflows.distributions.base import Base
 from tfflows.distributions.rows import RowDistribution
@@ -42,8 +43,7 @@ class ConditionalNormal(Base):
         network: Any = None,
         **kwargs: Any,
     ) -> None:
-        if context_dim < 1:
-            raise ValueError(f"expected context_dim >= 1, got {context_dim}")
+        check_count("context_dim", context_dim)
         if network is not None and not isinstance(network, keras.layers.Layer):
             raise ValueError(f"expected a network that is a Keras layer, got {network}")
         dtype = keras.dtype_policies.get(kwargs.get("dtype")).variable_dtype

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfflows import random
+from tfflows.arguments import check_count, check_number
 from tfflows.distributions.rows import RowDistribution
 
 
@@ -44,11 +45,9 @@ class GaussianMixture(RowDistribution):
         dtype: Any = tf.float32,
         name: str | None = None,
     ) -> None:
-        if num_components < 1 or not 0.0 <= spread < math.inf:
-            raise ValueError(
-                "expected num_components >= 1 and spread >= 0, got "
-                f"num_components={num_components}, spread={spread}"
-            )
+        check_count("num_components", num_components)
+        check_number("spread", spread, least=0.0)
+        check_count("seed", seed, least=0)
         self._config = {
             "num_components": int(num_components),
             "spread": float(spread),

@@ -12,6 +12,7 @@ from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 from tfflows import random
+from tfflows.arguments import check_sizes
 
 
 class RowDistribution(tfd.Distribution):
@@ -36,9 +37,7 @@ class RowDistribution(tfd.Distribution):
         reparameterization_type: Any = tfd.FULLY_REPARAMETERIZED,
         **parameters: Any,
     ) -> None:
-        shape = [event_shape] if isinstance(event_shape, int) else list(event_shape)
-        if not shape or min(shape) < 1:
-            raise ValueError(f"expected an event shape of sizes >= 1, got {shape}")
+        shape = list(check_sizes("event_shape", event_shape))
         self._shape = tf.TensorShape(shape)
         super().__init__(
             dtype=tf.as_dtype(dtype),

@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfflows.arguments import check_sizes, check_word
 from tfflows.bijectors import Chain, Flatten, FlowStep, RecomputedChain
 from tfflows.bijectors.nesting import as_step
 from tfflows.bijectors.recomputed_chain import BACKPROPS
@@ -37,16 +38,12 @@ def check_event_shape(event_shape: Any) -> tuple[int, ...]:
     Raises:
       ValueError: For no axis, or a size that is no positive integer.
     """
-    sizes = (event_shape,) if isinstance(event_shape, int) else tuple(event_shape)
-    if not sizes or any(int(size) != size or size < 1 for size in sizes):
-        raise ValueError(f"expected an event shape of sizes >= 1, got {event_shape}")
-    return tuple(int(size) for size in sizes)
+    return check_sizes("event_shape", event_shape)
 
 
 def check_backprop(backprop: str) -> None:
     """Raises ValueError unless this is "stored", "remat" or "reversible"."""
-    if backprop not in BACKPROPS:
-        raise ValueError(f"expected backprop of {BACKPROPS}, got {backprop!r}")
+    check_word("backprop", backprop, BACKPROPS)
 
 
 def check_dtype(part: Any, dtype: tf.DType) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_number
 from tfflows.autograph import without_autograph
 from tfflows.bijectors import Chain, ClassAffine, FlowStep, Multiscale
 from tfflows.models.batch import Batch
@@ -53,8 +54,7 @@ class ClassifyingFlow(Flow):
         classifier_weight: float = 0.01,
         **kwargs: Any,
     ) -> None:
-        if not 0.0 < classifier_weight < math.inf:
-            raise ValueError(f"expected classifier_weight > 0, got {classifier_weight}")
+        check_number("classifier_weight", classifier_weight, above=0.0)
         prior = _class_prior(bijector)
         super().__init__(bijector, event_shape, *args, **{**_LABELS, **kwargs})
         self.classifier_weight = float(classifier_weight)
@@ -95,7 +95,7 @@ class ClassifyingFlow(Flow):
         """The loss and its parts `[B]`: see the class."""
         # One pass for both terms.
         z, log_prob = self(batch.inputs, training=training, with_latents=True)
-        labels = tf.cast(batch.context, self.conditioning.context_dtype)
+        labels = self._embedded(batch.context, self._checked(batch.x))
         values = {"loss": -log_prob, **self._bits(log_prob)}
         if not training:
             values = super().per_example(batch, training)  # the mean over draws

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfflows.bijectors.shapes import as_float
+from tfflows.arguments import check_open_sizes
+from tfflows.bijectors import FlowStep
 from tfflows.checkpointing import CheckpointsAllWeights
-from tfflows.checks import all_finite, require
+from tfflows.distributions import Base
+from tfflows.models.context_rows import one_or_each
+from tfflows.models.context_use import check_sizes, check_taken
+from tfflows.models.context_values import (
+    as_finite,
+    as_integers,
+    number_of_labels,
+    one_tensor,
+    within_labels,
+)
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -20,9 +30,16 @@ class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
     Steps and bases get what the network makes of the context or, without a network, the
     context itself: integers stay integers, other numbers come in the flow's dtype.
 
+    One rule holds in all methods of a flow. For values with the leading axes `[...]`, a
+    context is `[*context_shape]`, one for all of them, or `[..., *context_shape]`, one
+    for each. Of two or more leading axes, one may have size 1 in the context, which
+    then holds for all along it: for x `[observations, draws, *event]`, a context
+    `[observations, 1, *context_shape]` is that of an observation.
+
     Args:
       context_shape: Shape of one context, () for a class label; None: the flow has no
-        context, and refuses one.
+        context, and refuses one. A size may be None, that of sets of any length, which
+        a context_network pools.
       context_dtype: Its dtype; None: int32 for shape (), else the flow's.
       context_network: A Keras layer from `[B, *context_shape]` to `[B, ...]`, or None.
       flow_dtype: The dtype of the flow.
@@ -52,6 +69,7 @@ class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
             )
         self.context_dtype = self._checked_dtype(context_dtype)
         self.embedded_shape = self._build_network()
+        self._num_labels = number_of_labels(context_network)
         self.built = True
         self._build_shapes_dict = {"input_shape": self.output_shape}
 
@@ -82,7 +100,18 @@ class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
                 f"{self.network!r}"
             )
         raw = keras.Input(self.context_shape, dtype=self.context_dtype.name)
-        return tuple(self.network(raw).shape[1:])
+        embedded = self.network(raw)
+        if not isinstance(embedded, keras.KerasTensor):
+            raise ValueError(
+                "expected a context_network that returns one tensor, got "
+                f"{type(embedded).__name__}"
+            )
+        return tuple(embedded.shape[1:])
+
+    @property
+    def embedded_dtype(self) -> tf.DType | None:
+        """Dtype of what steps and base get; None without a context."""
+        return self.context_dtype if self.network is None else self._flow_dtype
 
     def flow_config(self) -> dict[str, Any]:
         """The constructor's arguments, as those of a flow."""
@@ -110,67 +139,63 @@ class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
         network = keras.saving.deserialize_keras_object(config["context_network"])
         return cls(**{**config, "context_network": network})
 
-    def check_part(self, part: Any) -> None:
-        """Raises ValueError unless each layer gets the size of context that it takes.
+    def check_parts(self, transform: FlowStep, base: Base) -> None:
+        """Raises ValueError unless these take the context as the flow declares it.
 
         Args:
-          part: A built step, or a base. Of its layers, one with an attribute
-            `context_dim` speaks for all inside it: the size that it takes, or None for
-            no context.
+          transform: The flow's built chain.
+          base: Its base.
         """
-        for layer in _with_context_dim(part):
-            size = layer.context_dim
-            if size is None or self.embedded_shape == (size,):
-                continue
-            embedded = "from context_network " if self.network is not None else ""
-            raise ValueError(
-                f"expected a context of shape ({size},) for {layer.name}, got "
-                f"{embedded}{self.embedded_shape}; give context_shape=({size},), or a "
-                "context_network to vectors of that size"
-            )
+        source = "from context_network " if self.network is not None else ""
+        for part in (transform, base):
+            check_sizes(part, self.embedded_shape, self.embedded_dtype, source)
+        if self.embedded_shape is not None and self.embedded_dtype is not None:
+            check_taken(transform, base, self.embedded_shape, self.embedded_dtype)
 
     def rows(
-        self,
-        context: Any,
-        value: tf.Tensor,
-        event_ndims: int,
-        name: str,
-        may_share: bool = False,
+        self, context: Any, value: tf.Tensor, event_ndims: int, name: str
     ) -> tf.Tensor | None:
-        """The embedded context of each event of a value.
+        """The embedded context of each event of a value, by the rule of the class.
 
         Args:
-          context: None or `[..., *context_shape]`, the leading axes those of the value.
+          context: None, `[*context_shape]` or `[..., *context_shape]`.
           value: `[..., *event]`.
           event_ndims: Number of axes of an event.
           name: Who expects it.
-          may_share: Whether `[*context_shape]`, one context for all events, will do.
 
         Returns:
           `[..., *embedded_shape]`; None where the flow has no context.
 
         Raises:
           ValueError: For a missing context, one that the flow does not take, or one of
-            another shape or dtype, or not finite.
+            another shape or dtype, or not finite. In a graph, InvalidArgumentError for
+            what is known when it runs.
         """
         context = self._converted(context, name)
         if context is None:
             return None
         ndims = value.shape.rank - event_ndims
         static, batch = value.shape[:ndims], tf.shape(value)[:ndims]
-        if not may_share or context.shape.rank != len(self.context_shape or ()):
-            return self._embed(context, static, batch, name)
-        one = self._embed(context, tf.TensorShape([]), batch[:0], name)
-        return tf.broadcast_to(one, tf.concat([batch, tf.shape(one)], axis=0))
+        context = one_or_each(context, self.context_shape or (), static, batch, name)
+        leading = context.shape.rank - len(self.context_shape or ())
+        rows = self._embed(context, leading)
+        own = tf.shape(rows)[leading:]
+        same = rows.shape[:leading].as_list() == static.as_list()
+        known = static.is_fully_defined() and same
+        if leading < ndims or not (ndims == 1 or known):
+            rows = tf.broadcast_to(rows, tf.concat([batch, own], axis=0))
+        return tf.ensure_shape(rows, static.concatenate(self.embedded_shape))
 
     def _converted(self, context: Any, name: str) -> tf.Tensor | None:
         shape, dtype = self.context_shape, self.context_dtype
+        if context is not None:
+            one_tensor(context, name)
         if (context is None) != (shape is None):
             raise ValueError(f"{name}: {self._what_is_wrong(context)}")
         if context is None or dtype is None:
             return None
-        convert = _as_integers if dtype.is_integer else _as_finite
-        return convert(context, dtype, name)
+        context = (as_integers if dtype.is_integer else as_finite)(context, dtype, name)
+        return within_labels(context, self._num_labels, name)
 
     def _what_is_wrong(self, context: Any) -> str:
         if self.context_shape is None:
@@ -185,61 +210,26 @@ class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
             "{'x': x, 'context': context} where there are batches"
         )
 
-    def _embed(
-        self, context: tf.Tensor, batch: tf.TensorShape, sizes: tf.Tensor, name: str
-    ) -> tf.Tensor:
-        """Embeds a context whose leading axes must be `batch`, of the sizes `sizes`."""
-        shape = self.context_shape or ()
-        expected = batch.concatenate(shape)
-        if not context.shape.is_compatible_with(expected):
-            raise ValueError(
-                f"{name}: expected a context of shape {tuple(expected)}, got "
-                f"{tuple(context.shape)}"
-            )
-        # One row for many values would broadcast, where sizes are not known statically.
-        same = tf.reduce_all(tf.equal(tf.shape(context)[: batch.rank], sizes))
-        with require(same, f"{name}: expected one context for each row of the batch"):
-            context = tf.ensure_shape(tf.identity(context), expected)
+    def _embed(self, context: tf.Tensor, leading: int) -> tf.Tensor:
+        """`[..., *context_shape]` of so many leading axes -> `[..., *embedded]`."""
         if self.network is None:
             return context
-        rows = self.network(tf.reshape(context, (-1, *shape)))
-        rows = tf.cast(rows, self._flow_dtype)
-        restored = tf.reshape(rows, tf.concat([sizes, tf.shape(rows)[1:]], axis=0))
-        return tf.ensure_shape(restored, batch.concatenate(rows.shape[1:]))
+        sizes = tf.shape(context)
+        rows = tf.reshape(context, tf.concat([[-1], sizes[leading:]], axis=0))
+        rows = tf.ensure_shape(rows, (None, *(self.context_shape or ())))
+        rows = tf.cast(self.network(rows), self._flow_dtype)
+        return tf.reshape(
+            rows, tf.concat([sizes[:leading], tf.shape(rows)[1:]], axis=0)
+        )
 
 
-def _with_context_dim(layer: Any) -> Iterator[Any]:
-    if hasattr(layer, "context_dim"):
-        yield layer
-        return
-    for part in layer._layers:
-        yield from _with_context_dim(part)
-
-
-def _checked_shape(shape: Any) -> tuple[int, ...] | None:
+def _checked_shape(shape: Any) -> tuple[int | None, ...] | None:
     if shape is None:
         return None
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-    if any(int(size) != size or size < 1 for size in sizes):
-        raise ValueError(f"expected a context_shape of sizes >= 1, got {shape}")
-    return tuple(int(size) for size in sizes)
-
-
-def _as_integers(context: Any, dtype: tf.DType, name: str) -> tf.Tensor:
-    context = tf.convert_to_tensor(context)
-    if not context.dtype.is_integer:
+    if isinstance(shape, Mapping):
         raise ValueError(
-            f"{name}: expected a context of integers ({dtype.name}), got "
-            f"{context.dtype.name}"
+            "expected context_shape as the sizes of one tensor, got a dict with the "
+            f"keys {list(shape)}; concatenate the contexts to one, and let a "
+            "context_network split them again where they need different layers"
         )
-    narrowed = tf.cast(context, dtype)
-    fits = tf.reduce_all(tf.equal(tf.cast(narrowed, context.dtype), context))
-    with require(fits, f"{name}: expected a context within {dtype.name}"):
-        return tf.identity(narrowed)
-
-
-def _as_finite(context: Any, dtype: tf.DType, name: str) -> tf.Tensor:
-    context = as_float(context, dtype, f"{name}, context")
-    finite = all_finite(context)
-    with require(finite, f"{name}: expected a finite context, got NaN or Inf"):
-        return tf.identity(context)
+    return check_open_sizes("context_shape", shape)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
+from tfflows.arguments import (
+    check_counts,
+    check_flag,
+    check_sizes,
+    check_unused,
+    check_word,
+)
 from tfflows.bijectors import Chain, Flatten
+from tfflows.models.builder_context import BuilderContext
 from tfflows.models.flow import Flow
+from tfflows.models.image import LOGIT_ALPHA
 from tfflows.networks import MLP, ResNet
 from tfflows.preprocessing import Dequantization, Logit, Rescale, Standardize
+
+NETWORKS = ("mlp", "resnet")
 
 
 def preprocessing_for(
@@ -33,7 +44,10 @@ def preprocessing_for(
       A list for `Flow`, from data to latent.
     """
     parts: list[Any] = []
-    if levels is not None:
+    if levels is None:
+        check_unused("logit_alpha", logit_alpha, [None, LOGIT_ALPHA], "levels")
+        check_unused("evaluation_draws", evaluation_draws, [1], "levels")
+    else:
         parts.append(
             Dequantization(levels, evaluation_draws=evaluation_draws, dtype=dtype)
         )
@@ -41,7 +55,7 @@ def preprocessing_for(
             parts.append(Rescale(0.0, levels, dtype=dtype))
         else:
             parts.append(Logit(logit_alpha, 0.0, levels, dtype=dtype))
-    if standardize:
+    if check_flag("standardize", standardize):
         parts.append(Standardize(dtype=dtype))
     return parts
 
@@ -60,16 +74,19 @@ def conditioner(
     Raises:
       ValueError: For another network.
     """
-    if network == "mlp":
+    hidden_units = check_counts("hidden_units", hidden_units)
+    if check_word("network", network, NETWORKS) == "mlp":
         return MLP(hidden_units, context_dim=context_dim, dtype=dtype)
-    if network == "resnet":
-        return ResNet(
-            hidden_units[0],
-            num_blocks=len(hidden_units),
-            context_dim=context_dim,
-            dtype=dtype,
+    if len(set(hidden_units)) > 1:
+        raise ValueError(
+            f"expected equal hidden_units with network='resnet', got {hidden_units}"
         )
-    raise ValueError(f"expected a network 'mlp' or 'resnet', got {network!r}")
+    return ResNet(
+        hidden_units[0],
+        num_blocks=len(hidden_units),
+        context_dim=context_dim,
+        dtype=dtype,
+    )
 
 
 def dense_flow(
@@ -77,8 +94,7 @@ def dense_flow(
     event_shape: Sequence[int],
     preprocessing: Sequence[Any],
     *,
-    context_dim: int | None,
-    context: Mapping[str, Any] | None,
+    context: BuilderContext,
     base: Any = None,
     dtype: Any,
     name: str,
@@ -89,9 +105,7 @@ def dense_flow(
       steps: From data to latent.
       event_shape: Shape of one event.
       preprocessing: That of `Flow`.
-      context_dim: Size of the context that the steps take, or None.
-      context: `Flow`'s arguments `context_shape`, `context_dtype`, `context_network`;
-        None: vectors of size context_dim.
+      context: The context that the steps take.
       base: That of `Flow`.
       dtype: Keras dtype policy.
       name: Name of the model.
@@ -99,11 +113,16 @@ def dense_flow(
     Raises:
       ValueError: For parts that do not fit each other.
     """
+    event_shape = check_sizes("event_shape", event_shape)
     if len(event_shape) > 1:
         steps = [Flatten(dtype=dtype), *steps]
     flow = Chain(steps, event_ndims=len(event_shape), dtype=dtype)
-    if context is None:
-        context = {} if context_dim is None else {"context_shape": context_dim}
     return Flow(
-        flow, event_shape, base, preprocessing, name=name, dtype=dtype, **context
+        flow,
+        event_shape,
+        base,
+        preprocessing,
+        name=name,
+        dtype=dtype,
+        **context.arguments,
     )

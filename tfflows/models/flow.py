@@ -37,8 +37,10 @@ class Flow(TransformModel):
       backprop: "stored": all activations are kept for the backward pass; "remat": the
         input of each step, which then runs again; "reversible": none where steps can be
         undone. See `bijectors.RecomputedChain`.
-      context_shape: Shape of the context that steps and base depend on, () for class
-        labels; None: the flow is not conditional, and refuses a context.
+      context_shape: Shape of the context that steps or base depend on, () for class
+        labels; a size may be None, that of sets of any length. A context is one tensor,
+        which a step or the base has to take. None: the flow is not conditional, and
+        refuses a context.
       context_dtype: Its dtype; None: int32 for shape (), else the flow's.
       context_network: A Keras layer that embeds raw contexts `[B, *context_shape]`,
         images for example, as what the steps take; trained with the flow. None: the
@@ -117,7 +119,9 @@ class Flow(TransformModel):
 
         Args:
           x: Raw data `[..., *event]`.
-          context: None or, of a conditional flow, `[..., *context_shape]`.
+          context: None or, of a conditional flow, `[*context_shape]`, one for all, or
+            `[..., *context_shape]`, one for each; the rule, which holds in all methods,
+            stands in `Conditioning`.
 
         Returns:
           `[...]`; deterministic, for integer data with the fixed pattern u; -inf for
@@ -196,7 +200,8 @@ class Flow(TransformModel):
             i alone, not on N.
           temperature: T >= 0; multiplies the base draw's deviation from its location.
           context: None or, of a conditional flow, `[*context_shape]` for all samples,
-            or `[N, *context_shape]`.
+            or `[N, *context_shape]`. For M samples of each of some contexts, repeat
+            these: `sample(M * len(c), context=np.repeat(c, M, axis=0))`.
 
         Returns:
           x `[N, *event]` in raw data units, continuous also for integer data (floor
@@ -208,7 +213,7 @@ class Flow(TransformModel):
         """
         num_samples = checked_number(num_samples)
         seeds = random.fold_in(random.as_seed(seed), tf.range(num_samples))
-        context = self.conditioning.rows(context, seeds, 1, self.name, may_share=True)
+        context = self.conditioning.rows(context, seeds, 1, self.name)
         return self._draw(seeds, temperature, context)
 
     def sample_rows_and_log_prob(
@@ -219,7 +224,8 @@ class Flow(TransformModel):
         Args:
           seeds: int32 `[N, 2]`.
           temperature: `[N]`, >= 0.
-          context: None or, of a conditional flow, `[N, *context_shape]`.
+          context: None or, of a conditional flow, `[*context_shape]` for all samples,
+            or `[N, *context_shape]`.
 
         Returns:
           As `sample_and_log_prob`.

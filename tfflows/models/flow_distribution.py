@@ -26,8 +26,7 @@ class FlowDistribution(_Transformed):
     Args:
       base: The base, a layer.
       bijector: A built flow step.
-      conditioning: What the methods take as `context=`: with the leading axes of the
-        value, or one for all samples.
+      conditioning: What the methods take as `context=`.
       name: Name of the distribution.
     """
 
@@ -58,16 +57,16 @@ class FlowDistribution(_Transformed):
         return super()._parameter_properties(dtype, num_classes)
 
     @property
-    def context_shape(self) -> tuple[int, ...]:
+    def context_shape(self) -> tuple[int | None, ...]:
         """Shape of one context; () also where there is none."""
         return self._conditioning.context_shape or ()
 
     def embedded(self, context: Any, places: tf.Tensor) -> tf.Tensor:
         """What steps and base take of one context for each of the places `[...]`."""
-        return self._context(context, places, ndims=0, share=False)
+        return self._context(context, places, ndims=0)
 
-    def _context(self, context: Any, x: tf.Tensor, ndims: int, share: bool) -> Any:
-        return self._conditioning.rows(context, x, ndims, self.name, share)
+    def _context(self, context: Any, x: tf.Tensor, ndims: int) -> Any:
+        return self._conditioning.rows(context, x, ndims, self.name)
 
     def _base_arguments(self, context: Any) -> dict[str, Any]:
         takes_context = getattr(self.distribution, "takes_context", False)
@@ -75,7 +74,7 @@ class FlowDistribution(_Transformed):
 
     def _log_prob(self, y: tf.Tensor, context: Any = None) -> tf.Tensor:
         ndims = len(self.bijector.data_event_shape)
-        return self.log_prob_given(y, self._context(context, y, ndims, share=False))
+        return self.log_prob_given(y, self._context(context, y, ndims))
 
     def log_prob_given(self, y: tf.Tensor, context: tf.Tensor | None) -> tf.Tensor:
         """Log-densities `[...]` of `[..., *event]`, embedded contexts `[..., C]`."""
@@ -98,7 +97,7 @@ class FlowDistribution(_Transformed):
         self, sample_shape: Any, seed: Any, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         places = tf.zeros(tf.reshape(tf.cast(sample_shape, tf.int32), [-1]))
-        context = self._context(context, places, ndims=0, share=True)
+        context = self._context(context, places, ndims=0)
         return self.sample_and_log_prob_given(sample_shape, seed, context)
 
     def sample_and_log_prob_given(

@@ -9,9 +9,9 @@ import keras
 import tensorflow as tf
 
 from tfflows import random
+from tfflows.arguments import check_count, check_number
 from tfflows.autograph import without_autograph
 from tfflows.bijectors.shapes import as_float
-from tfflows.checks import check_count
 from tfflows.models.active_units import ActiveUnits
 from tfflows.models.batch import Batch
 from tfflows.models.latent_model import LatentModel
@@ -95,13 +95,12 @@ class FlowVAE(LatentModel):
     ) -> None:
         parts = (posterior, prior, likelihood, event_shape)
         super().__init__(encoder, decoder, latent_dim, *parts, name=name, **kwargs)
-        if not all(v >= 0 for v in (warmup_steps, free_nats, evaluation_samples)):
-            raise ValueError(
-                "expected warmup_steps, free_nats and evaluation_samples >= 0, got "
-                f"{warmup_steps}, {free_nats} and {evaluation_samples}"
-            )
-        self.warmup_steps, self.free_nats = int(warmup_steps), float(free_nats)
-        self.evaluation_samples, self.seed = int(evaluation_samples), int(seed)
+        self.warmup_steps = check_count("warmup_steps", warmup_steps, least=0)
+        self.free_nats = check_number("free_nats", free_nats, least=0.0)
+        self.evaluation_samples = check_count(
+            "evaluation_samples", evaluation_samples, least=0
+        )
+        self.seed = check_count("seed", seed, least=0)
         if self.evaluation_samples:
             self.metric_names = (*self.metric_names, "iwae", "gap")
         self._create_trackers()

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfflows import random
+from tfflows.arguments import check_count
 from tfflows.bijectors.shapes import at_least_single
 
 
@@ -38,7 +39,7 @@ class GaussianHeads(keras.layers.Layer):
 
     def __init__(self, latent_dim: int, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
-        self.latent_dim = latent_dim
+        self.latent_dim = check_count("latent_dim", latent_dim)
 
     def build(self, features_shape: Any) -> None:
         """Creates the two dense layers."""

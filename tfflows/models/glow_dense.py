@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfflows.arguments import check_count
 from tfflows.bijectors import ActNorm, AffineCoupling, FlowStep, Invertible1x1Conv
-from tfflows.checks import check_count
+from tfflows.models.builder_context import builder_context
 from tfflows.models.dense import conditioner, dense_flow, preprocessing_for
 from tfflows.models.flow import Flow
+from tfflows.models.image import LOGIT_ALPHA
 
 
 def glow_dense(
@@ -20,10 +22,13 @@ def glow_dense(
     log_scale: str = "tanh",
     levels: int | None = None,
     standardize: bool = False,
-    logit_alpha: float = 0.05,
+    logit_alpha: float = LOGIT_ALPHA,
     evaluation_draws: int = 1,
     context_dim: int | None = None,
     context: Mapping[str, Any] | None = None,
+    context_shape: int | Sequence[int | None] | None = None,
+    context_dtype: Any = None,
+    context_network: Any = None,
     dtype: Any = None,
     name: str = "glow_dense",
 ) -> Flow:
@@ -42,9 +47,11 @@ def glow_dense(
       standardize: Whether to standardise the data, from `initialize`'s batch.
       logit_alpha: Alpha of the logit of integer data.
       evaluation_draws: Draws of dequantization noise that `evaluate` averages.
-      context_dim: Size of the context of a conditional model, or None.
-      context: `Flow`'s arguments `context_shape`, `context_dtype`, `context_network`,
-        where the context is no vector of that size but embedded as one.
+      context_dim: Size of the vectors that are a conditional model's context, or None.
+      context: The next three as a dict, as before version 0.2.
+      context_shape: Shape of another context, as in `Flow`: labels (), images, sets.
+      context_dtype: As in `Flow`.
+      context_network: As in `Flow`: embeds such a context as a vector.
       dtype: Keras dtype policy.
       name: Name of the model.
 
@@ -54,6 +61,14 @@ def glow_dense(
     Raises:
       ValueError: For an event of fewer than 2 elements, or parts out of range.
     """
+    told = builder_context(
+        context_shape,
+        context_dtype,
+        context_network,
+        dtype,
+        context_dim=context_dim,
+        context=context,
+    )
     check_count("num_steps", num_steps)
     steps: list[FlowStep] = []
     for _ in range(num_steps):
@@ -61,7 +76,7 @@ def glow_dense(
             ActNorm(dtype=dtype),
             Invertible1x1Conv(event_ndims=1, dtype=dtype),
             AffineCoupling(
-                conditioner(network, hidden_units, context_dim, dtype),
+                conditioner(network, hidden_units, told.dim, dtype),
                 log_scale=log_scale,
                 dtype=dtype,
             ),
@@ -70,8 +85,7 @@ def glow_dense(
         steps,
         event_shape,
         preprocessing_for(levels, standardize, logit_alpha, evaluation_draws, dtype),
-        context_dim=context_dim,
-        context=context,
+        context=told,
         dtype=dtype,
         name=name,
     )

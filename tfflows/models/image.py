@@ -6,10 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tfflows.checks import check_count
+from tfflows.arguments import check_count, check_sizes, check_unused, check_word
 from tfflows.distributions import StandardLogistic, StandardNormal
 from tfflows.preprocessing import Dequantization, Logit, Rescale
 
+# Of models whose default is a logit.
+LOGIT_ALPHA = 0.05
 _BASES = {"normal": StandardNormal, "logistic": StandardLogistic}
 
 
@@ -49,8 +51,7 @@ def check_images(
 def _sides(event_shape: Any) -> tuple[int, int]:
     try:
         height, width, channels = event_shape
-        for size in (height, width, channels):
-            check_count("size", size)
+        check_sizes("event_shape", (height, width, channels))
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"expected images of shape (height, width, channels), got {event_shape}"
@@ -79,8 +80,9 @@ def image_preprocessing(
       dtype: Keras dtype policy.
     """
     if levels is None:
-        if n_bits is not None:
-            raise ValueError(f"expected n_bits with levels only, got n_bits={n_bits}")
+        check_unused("n_bits", n_bits, [None], "levels")
+        check_unused("logit_alpha", logit_alpha, [None, LOGIT_ALPHA], "levels")
+        check_unused("evaluation_draws", evaluation_draws, [1], "levels")
         return []
     dequantization = Dequantization(
         levels, n_bits, evaluation_draws=evaluation_draws, dtype=dtype
@@ -97,6 +99,4 @@ def image_base(base: str, event_shape: Sequence[int], dtype: Any) -> Any:
     Raises:
       ValueError: For another name than "normal" or "logistic".
     """
-    if base not in _BASES:
-        raise ValueError(f"expected a base of {tuple(_BASES)}, got {base!r}")
-    return _BASES[base](math.prod(event_shape), dtype=dtype)
+    return _BASES[check_word("base", base, _BASES)](math.prod(event_shape), dtype=dtype)

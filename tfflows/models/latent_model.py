@@ -9,12 +9,12 @@ import keras
 import tensorflow as tf
 
 from tfflows import random
+from tfflows.arguments import check_count, check_sizes
 from tfflows.autograph import without_autograph
 from tfflows.bijectors import FlowStep
 from tfflows.bijectors.nesting import as_step, build_step
 from tfflows.bijectors.shapes import as_float, at_least_single, sum_over_event
 from tfflows.bijectors.shapes import event_shape as event_shape_of
-from tfflows.checks import check_count
 from tfflows.models.batch import Batch, first_batch
 from tfflows.models.call_signature import input_spec
 from tfflows.models.gaussian import (
@@ -62,7 +62,9 @@ class LatentModel(LikelihoodModel):
         self.posterior = None if posterior is None else as_step(posterior)
         self.prior = None if prior is None else as_step(prior)
         self.likelihood = as_likelihood(likelihood)
-        self.event_shape = None if event_shape is None else tuple(event_shape)
+        if event_shape is not None:
+            event_shape = check_sizes("event_shape", event_shape)
+        self.event_shape = event_shape
         self._heads = GaussianHeads(self.latent_dim, dtype=self.dtype_policy)
         self.supports_jit = all(step.supports_jit for step in self._steps)
 

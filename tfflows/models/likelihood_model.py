@@ -9,9 +9,9 @@ import keras
 import tensorflow as tf
 
 from tfflows import random
+from tfflows.arguments import check_count
 from tfflows.autograph import without_autograph
 from tfflows.checkpointing import CheckpointsAllWeights
-from tfflows.checks import check_count
 from tfflows.models.batch import Batch
 from tfflows.models.call_signature import CallSignature
 from tfflows.models.fitting import FitWithoutTargets

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfflows import random
+from tfflows.arguments import check_count, check_number
 from tfflows.checks import require
 
 _LOG_2_PI = math.log(2.0 * math.pi)
@@ -101,7 +102,7 @@ class GaussianLikelihood(Likelihood):
     num_params = 2
 
     def __init__(self, min_log_scale: float = -7.0) -> None:
-        self.min_log_scale = float(min_log_scale)
+        self.min_log_scale = check_number("min_log_scale", min_log_scale)
 
     def _split(self, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         mean, log_scale = tf.split(params, 2, axis=-1)
@@ -146,7 +147,8 @@ class DiscretizedLogisticLikelihood(Likelihood):
 
     def __init__(self, levels: int = 256, min_log_scale: float = -7.0) -> None:
         _check_levels(levels)
-        self.levels, self.min_log_scale = int(levels), float(min_log_scale)
+        self.levels = int(levels)
+        self.min_log_scale = check_number("min_log_scale", min_log_scale)
         self._top = self.levels - 1
 
     def _split(self, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -245,8 +247,7 @@ def _rows(draw: Any, seeds: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
 
 
 def _check_levels(levels: int) -> None:
-    if int(levels) != levels or levels < 2:
-        raise ValueError(f"expected 2 or more levels, got {levels}")
+    check_count("levels", levels, least=2)
 
 
 def as_likelihood(likelihood: Any) -> Likelihood:

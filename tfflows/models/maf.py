@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfflows.arguments import check_count, check_word
 from tfflows.bijectors import (
     ActNorm,
     AffineLaw,
@@ -14,9 +15,10 @@ from tfflows.bijectors import (
     MaskedAutoregressive,
     Permute,
 )
-from tfflows.checks import check_count
+from tfflows.models.builder_context import builder_context
 from tfflows.models.dense import dense_flow, preprocessing_for
 from tfflows.models.flow import Flow
+from tfflows.models.image import LOGIT_ALPHA
 from tfflows.networks import MADE
 
 NORMALIZATIONS = ("batch", "actnorm", "none")
@@ -33,10 +35,13 @@ def maf(
     normalization: str = "none",
     levels: int | None = None,
     standardize: bool = False,
-    logit_alpha: float = 0.05,
+    logit_alpha: float = LOGIT_ALPHA,
     evaluation_draws: int = 1,
     context_dim: int | None = None,
     context: Mapping[str, Any] | None = None,
+    context_shape: int | Sequence[int | None] | None = None,
+    context_dtype: Any = None,
+    context_network: Any = None,
     dtype: Any = None,
     name: str = "maf",
 ) -> Flow:
@@ -61,9 +66,11 @@ def maf(
       standardize: Whether to standardise the data, from `initialize`'s batch.
       logit_alpha: Alpha of the logit of integer data.
       evaluation_draws: Draws of dequantization noise that `evaluate` averages.
-      context_dim: Size of the context of a conditional model, or None.
-      context: `Flow`'s arguments `context_shape`, `context_dtype`, `context_network`,
-        where the context is no vector of that size but embedded as one.
+      context_dim: Size of the vectors that are a conditional model's context, or None.
+      context: The next three as a dict, as before version 0.2.
+      context_shape: Shape of another context, as in `Flow`: labels (), images, sets.
+      context_dtype: As in `Flow`.
+      context_network: As in `Flow`: embeds such a context as a vector.
       dtype: Keras dtype policy.
       name: Name of the model.
 
@@ -73,18 +80,25 @@ def maf(
     Raises:
       ValueError: For unknown words, or parts out of range.
     """
+    told = builder_context(
+        context_shape,
+        context_dtype,
+        context_network,
+        dtype,
+        context_dim=context_dim,
+        context=context,
+    )
     made = {
         "hidden_units": hidden_units,
         "activation": activation,
         "residual": residual,
-        "context_dim": context_dim,
+        "context_dim": told.dim,
     }
     return dense_flow(
         _steps(MaskedAutoregressive, num_steps, made, log_scale, normalization, dtype),
         event_shape,
         preprocessing_for(levels, standardize, logit_alpha, evaluation_draws, dtype),
-        context_dim=context_dim,
-        context=context,
+        context=told,
         dtype=dtype,
         name=name,
     )
@@ -101,10 +115,13 @@ def iaf(
     normalization: str = "none",
     levels: int | None = None,
     standardize: bool = False,
-    logit_alpha: float = 0.05,
+    logit_alpha: float = LOGIT_ALPHA,
     evaluation_draws: int = 1,
     context_dim: int | None = None,
     context: Mapping[str, Any] | None = None,
+    context_shape: int | Sequence[int | None] | None = None,
+    context_dtype: Any = None,
+    context_network: Any = None,
     dtype: Any = None,
     name: str = "iaf",
 ) -> Flow:
@@ -129,9 +146,11 @@ def iaf(
       standardize: Whether to standardise the data, from `initialize`'s batch.
       logit_alpha: Alpha of the logit of integer data.
       evaluation_draws: Draws of dequantization noise that `evaluate` averages.
-      context_dim: Size of the context of a conditional model, or None.
-      context: `Flow`'s arguments `context_shape`, `context_dtype`, `context_network`,
-        where the context is no vector of that size but embedded as one.
+      context_dim: Size of the vectors that are a conditional model's context, or None.
+      context: The next three as a dict, as before version 0.2.
+      context_shape: Shape of another context, as in `Flow`: labels (), images, sets.
+      context_dtype: As in `Flow`.
+      context_network: As in `Flow`: embeds such a context as a vector.
       dtype: Keras dtype policy.
       name: Name of the model.
 
@@ -141,18 +160,25 @@ def iaf(
     Raises:
       ValueError: For unknown words, or parts out of range.
     """
+    told = builder_context(
+        context_shape,
+        context_dtype,
+        context_network,
+        dtype,
+        context_dim=context_dim,
+        context=context,
+    )
     made = {
         "hidden_units": hidden_units,
         "activation": activation,
         "residual": residual,
-        "context_dim": context_dim,
+        "context_dim": told.dim,
     }
     return dense_flow(
         _steps(InverseAutoregressive, num_steps, made, log_scale, normalization, dtype),
         event_shape,
         preprocessing_for(levels, standardize, logit_alpha, evaluation_draws, dtype),
-        context_dim=context_dim,
-        context=context,
+        context=told,
         dtype=dtype,
         name=name,
     )
@@ -168,10 +194,7 @@ def _steps(
 ) -> list[FlowStep]:
     """Autoregressive steps, each normalised, and a reversal between any two."""
     check_count("num_steps", num_steps)
-    if normalization not in NORMALIZATIONS:
-        raise ValueError(
-            f"expected a normalization of {NORMALIZATIONS}, got {normalization!r}"
-        )
+    check_word("normalization", normalization, NORMALIZATIONS)
     steps: list[FlowStep] = []
     for k in range(num_steps):
         if k > 0:

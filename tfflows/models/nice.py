@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tfflows.bijectors import AdditiveCoupling, Chain, Flatten, Scale
-from tfflows.checks import check_count
+from tfflows.arguments import check_count, check_sizes
+from tfflows.bijectors import AdditiveCoupling, FlowStep, Scale
 from tfflows.distributions import StandardLogistic
-from tfflows.models.dense import preprocessing_for
+from tfflows.models.builder_context import builder_context
+from tfflows.models.dense import dense_flow, preprocessing_for
 from tfflows.models.flow import Flow
 from tfflows.networks import MLP
 
@@ -22,6 +23,10 @@ def nice(
     levels: int | None = None,
     standardize: bool = False,
     evaluation_draws: int = 1,
+    context_dim: int | None = None,
+    context_shape: int | Sequence[int | None] | None = None,
+    context_dtype: Any = None,
+    context_network: Any = None,
     dtype: Any = None,
     name: str = "nice",
 ) -> Flow:
@@ -40,6 +45,10 @@ def nice(
       levels: Number of levels of integer data; None for continuous data.
       standardize: Whether to standardise the data, from `initialize`'s batch.
       evaluation_draws: Draws of dequantization noise that `evaluate` averages.
+      context_dim: Size of the vectors that are a conditional model's context, or None.
+      context_shape: Shape of another context, as in `Flow`: labels (), images, sets.
+      context_dtype: As in `Flow`.
+      context_network: As in `Flow`: embeds such a context as a vector.
       dtype: Keras dtype policy.
       name: Name of the model.
 
@@ -50,19 +59,27 @@ def nice(
       ValueError: For an event of fewer than 2 elements, or parts out of range.
     """
     check_count("num_couplings", num_couplings)
-    couplings = [
+    event_shape = check_sizes("event_shape", event_shape)
+    context = builder_context(
+        context_shape, context_dtype, context_network, dtype, context_dim=context_dim
+    )
+    steps: list[FlowStep] = [
         AdditiveCoupling(
-            MLP(hidden_units, dtype=dtype),
+            MLP(hidden_units, context_dim=context.dim, dtype=dtype),
             mask="alternating",
             reverse=bool(k % 2),
             dtype=dtype,
         )
         for k in range(num_couplings)
     ]
-    steps = [*couplings, Scale(dtype=dtype)]
-    if len(event_shape) > 1:
-        steps = [Flatten(dtype=dtype), *steps]
-    flow = Chain(steps, event_ndims=len(event_shape), dtype=dtype)
-    parts = preprocessing_for(levels, standardize, None, evaluation_draws, dtype)
-    base = StandardLogistic(math.prod(event_shape), dtype=flow.flow_dtype)
-    return Flow(flow, event_shape, base, parts, name=name, dtype=dtype)
+    steps.append(Scale(dtype=dtype))
+    flow_dtype = steps[-1].flow_dtype
+    return dense_flow(
+        steps,
+        event_shape,
+        preprocessing_for(levels, standardize, None, evaluation_draws, dtype),
+        context=context,
+        base=StandardLogistic(math.prod(event_shape), dtype=flow_dtype),
+        dtype=dtype,
+        name=name,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfflows.arguments import check_count, check_flag, check_word
 from tfflows.bijectors import (
     ActNorm,
     FlowStep,
@@ -14,9 +15,10 @@ from tfflows.bijectors import (
     RationalQuadraticCoupling,
     RationalQuadraticLaw,
 )
-from tfflows.checks import check_count
-from tfflows.models.dense import conditioner, dense_flow, preprocessing_for
+from tfflows.models.builder_context import builder_context
+from tfflows.models.dense import NETWORKS, conditioner, dense_flow, preprocessing_for
 from tfflows.models.flow import Flow
+from tfflows.models.image import LOGIT_ALPHA
 from tfflows.networks import MADE
 
 _STRUCTURES = ("coupling", "autoregressive")
@@ -36,10 +38,13 @@ def nsf(
     actnorm: bool = False,
     levels: int | None = None,
     standardize: bool = False,
-    logit_alpha: float = 0.05,
+    logit_alpha: float = LOGIT_ALPHA,
     evaluation_draws: int = 1,
     context_dim: int | None = None,
     context: Mapping[str, Any] | None = None,
+    context_shape: int | Sequence[int | None] | None = None,
+    context_dtype: Any = None,
+    context_network: Any = None,
     dtype: Any = None,
     name: str = "nsf",
 ) -> Flow:
@@ -69,9 +74,11 @@ def nsf(
       standardize: Whether to standardise the data, from `initialize`'s batch.
       logit_alpha: Alpha of the logit of integer data.
       evaluation_draws: Draws of dequantization noise that `evaluate` averages.
-      context_dim: Size of the context of a conditional model, or None.
-      context: `Flow`'s arguments `context_shape`, `context_dtype`, `context_network`,
-        where the context is no vector of that size but embedded as one.
+      context_dim: Size of the vectors that are a conditional model's context, or None.
+      context: The next three as a dict, as before version 0.2.
+      context_shape: Shape of another context, as in `Flow`: labels (), images, sets.
+      context_dtype: As in `Flow`.
+      context_network: As in `Flow`: embeds such a context as a vector.
       dtype: Keras dtype policy.
       name: Name of the model.
 
@@ -81,23 +88,27 @@ def nsf(
     Raises:
       ValueError: For unknown words, or parts out of range.
     """
+    told = builder_context(
+        context_shape,
+        context_dtype,
+        context_network,
+        dtype,
+        context_dim=context_dim,
+        context=context,
+    )
 
     def spline() -> FlowStep:
-        if structure == "coupling":
+        if check_word("structure", structure, _STRUCTURES) == "coupling":
             return RationalQuadraticCoupling(
-                conditioner(network, hidden_units, context_dim, dtype),
+                conditioner(network, hidden_units, told.dim, dtype),
                 num_bins=num_bins,
                 bound=bound,
                 dtype=dtype,
             )
-        if structure != "autoregressive":
-            raise ValueError(
-                f"expected a structure of {_STRUCTURES}, got {structure!r}"
-            )
         made = MADE(
             hidden_units,
-            residual=network == "resnet",
-            context_dim=context_dim,
+            residual=check_word("network", network, NETWORKS) == "resnet",
+            context_dim=told.dim,
             dtype=dtype,
         )
         law = RationalQuadraticLaw(num_bins, bound)
@@ -106,7 +117,7 @@ def nsf(
     check_count("num_steps", num_steps)
     steps: list[FlowStep] = []
     for k in range(num_steps):
-        if actnorm:
+        if check_flag("actnorm", actnorm):
             steps.append(ActNorm(dtype=dtype))
         steps += [_mixing(permutation, k, dtype), spline()]
     steps.append(_mixing(permutation, num_steps, dtype))
@@ -114,18 +125,15 @@ def nsf(
         steps,
         event_shape,
         preprocessing_for(levels, standardize, logit_alpha, evaluation_draws, dtype),
-        context_dim=context_dim,
-        context=context,
+        context=told,
         dtype=dtype,
         name=name,
     )
 
 
 def _mixing(permutation: str, seed: int, dtype: Any) -> FlowStep:
-    if permutation == "linear":
+    if check_word("permutation", permutation, _PERMUTATIONS) == "linear":
         return Invertible1x1Conv(event_ndims=1, dtype=dtype)
     if permutation == "reverse":
         return Permute("reverse", dtype=dtype)
-    if permutation == "shuffle":
-        return Permute("shuffle", seed=seed, dtype=dtype)
-    raise ValueError(f"expected a permutation of {_PERMUTATIONS}, got {permutation!r}")
+    return Permute("shuffle", seed=seed, dtype=dtype)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfflows.arguments import check_count, check_flag
 from tfflows.bijectors import ActNorm, AffineCoupling, Permute
-from tfflows.checks import check_count
+from tfflows.models.builder_context import builder_context
 from tfflows.models.dense import conditioner, dense_flow, preprocessing_for
 from tfflows.models.flow import Flow
+from tfflows.models.image import LOGIT_ALPHA
 
 
 def realnvp(
@@ -21,10 +23,13 @@ def realnvp(
     actnorm: bool | None = None,
     levels: int | None = None,
     standardize: bool = False,
-    logit_alpha: float = 0.05,
+    logit_alpha: float = LOGIT_ALPHA,
     evaluation_draws: int = 1,
     context_dim: int | None = None,
     context: Mapping[str, Any] | None = None,
+    context_shape: int | Sequence[int | None] | None = None,
+    context_dtype: Any = None,
+    context_network: Any = None,
     dtype: Any = None,
     name: str = "realnvp",
 ) -> Flow:
@@ -49,9 +54,11 @@ def realnvp(
       standardize: Whether to standardise the data, from `initialize`'s batch.
       logit_alpha: Alpha of the logit of integer data.
       evaluation_draws: Draws of dequantization noise that `evaluate` averages.
-      context_dim: Size of the context of a conditional model, or None.
-      context: `Flow`'s arguments `context_shape`, `context_dtype`, `context_network`,
-        where the context is no vector of that size but embedded as one.
+      context_dim: Size of the vectors that are a conditional model's context, or None.
+      context: The next three as a dict, as before version 0.2.
+      context_shape: Shape of another context, as in `Flow`: labels (), images, sets.
+      context_dtype: As in `Flow`.
+      context_network: As in `Flow`: embeds such a context as a vector.
       dtype: Keras dtype policy.
       name: Name of the model.
 
@@ -61,15 +68,23 @@ def realnvp(
     Raises:
       ValueError: For an event of fewer than 2 elements, or parts out of range.
     """
+    told = builder_context(
+        context_shape,
+        context_dtype,
+        context_network,
+        dtype,
+        context_dim=context_dim,
+        context=context,
+    )
     check_count("num_couplings", num_couplings)
     if actnorm is None:
         actnorm = levels is None
     # Neighbouring pixels would all stand in one half.
     steps: list[Any] = [] if levels is None else [Permute("shuffle", dtype=dtype)]
     for k in range(num_couplings):
-        if actnorm:
+        if check_flag("actnorm", actnorm):
             steps.append(ActNorm(dtype=dtype))
-        network_k = conditioner(network, hidden_units, context_dim, dtype)
+        network_k = conditioner(network, hidden_units, told.dim, dtype)
         steps.append(
             AffineCoupling(
                 network_k, reverse=bool(k % 2), log_scale=log_scale, dtype=dtype
@@ -79,8 +94,7 @@ def realnvp(
         steps,
         event_shape,
         preprocessing_for(levels, standardize, logit_alpha, evaluation_draws, dtype),
-        context_dim=context_dim,
-        context=context,
+        context=told,
         dtype=dtype,
         name=name,
     )

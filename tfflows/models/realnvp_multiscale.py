@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tfflows.arguments import check_count, check_word
 from tfflows.bijectors import (
     ActNorm,
     AffineCoupling,
@@ -14,8 +15,14 @@ from tfflows.bijectors import (
     Multiscale,
     Squeeze,
 )
+from tfflows.models.builder_context import builder_context
 from tfflows.models.flow import Flow
-from tfflows.models.image import check_images, image_base, image_preprocessing
+from tfflows.models.image import (
+    LOGIT_ALPHA,
+    check_images,
+    image_base,
+    image_preprocessing,
+)
 from tfflows.networks import ConvResNet
 
 
@@ -27,10 +34,13 @@ def realnvp_multiscale(
     num_blocks: int = 8,
     log_scale: str = "tanh",
     normalization: str = "actnorm",
-    logit_alpha: float = 0.05,
+    logit_alpha: float = LOGIT_ALPHA,
     base: str = "normal",
     levels: int | None = None,
     evaluation_draws: int = 1,
+    context_shape: int | Sequence[int | None] | None = None,
+    context_dtype: Any = None,
+    context_network: Any = None,
     backprop: str = "stored",
     dtype: Any = None,
     name: str = "realnvp_multiscale",
@@ -62,6 +72,11 @@ def realnvp_multiscale(
       base: "normal", or "logistic" for tails that forgive a single pixel.
       levels: Number of levels of integer data; None for continuous data.
       evaluation_draws: Draws of dequantization noise that `evaluate` averages.
+      context_shape: Shape of the context of a conditional model, as in `Flow`: an image
+        or a vector, which all couplings see, or what context_network embeds as one. A
+        larger image is averaged to the size of a level, a smaller one repeated.
+      context_dtype: As in `Flow`.
+      context_network: As in `Flow`.
       backprop: "stored", "remat" or "reversible", see `Flow`.
       dtype: Keras dtype policy.
       name: Name of the model.
@@ -73,15 +88,16 @@ def realnvp_multiscale(
       ValueError: For sides that the levels cannot halve, or parts out of range.
     """
     check_images(event_shape, num_levels, squeeze_last=False)
-    if normalization not in ("actnorm", "batch"):
-        raise ValueError(
-            f"expected normalization 'actnorm' or 'batch', got {normalization!r}"
-        )
+    check_word("normalization", normalization, ("actnorm", "batch"))
+    check_count("width", width)
+    context = builder_context(
+        context_shape, context_dtype, context_network, dtype, images=True
+    )
 
     def couplings(mask: str, number: int, level_width: int) -> list[FlowStep]:
         steps: list[FlowStep] = []
         for k in range(number):
-            network = ConvResNet(level_width, num_blocks, dtype=dtype)
+            network = ConvResNet(level_width, num_blocks, context.dim, dtype=dtype)
             coupling = AffineCoupling(
                 network,
                 mask=mask,
@@ -120,4 +136,5 @@ def realnvp_multiscale(
         backprop,
         name=name,
         dtype=dtype,
+        **context.arguments,
     )

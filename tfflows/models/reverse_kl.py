@@ -11,8 +11,9 @@ import keras
 import tensorflow as tf
 
 from tfflows import random
+from tfflows.arguments import check_count
 from tfflows.autograph import without_autograph
-from tfflows.checks import check_count, require
+from tfflows.checks import require
 from tfflows.models.batch import Batch
 from tfflows.models.call_signature import input_spec
 from tfflows.models.flow import Flow
@@ -64,14 +65,18 @@ class ReverseKL(LikelihoodModel):
             raise ValueError(
                 f"expected a tfflows.Flow on continuous events, got {flow!r}"
             )
+        if flow.context_shape is not None:
+            raise ValueError(
+                "expected a flow without a context, for there are no data that bring "
+                f"one, got {flow.name} with context_shape={flow.context_shape}"
+            )
         if not callable(target_log_prob):
             raise ValueError(
                 f"expected target_log_prob to be a function, got {target_log_prob!r}"
             )
-        if annealing_steps < 0:
-            raise ValueError(f"expected annealing_steps >= 0, got {annealing_steps}")
         self.flow, self.target_log_prob = flow, target_log_prob
-        self.annealing_steps, self.seed = int(annealing_steps), int(seed)
+        self.annealing_steps = check_count("annealing_steps", annealing_steps, least=0)
+        self.seed = check_count("seed", seed, least=0)
         self.supports_jit = flow.supports_jit
         self._create_trackers()
         self.built = True

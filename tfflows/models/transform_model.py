@@ -76,8 +76,7 @@ class TransformModel(LikelihoodModel):
         self.conditioning = Conditioning(
             context_shape, context_dtype, context_network, self._transform.flow_dtype
         )
-        for part in (self._transform, self.base):
-            self.conditioning.check_part(part)
+        self.conditioning.check_parts(self._transform, self.base)
         if self.levels is not None:
             self.metric_names = ("loss", "bits_per_dim")
         self._create_trackers()
@@ -110,7 +109,7 @@ class TransformModel(LikelihoodModel):
         return self.dequantization is not None
 
     @property
-    def context_shape(self) -> tuple[int, ...] | None:
+    def context_shape(self) -> tuple[int | None, ...] | None:
         """Shape of the context of one example; None of a flow that has none."""
         return self.conditioning.context_shape
 
@@ -159,7 +158,7 @@ class TransformModel(LikelihoodModel):
         Args:
           batch: x `[B, *event]`, a batch as `fit` takes it, or a `tf.data.Dataset` of
             batches, of which it takes the first.
-          context: None or `[B, ...]`.
+          context: None or, of a conditional flow, as in `log_prob`.
 
         Raises:
           ValueError: For data that break the model's rules.
@@ -169,6 +168,11 @@ class TransformModel(LikelihoodModel):
             raise ValueError(
                 f"{self.name}.initialize: expected a batch of data, got one event of "
                 f"shape {tuple(data.x.shape)}; of a dataset, batch it first"
+            )
+        if context is not None and data.context is not None:
+            raise ValueError(
+                f"{self.name}.initialize: expected one context, got one in the batch "
+                "and context="
             )
         context = data.context if context is None else context
         y = self.dequantize(data.x)

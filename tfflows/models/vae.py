@@ -6,6 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tfflows import bijectors as fb
+from tfflows.arguments import (
+    check_count,
+    check_counts,
+    check_sizes,
+    check_unused,
+    check_word,
+)
 from tfflows.models.flow_vae import FlowVAE
 from tfflows.models.likelihoods import (
     BernoulliLikelihood,
@@ -27,6 +34,7 @@ POSTERIORS = (
     "iaf",
 )
 PRIORS = ("none", "realnvp")
+NETWORKS = ("dense", "gated_conv")
 
 
 def vae(
@@ -83,21 +91,19 @@ def vae(
     Raises:
       ValueError: For unknown words, or parts out of range.
     """
-    if not event_shape or not hidden_units:
-        raise ValueError(
-            "expected an event_shape and hidden_units of one or more sizes, got "
-            f"{event_shape!r} and {hidden_units!r}"
-        )
-    event_shape = tuple(event_shape)
+    event_shape = check_sizes("event_shape", event_shape)
+    hidden_units = check_counts("hidden_units", hidden_units)
+    check_counts("flow_units", flow_units)
+    check_word("posterior", posterior, POSTERIORS)
+    check_word("prior", prior, PRIORS)
     likelihood = _likelihood(levels)
     channels = likelihood.num_params * event_shape[-1]
-    features = tuple(hidden_units)[-1]
-    if network == "dense":
+    features = hidden_units[-1]
+    if check_word("network", network, NETWORKS) == "dense":
         pair = dense_pair(event_shape, channels, hidden_units, dtype)
-    elif network == "gated_conv":
-        pair = gated_conv_pair(event_shape, channels, features, dtype)
     else:
-        raise ValueError(f"expected network 'dense' or 'gated_conv', got {network!r}")
+        check_unused("hidden_units", hidden_units, [(300, 300), (features,)], "'dense'")
+        pair = gated_conv_pair(event_shape, channels, features, dtype)
     makers: dict[str, Callable[[int], Any]] = {
         "planar": lambda _: fb.Planar(context_dim=features, dtype=dtype),
         "radial": lambda _: fb.Radial(context_dim=features, dtype=dtype),
@@ -116,10 +122,10 @@ def vae(
     return FlowVAE(
         *pair,
         latent_dim,
-        _chain(posterior, POSTERIORS, makers, num_flows, dtype),
+        _chain("num_flows", posterior, makers, num_flows, dtype),
         _chain(
+            "num_prior_couplings",
             prior,
-            PRIORS,
             {"realnvp": lambda k: _coupling(k, flow_units, None, dtype)},
             num_prior_couplings,
             dtype,
@@ -143,19 +149,16 @@ def _likelihood(levels: int | None) -> Likelihood:
 
 
 def _chain(
+    name: str,
     word: str,
-    words: tuple[str, ...],
     makers: dict[str, Callable[[int], Any]],
     num_steps: int,
     dtype: Any,
 ) -> fb.Chain | None:
-    if word not in words:
-        raise ValueError(f"expected a flow of {words}, got {word!r}")
+    check_count(name, num_steps, least=0)
     if word == "none":
         return None
-    if num_steps < 0 or num_steps != int(num_steps):
-        raise ValueError(f"expected a number of flow steps >= 0, got {num_steps}")
-    return fb.Chain([makers[word](k) for k in range(int(num_steps))], dtype=dtype)
+    return fb.Chain([makers[word](k) for k in range(num_steps)], dtype=dtype)
 
 
 def _coupling(

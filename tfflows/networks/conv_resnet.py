@@ -7,13 +7,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.checkpointing import CheckpointsAllWeights
-from tfflows.checks import check_count
+from tfflows.arguments import check_count
 from tfflows.convolution import convolve
+from tfflows.networks.image_context import ConvConditioner
 
 
 @keras.saving.register_keras_serializable("tfflows")
-class ConvResNet(CheckpointsAllWeights, keras.layers.Layer):
+class ConvResNet(ConvConditioner):
     """A residual network of weight-normalised 3x3 convolutions.
 
     h_0 = V_0 * x, then h_{k+1} = h_k + V''_k * relu(V'_k * relu(h_k)), features
@@ -32,22 +32,31 @@ class ConvResNet(CheckpointsAllWeights, keras.layers.Layer):
     Args:
       width: Channels of each layer.
       num_blocks: Number of residual blocks.
+      context_dim: Channels C of a context that the first layer also sees: an image
+        `[B, h, w, C]`, averaged or repeated to the sides of the input, or a vector
+        `[B, C]`. None: a context is ignored.
       **kwargs: Those of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For a width or number that is no positive integer.
+      ValueError: For sizes that are no positive integers; on call, for a missing
+        context.
     """
 
-    def __init__(self, width: int, num_blocks: int = 4, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        check_count("width", width)
-        self.width = int(width)
-        check_count("num_blocks", num_blocks)
-        self.num_blocks = int(num_blocks)
+    def __init__(
+        self,
+        width: int,
+        num_blocks: int = 4,
+        context_dim: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(context_dim, **kwargs)
+        self.width = check_count("width", width)
+        self.num_blocks = check_count("num_blocks", num_blocks)
 
     def build(self, input_shape: Any) -> None:
         """Creates the convolutions' weights, in this layer itself (see `ConvNet`)."""
-        self.first = self._add_conv("first", int(input_shape[-1]), "ones")
+        channels = self._shape_with_context(input_shape)[-1]
+        self.first = self._add_conv("first", channels, "ones")
         self.blocks = [
             [
                 self._add_conv(f"block_{k}_inner", self.width, "ones"),
@@ -70,15 +79,17 @@ class ConvResNet(CheckpointsAllWeights, keras.layers.Layer):
         ]
         return [kernel, *vectors]
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """`[B, H, W, C]` -> `[B, H, W, width]`."""
-        hidden = _convolve(inputs, self.first)
+    def call(self, inputs: tf.Tensor, context: Any = None) -> tf.Tensor:
+        """`[B, H, W, C]` (and a context) -> `[B, H, W, width]`."""
+        hidden = _convolve(self._with_context(inputs, context), self.first)
         for inner, outer in self.blocks:
             update = _convolve(tf.nn.relu(hidden), inner)
             hidden += _convolve(tf.nn.relu(update), outer)
         return tf.nn.relu(hidden)
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+    def compute_output_shape(
+        self, input_shape: Any, **kwargs: Any
+    ) -> tuple[int | None, ...]:
         """The input's shape with `width` on the last axis."""
         return (*tuple(input_shape)[:-1], self.width)
 

@@ -7,13 +7,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.checkpointing import CheckpointsAllWeights
-from tfflows.checks import check_count
+from tfflows.arguments import check_count
 from tfflows.convolution import convolve
+from tfflows.networks.image_context import ConvConditioner
 
 
 @keras.saving.register_keras_serializable("tfflows")
-class ConvNet(CheckpointsAllWeights, keras.layers.Layer):
+class ConvNet(ConvConditioner):
     """A 3x3 and a 1x1 convolution of one width, each rectified.
 
     h_1 = relu(a_1 K_1 * x + b_1), h_2 = relu(a_2 K_2 * h_1 + b_2) with a scale
@@ -26,16 +26,21 @@ class ConvNet(CheckpointsAllWeights, keras.layers.Layer):
 
     Args:
       width: Channels of both layers.
+      context_dim: Channels C of a context that the first layer also sees: an image
+        `[B, h, w, C]`, averaged or repeated to the sides of the input, or a vector
+        `[B, C]`. None: a context is ignored.
       **kwargs: Those of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For a width that is no positive integer.
+      ValueError: For sizes that are no positive integers; on call, for a missing
+        context.
     """
 
-    def __init__(self, width: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        check_count("width", width)
-        self.width = int(width)
+    def __init__(
+        self, width: int, context_dim: int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(context_dim, **kwargs)
+        self.width = check_count("width", width)
 
     def build(self, input_shape: Any) -> None:
         """Creates the two layers' weights, in this layer itself.
@@ -43,7 +48,7 @@ class ConvNet(CheckpointsAllWeights, keras.layers.Layer):
         A flow has hundreds of these networks: layers inside layers would take most of
         the time that a graph takes to trace.
         """
-        channels = int(input_shape[-1])
+        channels = self._shape_with_context(input_shape)[-1]
         self.layers = [
             self._add_layer(f"conv_{k}", shape)
             for k, shape in enumerate(
@@ -63,9 +68,9 @@ class ConvNet(CheckpointsAllWeights, keras.layers.Layer):
         ]
         return [kernel, log_gain, bias]
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """`[B, H, W, C]` -> `[B, H, W, width]`."""
-        hidden = inputs
+    def call(self, inputs: tf.Tensor, context: Any = None) -> tf.Tensor:
+        """`[B, H, W, C]` (and a context) -> `[B, H, W, width]`."""
+        hidden = self._with_context(inputs, context)
         for weights in self.layers:
             kernel, log_gain, bias = [tf.convert_to_tensor(w) for w in weights]
             # The gain on the kernel, not on the larger image: the same map.
@@ -73,7 +78,9 @@ class ConvNet(CheckpointsAllWeights, keras.layers.Layer):
             hidden = tf.nn.relu(tf.nn.bias_add(hidden, bias))
         return hidden
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+    def compute_output_shape(
+        self, input_shape: Any, **kwargs: Any
+    ) -> tuple[int | None, ...]:
         """The input's shape with `width` on the last axis."""
         return (*tuple(input_shape)[:-1], self.width)
 

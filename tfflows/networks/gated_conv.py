@@ -7,9 +7,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_count, check_flag, check_word
+from tfflows.networks.image_context import ConvConditioner
+
 
 @keras.saving.register_keras_serializable("tfflows")
-class GatedConv(keras.layers.Layer):
+class GatedConv(ConvConditioner):
     """A convolution whose output another one opens or shuts: h(x) * sigmoid(g(x)).
 
     Maps images `[B, H, W, C]` to `[B, H', W', filters]`.
@@ -24,7 +27,13 @@ class GatedConv(keras.layers.Layer):
       strides: Factor by which the image shrinks, or grows if transposed.
       padding: "same" or "valid".
       transpose: Whether the convolutions are transposed.
+      context_dim: Channels C of a context that the convolution also sees: an image
+        `[B, h, w, C]`, averaged or repeated to the sides of the input, or a vector
+        `[B, C]`. None: a context is ignored.
       **kwargs: Those of `keras.layers.Layer`.
+
+    Raises:
+      ValueError: For sizes that are no positive integers, or another padding.
     """
 
     def __init__(
@@ -35,12 +44,15 @@ class GatedConv(keras.layers.Layer):
         padding: str = "same",
         *,
         transpose: bool = False,
+        context_dim: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.filters, self.kernel_size = int(filters), int(kernel_size)
-        self.strides, self.padding = int(strides), padding
-        self.transpose = bool(transpose)
+        super().__init__(context_dim, **kwargs)
+        self.filters = check_count("filters", filters)
+        self.kernel_size = check_count("kernel_size", kernel_size)
+        self.strides = check_count("strides", strides)
+        self.padding = check_word("padding", padding, ("same", "valid"))
+        self.transpose = check_flag("transpose", transpose)
         # One convolution of twice the filters: the outputs, then their gates.
         convolution = keras.layers.Conv2DTranspose if transpose else keras.layers.Conv2D
         self.convolution = convolution(
@@ -53,14 +65,17 @@ class GatedConv(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Creates the kernels."""
-        self.convolution.build(tuple(input_shape))
+        self.convolution.build(self._shape_with_context(input_shape))
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """`[B, H, W, C]` -> `[B, H', W', filters]`."""
+    def call(self, inputs: tf.Tensor, context: Any = None) -> tf.Tensor:
+        """`[B, H, W, C]` (and a context) -> `[B, H', W', filters]`."""
+        inputs = self._with_context(inputs, context)
         outputs, gates = tf.split(self.convolution(inputs), 2, axis=-1)
         return outputs * tf.sigmoid(gates)
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+    def compute_output_shape(
+        self, input_shape: Any, **kwargs: Any
+    ) -> tuple[int | None, ...]:
         """The convolution's shape with `filters` on the last axis."""
         shape = self.convolution.compute_output_shape(tuple(input_shape))
         return (*shape[:-1], self.filters)

@@ -10,6 +10,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfflows.arguments import (
+    check_activation,
+    check_count,
+    check_counts,
+    check_flag,
+)
 from tfflows.checkpointing import CheckpointsAllWeights
 from tfflows.networks.made_steps import MADESteps
 from tfflows.networks.staircase import StaircaseProduct
@@ -55,17 +61,17 @@ class MADE(CheckpointsAllWeights, keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.hidden_units = tuple(int(units) for units in hidden_units)
-        if not self.hidden_units or min(self.hidden_units) < 1:
-            raise ValueError(f"expected positive hidden_units, got {hidden_units}")
+        self.hidden_units = check_counts("hidden_units", hidden_units)
+        self.residual = check_flag("residual", residual)
         if residual and len(set(self.hidden_units)) > 1:
             raise ValueError(
                 f"expected equal hidden_units with residual, got {hidden_units}"
             )
-        self.num_params = num_params
-        self.activation = keras.activations.get(activation)
-        self.residual = bool(residual)
-        self.context_dim = context_dim
+        for name, size in (("num_params", num_params), ("context_dim", context_dim)):
+            if size is not None:
+                check_count(name, size)
+        self.num_params, self.context_dim = num_params, context_dim
+        self.activation = check_activation(activation)
 
     def build(self, input_shape: Any) -> None:
         """Creates kernels and biases, and fixes the masks."""

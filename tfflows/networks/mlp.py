@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_activation, check_count, check_counts
 from tfflows.checkpointing import CheckpointsAllWeights
 
 
@@ -16,7 +17,9 @@ class DenseConditioner(CheckpointsAllWeights, keras.layers.Layer):
 
     def __init__(self, activation: str, context_dim: int | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.activation = keras.activations.get(activation)
+        self.activation = check_activation(activation)
+        if context_dim is not None:
+            context_dim = check_count("context_dim", context_dim)
         self.context_dim = context_dim
 
     def _add_context_layer(self, units: int) -> None:
@@ -72,9 +75,7 @@ class MLP(DenseConditioner):
         **kwargs: Any,
     ) -> None:
         super().__init__(activation, context_dim, **kwargs)
-        self.hidden_units = tuple(int(units) for units in hidden_units)
-        if not self.hidden_units or min(self.hidden_units) < 1:
-            raise ValueError(f"expected positive hidden_units, got {hidden_units}")
+        self.hidden_units = check_counts("hidden_units", hidden_units)
 
     def build(self, input_shape: Any) -> None:
         """Creates the dense layers."""

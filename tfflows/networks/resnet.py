@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.arguments import check_count
 from tfflows.networks.mlp import DenseConditioner
 
 
@@ -42,11 +43,8 @@ class ResNet(DenseConditioner):
         **kwargs: Any,
     ) -> None:
         super().__init__(activation, context_dim, **kwargs)
-        if width < 1 or num_blocks < 1:
-            raise ValueError(
-                f"expected positive width and num_blocks, got {width} and {num_blocks}"
-            )
-        self.width, self.num_blocks = int(width), int(num_blocks)
+        self.width = check_count("width", width)
+        self.num_blocks = check_count("num_blocks", num_blocks)
 
     def build(self, input_shape: Any) -> None:
         """Creates the first layer and the blocks."""

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfflows import random
+from tfflows.arguments import check_count
 from tfflows.bijectors.shapes import at_least_single
 from tfflows.checks import require
 
@@ -51,16 +52,14 @@ class Dequantization(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)
-        if int(levels) != levels or levels < 2:
-            raise ValueError(f"expected 2 or more levels, got {levels}")
-        if n_bits is not None and (n_bits < 1 or levels % 2**n_bits):
+        self.levels = check_count("levels", levels, least=2)
+        if n_bits is not None and levels % 2 ** check_count("n_bits", n_bits):
             raise ValueError(
                 f"expected n_bits such that 2^n_bits divides {levels}, got {n_bits}"
             )
-        if evaluation_draws < 1:
-            raise ValueError(f"expected evaluation_draws >= 1, got {evaluation_draws}")
-        self.levels, self.n_bits = int(levels), n_bits
-        self.evaluation_draws, self.seed = int(evaluation_draws), int(seed)
+        self.n_bits = n_bits
+        self.evaluation_draws = check_count("evaluation_draws", evaluation_draws)
+        self.seed = check_count("seed", seed, least=0)
         self._check_precision()
         self.bin_width = 1 if n_bits is None else self.levels // 2**n_bits
 

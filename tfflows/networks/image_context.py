@@ -1,0 +1,112 @@
+"""Contexts of convolutional conditioners: images, or vectors for all pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfflows.arguments import check_count
+from tfflows.checkpointing import CheckpointsAllWeights
+
+
+class ConvConditioner(CheckpointsAllWeights, keras.layers.Layer):
+    """What convolutional conditioners share: a context as more channels of the input.
+
+    A context is an image `[B, h, w, C]`, brought to the sides of the input, or a vector
+    `[B, C]`, the same at every pixel. A larger image is averaged over blocks of pixels,
+    a smaller one repeated: in a multi-scale model each level sees it at its own size.
+
+    Args:
+      context_dim: Channels C of the context; None: a context is ignored.
+      **kwargs: Those of `keras.layers.Layer`.
+
+    Raises:
+      ValueError: For a context_dim that is no positive integer.
+    """
+
+    def __init__(self, context_dim: int | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if context_dim is not None:
+            context_dim = check_count("context_dim", context_dim)
+        self.context_dim = context_dim
+
+    def _shape_with_context(self, input_shape: Any) -> tuple[Any, ...]:
+        """The input's shape `(B, H, W, C)` with the context's channels added."""
+        *rest, channels = tuple(input_shape)
+        if len(rest) != 3:
+            raise ValueError(
+                f"{self.name}: expected images (batch, height, width, channels), got "
+                f"shape {tuple(input_shape)}"
+            )
+        self._sides = tuple(rest[1:])
+        return (*rest, channels + (self.context_dim or 0))
+
+    def _with_context(self, inputs: tf.Tensor, context: Any) -> tf.Tensor:
+        if self.context_dim is None:
+            return inputs
+        self.check_context(None if context is None else tuple(context.shape[1:]))
+        context = tf.cast(context, inputs.dtype)
+        if context.shape.rank == 2:
+            context = context[:, tf.newaxis, tf.newaxis, :]
+        for axis, size in enumerate(self._sides, 1):
+            context = _resized(context, axis, size)
+        return tf.concat([inputs, context], axis=-1)
+
+    def check_context(
+        self, shape: tuple[int | None, ...] | None, dtype: Any = None
+    ) -> None:
+        """Raises ValueError unless it takes contexts of that shape.
+
+        Args:
+          shape: Shape of one context; None: there is none.
+          dtype: Its dtype; any will do.
+        """
+        del dtype
+        size = self.context_dim
+        if size is None or shape == (size,):
+            return
+        if shape is None or len(shape) != 3 or shape[-1] != size:
+            raise ValueError(
+                f"expected a context of shape ({size},) or (height, width, {size}) for "
+                f"{self.name}, got {shape}"
+            )
+        sides = zip(shape[:-1], self._sides, strict=True)
+        if any(one is None or (one % own and own % one) for one, own in sides):
+            raise ValueError(
+                f"expected a context whose sides are multiples or divisors of "
+                f"{self._sides}, those of the images that {self.name} sees, got {shape}"
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "context_dim": self.context_dim}
+
+
+def _resized(images: tf.Tensor, axis: int, size: int) -> tf.Tensor:
+    """Images with that many rows or columns: means of some, or each several times."""
+    now = images.shape[axis]
+    if now == size:
+        return images
+    if now < size:
+        return tf.repeat(images, size // now, axis=axis)
+    sizes = tf.shape(images)
+    blocks = [sizes[:axis], [size, now // size], sizes[axis + 1 :]]
+    means = tf.reduce_mean(tf.reshape(images, tf.concat(blocks, axis=0)), axis=axis + 1)
+    shape = images.shape.as_list()
+    return tf.ensure_shape(means, (*shape[:axis], size, *shape[axis + 1 :]))
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class BlocksToChannels(keras.layers.Layer):
+    """Images `[B, H, W, C]` to `[B, H/2, W/2, 4C]`, as `bijectors.Squeeze` does it."""
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        """`[B, H, W, C]` -> `[B, H/2, W/2, 4C]`."""
+        return tf.nn.space_to_depth(images, 2)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """Half the sides, four times the channels."""
+        batch, height, width, channels = tuple(input_shape)
+        return (batch, height // 2, width // 2, 4 * channels)
