@@ -19,7 +19,7 @@ import tensorflow as tf
 from side_by_side.contestants.tfflows_fit import MODELS
 from side_by_side.workloads import WORKLOADS
 
-from tfflows.memory import keep_freed_memory
+from tfflows.backend.memory import keep_freed_memory
 
 WORKLOAD = WORKLOADS["realnvp"]
 ROUNDS = 20

@@ -1,4 +1,4 @@
-"""Gradients of convolutions: TensorFlow's own beside `tfflows.convolution`.
+"""Gradients of convolutions: TensorFlow's own beside `tfflows.backend.convolution`.
 
     python benchmarks/convolution_gradients.py
 
@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfflows.convolution import convolve
+from tfflows.backend.convolution import convolve
 
 BATCH, WIDTH = 16, 128
 CALLS, LOOP = 30, 5

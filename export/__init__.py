@@ -9,12 +9,12 @@ if __name__ != "tfflows.export":
         "a second copy would have a registry of its own; use 'import tfflows.export'"
     )
 
-from tfflows.export.convert import convert_saved_model
-from tfflows.export.deployment import write_deployment
-from tfflows.export.description import Provenance
+from tfflows.export.converting.converter import convert_saved_model
 from tfflows.export.errors import ExportError
-from tfflows.export.lint import Finding, lint
-from tfflows.export.saved_model import export_saved_model
+from tfflows.export.writing.deployment import write_deployment
+from tfflows.export.writing.lint import Finding, lint
+from tfflows.export.writing.writer import export_saved_model
+from tfflows.provenance import Provenance
 
 __all__ = [
     "ExportError",

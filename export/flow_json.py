@@ -1,4 +1,4 @@
-"""Reads `assets.extra/flow.json`, which `tfflows.export.description` writes."""
+"""Reads `assets.extra/flow.json`, which `tfflows.export.writing.description` writes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tfflows import files
+from tfflows.system import files
 
 FLOW_JSON = Path("assets.extra", "flow.json")
 
 
 def read_description(saved_model: str | os.PathLike) -> dict[str, Any]:
-    """What an export says of itself; the keys: `tfflows.export.description`.
+    """What an export says of itself; the keys: `tfflows.export.writing.description`.
 
     Args:
       saved_model: The folder of `saved_model.pb`.

@@ -14,11 +14,11 @@ from pathlib import Path
 import keras
 from absl import flags
 
-from tfflows.export import convert
-from tfflows.export.deployment import write_deployment
-from tfflows.export.description import Provenance
-from tfflows.export.lint import lint
-from tfflows.export.saved_model import export_saved_model
+from tfflows.export.converting import converter
+from tfflows.export.writing.deployment import write_deployment
+from tfflows.export.writing.lint import lint
+from tfflows.export.writing.writer import export_saved_model
+from tfflows.provenance import Provenance
 from tfflows.zoo import ConfigError, cli, create, load
 from tfflows.zoo.provenance import of_registered, of_run
 
@@ -53,7 +53,7 @@ for _name, _text in _BOOLEANS.items():
 flags.DEFINE_enum(
     "convert",
     None,
-    list(convert.FORMATS),
+    list(converter.FORMATS),
     "Also writes log_prob, encode and decode as files of this format, "
     "EXPORT_DIR/FORMAT/VERSION.",
     flag_values=FLAGS,
@@ -127,14 +127,14 @@ def _check_convert() -> None:
             "cannot read a function that XLA compiles"
         )
     try:
-        convert.FORMATS[FLAGS.convert].require()
+        converter.FORMATS[FLAGS.convert].require()
     except ImportError as error:
         raise ConfigError(str(error)) from error
 
 
 def _convert(path: Path) -> None:
     folder = path.parent / FLAGS.convert / path.name
-    files, refused = convert.convert_saved_model(path, folder, FLAGS.convert)
+    files, refused = converter.convert_saved_model(path, folder, FLAGS.convert)
     for signature, reason in refused.items():
         print(f"not converted: {signature}: {reason}")
     for file in files.values():

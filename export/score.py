@@ -21,10 +21,10 @@ from collections.abc import Sequence
 
 from absl import app, flags, logging
 
+from tfflows.backend.memory import keep_freed_memory
 from tfflows.export import command_line
 from tfflows.export.command_line import UsageError
-from tfflows.memory import keep_freed_memory
-from tfflows.termination import Termination
+from tfflows.system.termination import Termination
 
 FLAGS = command_line.new_flags()
 _STRINGS = {
@@ -81,7 +81,7 @@ def _score(beam_args: Sequence[str]) -> dict[str, int]:
         raise UsageError(f"expected {', '.join(missing)}")
     input_format = FLAGS.format or _by_ending(FLAGS.input)
     try:
-        from tfflows.export.score_pipeline import score
+        from tfflows.export.scoring.pipeline import score
     except ImportError as error:
         raise ImportError(
             f"{error}; expected Apache Beam: pip install 'tfflows[beam]'"

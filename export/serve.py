@@ -15,14 +15,14 @@ from pathlib import Path
 from absl import app as absl_app
 from absl import flags
 
+from tfflows.backend.memory import keep_freed_memory
 from tfflows.export import command_line
 from tfflows.export.command_line import UsageError
-from tfflows.export.serve_limits import MIB, Limits
-from tfflows.export.serve_process import Settings, listen, serve
-from tfflows.export.served_model import ServedModel
 from tfflows.export.served_names import served_folders
-from tfflows.export.warmup import load_warm
-from tfflows.memory import keep_freed_memory
+from tfflows.export.serving.limits import MIB, Limits
+from tfflows.export.serving.process import Settings, listen, serve
+from tfflows.export.serving.served_model import ServedModel
+from tfflows.export.writing.warmup import load_warm
 
 __all__ = ["listen", "main", "models", "parse", "run"]
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tfflows import files
+from tfflows.system import files
 
 
 @contextlib.contextmanager

@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 
 from tests.testing_utils import randomize
-from tfflows import convolution
+from tfflows.backend import convolution
+from tfflows.backend.convolution import convolve
 from tfflows.bijectors import AffineCoupling
-from tfflows.convolution import convolve
-from tfflows.models import glow, realnvp_multiscale
+from tfflows.families import glow, realnvp_multiscale
 from tfflows.networks import ConvNet
 
 KERNELS = {

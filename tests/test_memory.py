@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tfflows import memory
+from tfflows.backend import memory
 
 # Blocks of different sizes, from threads too, each used and freed.
 _CHURN = """

@@ -12,7 +12,7 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from tfflows import random
+from tfflows.backend import random
 
 
 def words(*values):

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tfflows.termination import Termination
+from tfflows.system.termination import Termination
 
 
 @pytest.mark.parametrize(

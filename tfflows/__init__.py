@@ -24,8 +24,8 @@ from tfflows import (  # noqa: E402
     preprocessing,
     training,
 )
+from tfflows.backend.fork_warning import warn_at_forks  # noqa: E402
 from tfflows.bijectors import FlowStep, InverseNotAvailable  # noqa: E402
-from tfflows.fork_warning import warn_at_forks  # noqa: E402
 from tfflows.models import Flow, FlowVAE, ReverseKL  # noqa: E402
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ __version__ = "0.1.0"
 
 # Imported on first use: they stand above the library, or need more than it does.
 _LAZY = ("export", "latent", "sklearn", "zoo")
+# What version 0.1.0 had at this place.
+_BACKEND = ("autograph", "checkpointing", "checks", "random", "xla")
 
 __all__ = [
     "Flow",
@@ -62,6 +64,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"tfflows.{name}")
+    if name in _BACKEND:
+        return importlib.import_module(f"tfflows.backend.{name}")
     raise AttributeError(f"module 'tfflows' has no attribute {name!r}")
 
 

@@ -18,9 +18,9 @@ from sklearn.utils.validation import (
 )
 
 from tfflows import models
-from tfflows.arguments import check_unused
+from tfflows.backend.arguments import check_unused
+from tfflows.backend.random import seeded_initializers
 from tfflows.models import Flow
-from tfflows.random import seeded_initializers
 from tfflows.training import fit_until_settled
 
 # Each takes the event's shape and a number of layers.

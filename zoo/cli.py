@@ -17,8 +17,9 @@ import keras
 import tensorflow as tf
 from absl import app, flags, logging
 
-from tfflows import memory, training
-from tfflows.termination import Termination
+from tfflows import training
+from tfflows.backend import memory
+from tfflows.system.termination import Termination
 from tfflows.zoo import pretrained, run_dir
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError
@@ -107,8 +108,8 @@ def run(
 ) -> NoReturn:
     """Runs a binary and ends the process with its exit code.
 
-    The process keeps the memory that it frees, see `tfflows.memory`, and ends in good
-    order at SIGTERM and Ctrl-C, see `tfflows.termination`.
+    The process keeps the memory that it frees, see `tfflows.backend.memory`, and ends
+    in good order at SIGTERM and Ctrl-C, see `tfflows.system.termination`.
 
     Args:
       main: The binary; it gets the arguments that are no flags.

@@ -19,7 +19,7 @@ import numpy as np
 import sklearn.mixture
 
 import tfflows.data
-from tfflows import files
+from tfflows.system import files
 from tfflows.zoo import cli, evaluation, pictures, run_dir
 from tfflows.zoo.registry import get_config
 from tfflows.zoo.sources import load_source

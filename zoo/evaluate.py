@@ -13,8 +13,8 @@ from typing import Any
 
 from absl import flags
 
-from tfflows import files
 from tfflows.data.source import SPLITS
+from tfflows.system import files
 from tfflows.training import is_chief
 from tfflows.zoo import cli, run_dir
 from tfflows.zoo.evaluation import ALL, evaluate

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import keras
 
-from tfflows import files
+from tfflows.system import files
 from tfflows.zoo import pretrained, run_dir
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError

@@ -13,8 +13,8 @@ import matplotlib.figure
 import numpy as np
 import pandas as pd
 
-from tfflows import files
-from tfflows.csv_cells import warn_of_formulas
+from tfflows.system import files
+from tfflows.system.csv_cells import warn_of_formulas
 
 _SHORTEST_SIDE = 32  # pixels; smaller images are enlarged, to be seen at all
 _LINE_BRIGHTNESS = 64

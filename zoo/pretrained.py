@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
-from tfflows import files
+from tfflows.system import files
 from tfflows.zoo.errors import ConfigError
 
 _FOLDER = pathlib.Path(__file__).parent / "weights"

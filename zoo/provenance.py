@@ -7,10 +7,10 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from tfflows import files
 from tfflows.data.simulators import SIMULATORS
 from tfflows.data.toy import TOYS
-from tfflows.export import Provenance
+from tfflows.provenance import Provenance
+from tfflows.system import files
 from tfflows.zoo import overrides, pretrained, run_dir
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.registry import get_config, list_models

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import keras
 from absl import flags
 
-from tfflows import files
+from tfflows.system import files
 from tfflows.zoo import cli, evaluation, pretrained, run_dir
 from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.overrides import first_difference

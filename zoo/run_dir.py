@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows import files
+from tfflows.system import files
 from tfflows.training import callbacks
 from tfflows.zoo import overrides
 from tfflows.zoo.config import ExperimentConfig

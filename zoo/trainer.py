@@ -11,9 +11,9 @@ import keras
 import tensorflow as tf
 
 import tfflows.data
-from tfflows import files
-from tfflows.models.skipped_steps import SkippedTooManyError
-from tfflows.random import seeded_initializers
+from tfflows.backend.random import seeded_initializers
+from tfflows.fitting.skipped_steps import SkippedTooManyError
+from tfflows.system import files
 from tfflows.training import (
     CheckpointCallback,
     StopWhereDiverged,

@@ -23,7 +23,7 @@ import tensorflow as tf
 
 from side_by_side.contestants.tfflows_fit import CONTESTANTS, MODELS, XLA
 from side_by_side.workloads import WORKLOADS
-from tfflows import random
+from tfflows.backend import random
 from tfflows.export import export_saved_model
 
 # Whole loops, see `tfflows_fit.STEPS_PER_EXECUTION`.

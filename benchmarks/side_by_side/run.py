@@ -6,7 +6,7 @@
 Each library holds its model in a process of its own. The processes take turns, one
 round each (A B C A B C ...), while the others wait; the first call of each operation,
 which may compile, is reported apart. glibc's allocator keeps freed memory in all of
-them (`tfflows.memory`). `report.py` makes the tables from the results.
+them (`tfflows.backend.memory`). `report.py` makes the tables from the results.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ sys.path.insert(0, str(FOLDER.parent))
 
 from side_by_side.worker import OPERATIONS  # noqa: E402
 from side_by_side.workloads import OURS, PEERS, WORKLOADS  # noqa: E402
-from tfflows.memory import KEEPING  # noqa: E402
+from tfflows.backend.memory import KEEPING  # noqa: E402
 
 
 class Worker:

@@ -14,11 +14,13 @@ import pytest
 import tensorflow as tf
 
 from tfflows import Flow, bijectors, distributions, models, networks
-from tfflows.export import export_saved_model, trial
+from tfflows.export import export_saved_model
 from tfflows.export.c_api_client import CApiWorker
-from tfflows.export.description import Provenance, describe
-from tfflows.export.info import info_endpoint
-from tfflows.export.signatures import flow_endpoints
+from tfflows.export.writing import trial
+from tfflows.export.writing.description import describe
+from tfflows.export.writing.flow_signatures import flow_endpoints
+from tfflows.export.writing.info import info_endpoint
+from tfflows.provenance import Provenance
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +106,7 @@ def images(*shape):
 
 
 def glow_flow():
-    # Wide enough for gradients by products, see `tfflows.convolution`.
+    # Wide enough for gradients by products, see `tfflows.backend.convolution`.
     flow = models.glow((4, 4, 1), num_steps=2, num_levels=2, width=40, levels=64)
     return trained_like(flow, images(4, 4, 1)), images(4, 4, 1)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import grpc
 
-from tfflows.export.serve_grpc import start_grpc_server
-from tfflows.export.serve_limits import Limits
-from tfflows.export.serve_process import Settings, listen, rest_server_class
-from tfflows.export.served_model import ServedModel
+from tfflows.export.serving.grpc_server import start_grpc_server
+from tfflows.export.serving.limits import Limits
+from tfflows.export.serving.process import Settings, listen, rest_server_class
+from tfflows.export.serving.served_model import ServedModel
 
 _LOCK = threading.Lock()  # the worker answers one request at a time
 

@@ -13,7 +13,7 @@ from tfflows import Flow, bijectors, models
 from tfflows.export import export_saved_model
 from tfflows.export.c_api import CApiError
 from tfflows.export.c_api_client import CApiWorker
-from tfflows.export.lint import lint
+from tfflows.export.writing.lint import lint
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only the Linux wheels of tensorflow have the C API"

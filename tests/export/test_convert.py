@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from tfflows.export import convert
-from tfflows.export.convert import FORMATS, convert_saved_model
+from tfflows.export.converting import converter
+from tfflows.export.converting.converter import FORMATS, convert_saved_model
 from tfflows.export.errors import ConversionRefusedError, ExportError
 
 DRAWS = "noise of your own through decode"
@@ -89,7 +89,7 @@ def no_answer(path, inputs):
 )
 def test_a_bad_file_is_not_kept(scale_version, tmp_path, monkeypatch, run, message):
     made = FORMATS["tflite"]._replace(make=lambda *_: b"a file", run=run)
-    monkeypatch.setitem(convert.FORMATS, "tflite", made)
+    monkeypatch.setitem(converter.FORMATS, "tflite", made)
     (tmp_path / "decode.tflite").write_text("of an earlier version")
     with pytest.raises(ExportError, match=message):
         convert_saved_model(scale_version, tmp_path, "tflite", ("decode",))
@@ -106,7 +106,7 @@ def test_a_converter_that_refuses_leaves_the_others(
         return FORMATS["tflite"].make(path, name, function)
 
     fussy = FORMATS["tflite"]._replace(make=make)
-    monkeypatch.setattr(convert, "FORMATS", {"tflite": fussy})
+    monkeypatch.setattr(converter, "FORMATS", {"tflite": fussy})
     files, refused = convert_saved_model(scale_version, tmp_path, "tflite")
     assert list(files) == ["log_prob", "decode"]
     assert refused["encode"] == "TFLite: no built-in op for Strange"

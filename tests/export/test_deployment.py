@@ -11,7 +11,7 @@ from google.protobuf import (
     text_format,
 )
 
-from tfflows.export.deployment import write_deployment
+from tfflows.export.writing.deployment import write_deployment
 
 jsonschema = pytest.importorskip("jsonschema", reason="needs tfflows[test]")
 yaml = pytest.importorskip("yaml", reason="needs tfflows[test]")

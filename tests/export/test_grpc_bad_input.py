@@ -20,8 +20,8 @@ from tensorflow_serving.apis import (
 )
 
 from tests.export.servers import grpc_server, served
-from tfflows.export.endpoints import most_samples
-from tfflows.export.serve_limits import Limits
+from tfflows.export.serving.limits import Limits
+from tfflows.export.writing.endpoints import most_samples
 
 X = np.float32([[0.5, 1], [-1, 2]])
 INVALID, MISSING = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tests.export.toy_model import SIGNATURES
-from tfflows.export import json_processes, rest_json
-from tfflows.export.json_arrays import BadRequestError
-from tfflows.export.json_processes import JsonProcessError, JsonProcesses
+from tfflows.export.serving import json_processes, rest_json
+from tfflows.export.serving.json_arrays import BadRequestError
+from tfflows.export.serving.json_processes import JsonProcessError, JsonProcesses
 
 ROWS = np.random.default_rng(0).normal(size=(20_000, 2)).round(6)
 BODY = json.dumps({"instances": ROWS.tolist()}).encode()

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tfflows.export.lint import lint
-from tfflows.export.saved_model_file import INIT_OP
+from tfflows.export.writing.lint import lint
+from tfflows.export.writing.saved_model_proto import INIT_OP
 
 X = tf.TensorSpec([None, 2], tf.float32, "x")
 SEED = tf.TensorSpec([None, 2], tf.int32, "seed")

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tfflows.export.flow_json import read_description
-from tfflows.export.model_card import model_card
+from tfflows.export.writing.model_card import model_card
 
 FEW_FLOWS = ("realnvp", "image_context")  # inputs short and long, and a context
 

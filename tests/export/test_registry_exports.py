@@ -10,9 +10,9 @@ from tests.export.twins import NAMES, data_of, twin
 from tfflows import zoo
 from tfflows.export import export_saved_model
 from tfflows.export.c_api_client import CApiWorker
-from tfflows.export.deployment import write_deployment
-from tfflows.export.lint import lint
-from tfflows.export.warmup import read_warmup
+from tfflows.export.writing.deployment import write_deployment
+from tfflows.export.writing.lint import lint
+from tfflows.export.writing.warmup import read_warmup
 
 pytestmark = pytest.mark.large
 # Larger models are exported with fewer and narrower layers, on events of their shape.

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from tfflows.export import rest_json
 from tfflows.export.c_api import Signature, TensorInfo
-from tfflows.export.json_arrays import BadRequestError
-from tfflows.export.rest_json import read_request, write_reply
+from tfflows.export.serving import rest_json
+from tfflows.export.serving.json_arrays import BadRequestError
+from tfflows.export.serving.rest_json import read_request, write_reply
 
 
 def info(dtype, *shape):

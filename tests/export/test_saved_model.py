@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfflows import Flow, bijectors, models
 from tfflows.export import Provenance
 from tfflows.export import export_saved_model as export_and_verify
-from tfflows.export.signatures import flow_endpoints
+from tfflows.export.writing.flow_signatures import flow_endpoints
 
 export_saved_model = functools.partial(export_and_verify, verify=False)
 SIGNATURES = ["decode", "encode", "info", "log_prob", "sample", "sample_n", "score"]

@@ -16,7 +16,8 @@ from tfflows.preprocessing import Dequantization
 
 pytest.importorskip("apache_beam", reason="needs Apache Beam: pip install '.[beam]'")
 
-from tfflows.export import score, score_pipeline, score_rows
+from tfflows.export import score
+from tfflows.export.scoring import pipeline, rows
 
 
 @pytest.fixture
@@ -179,7 +180,7 @@ def test_parquet_to_tfrecord(scale_export, scale_flow, tmp_path):
     x = np.array([[0.5, None], [1.5, -1.0], [np.inf, 0.0], [2.0, 3.0]], "object")
     frame = pd.DataFrame(x, columns=["a", "b"]).astype("float64")
     frame.to_parquet(tmp_path / "rows.parquet")
-    counts = score_pipeline.score(
+    counts = pipeline.score(
         scale_export,
         f"{tmp_path}/rows.parquet",
         f"{tmp_path}/out",
@@ -196,17 +197,17 @@ def test_parquet_to_tfrecord(scale_export, scale_flow, tmp_path):
 
 
 def test_rows_that_the_model_refuses_do_not_take_others_with_them(label_export):
-    from tfflows.export.score_model import LogProbHandler
+    from tfflows.export.scoring.model import LogProbHandler
 
     flow, path = label_export
     blocks = (
-        score_rows.Block("x", (2,), "uint8"),
-        score_rows.Block("context", (), "int32"),
+        rows.Block("x", (2,), "uint8"),
+        rows.Block("context", (), "int32"),
     )
-    handler = LogProbHandler(str(path), score_rows.RowFormat(blocks), 8)
-    rows = [(0, 1, 2), (7, 0, 0), (4, 4, 1)]  # of 5 levels, which nothing here knows of
-    first, refused, last = handler.run_inference(rows, handler.load_model())
-    assert refused[0] == rows[1]
+    handler = LogProbHandler(str(path), rows.RowFormat(blocks), 8)
+    given = [(0, 1, 2), (7, 0, 0), (4, 4, 1)]  # of 5 levels, which nothing here knows
+    first, refused, last = handler.run_inference(given, handler.load_model())
+    assert refused[0] == given[1]
     assert "expected integers" in refused[1]
     wanted = flow.log_prob(np.array([[0, 1], [4, 4]]), np.array([2, 1], "int32"))
     np.testing.assert_allclose([first[1], last[1]], wanted, rtol=1e-6)
@@ -266,7 +267,7 @@ def test_a_failed_pipeline_leaves_nothing(call, scale_export, tmp_path, monkeypa
     def fail(self):
         raise OSError("the model's disk is gone")
 
-    monkeypatch.setattr(score_pipeline.LogProbHandler, "load_model", fail)
+    monkeypatch.setattr(pipeline.LogProbHandler, "load_model", fail)
     (tmp_path / "a.csv").write_text("1,2\n")
     where = f"--input={tmp_path}/a.csv", f"--output={tmp_path}/out"
     code, _, err = call(f"--export_dir={scale_export}", *where)
@@ -281,5 +282,5 @@ def test_beams_own_command_line_follows():
         "--runner=X",
         "--y",
     ]
-    options = score_pipeline._runner(["--runner=FlinkRunner"])["options"]
+    options = pipeline._runner(["--runner=FlinkRunner"])["options"]
     assert options.get_all_options()["runner"] == "FlinkRunner"

@@ -10,7 +10,7 @@ import requests
 
 from tests.export.servers import rest_server, served
 from tfflows.export import export_saved_model
-from tfflows.export.serve_app import Limits
+from tfflows.export.serving.app import Limits
 
 LIMITS = Limits(request_bytes=5000, batch=20)
 

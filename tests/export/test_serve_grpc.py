@@ -13,8 +13,8 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from tests.export.servers import grpc_server
 from tests.export.toy_model import served_toy
-from tfflows.export.serve_grpc import start_grpc_server
-from tfflows.export.serve_limits import Limits
+from tfflows.export.serving.grpc_server import start_grpc_server
+from tfflows.export.serving.limits import Limits
 
 CODES = grpc.StatusCode
 
@@ -147,6 +147,6 @@ def test_a_port_that_is_taken(tmp_path):
 
 def test_stubs_that_are_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
-    monkeypatch.delitem(sys.modules, "tfflows.export.serve_grpc")
+    monkeypatch.delitem(sys.modules, "tfflows.export.serving.grpc_server")
     with pytest.raises(ImportError, match=r"pip install 'tfflows\[serving\]'"):
-        import tfflows.export.serve_grpc  # noqa: F401
+        import tfflows.export.serving.grpc_server  # noqa: F401

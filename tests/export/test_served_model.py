@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from tfflows.export.served_model import ServedModel, VersionNotFoundError
+from tfflows.export.serving.served_model import ServedModel, VersionNotFoundError
 
 
 class Toy:

@@ -9,7 +9,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
 from tfflows.export.c_api import CApiError
-from tfflows.export.endpoints import most_samples, sample_n_endpoint
+from tfflows.export.writing.endpoints import most_samples, sample_n_endpoint
 
 RTOL = 1e-5
 INT, FLOAT = "int32", "float32"

@@ -8,14 +8,16 @@ import pytest
 import tensorflow as tf
 
 from tfflows import models
-from tfflows.export import export_saved_model, saved_model, trial
+from tfflows.export import export_saved_model
 from tfflows.export.c_api import CApiError
 from tfflows.export.c_api_client import CApiWorker
-from tfflows.export.description import Provenance, describe
 from tfflows.export.errors import ExportError
 from tfflows.export.flow_json import read_description
-from tfflows.export.signatures import flow_endpoints
-from tfflows.export.verification import Verification
+from tfflows.export.writing import trial, writer
+from tfflows.export.writing.description import describe
+from tfflows.export.writing.flow_signatures import flow_endpoints
+from tfflows.export.writing.verification import Verification
+from tfflows.provenance import Provenance
 
 
 @pytest.fixture
@@ -155,7 +157,7 @@ def test_a_signature_with_a_fault_is_not_exported(scale_flow, tmp_path, monkeypa
 
     endpoints = flow_endpoints(scale_flow)
     fault = endpoints["encode"]._replace(function=compiled)
-    monkeypatch.setattr(saved_model, "flow_endpoints", lambda _: {"encode": fault})
+    monkeypatch.setattr(writer, "flow_endpoints", lambda _: {"encode": fault})
     with pytest.raises(ExportError, match=r"remove jit_compile=True"):
         export_saved_model(scale_flow, tmp_path)
     assert os.listdir(tmp_path) == []

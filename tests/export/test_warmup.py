@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from tests.export.conftest import try_out
-from tfflows.export import warmup as warmup_module
 from tfflows.export.c_api import CApiError
-from tfflows.export.warmup import (
+from tfflows.export.writing import warmup as warmup_module
+from tfflows.export.writing.warmup import (
     BATCH_SIZES,
     MOST_RECORDS,
     WARMUP_FILE,

@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from tfflows.export.c_api import CApiError, Signature, TensorInfo
-from tfflows.export.served_model import ServedModel
+from tfflows.export.serving.served_model import ServedModel
 
 
 def info(dtype, *shape):

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import tfflows
 from tfflows import bijectors as fb
 from tfflows import distributions, models, networks, preprocessing
-from tfflows.models import classifying_flow, likelihoods
+from tfflows.models import classifying_flow
+from tfflows.vae import likelihoods
 
 
 def mlp():

@@ -8,10 +8,10 @@ import signal
 
 import pytest
 
-from tfflows import files
-from tfflows.csv_cells import csv_line, warn_of_formulas
 from tfflows.export import versions
 from tfflows.export.versions import put_in_place, reserved_version
+from tfflows.system import files
+from tfflows.system.csv_cells import csv_line, warn_of_formulas
 
 CALLS = ["fsync", "replace", "rename", "mkdir", "rmdir", "unlink"]
 

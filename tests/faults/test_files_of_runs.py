@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from tests.zoo.test_cli import error_line, run
 from tests.zoo.test_resuming import COMMAND, crash, interrupt, newest
-from tfflows import files, zoo
+from tfflows import zoo
+from tfflows.system import files
 from tfflows.zoo import evaluate, run_dir, sample, train
 
 ODD = "lr[1e-3] *?\\'\"#%\u00e9"

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import tfflows
 from tfflows import bijectors as fb
-from tfflows.models.skipped_steps import SkippedSteps
+from tfflows.fitting.skipped_steps import SkippedSteps
 from tfflows.preprocessing import Dequantization
 
 X = np.random.default_rng(0).normal(size=(8, 2)).astype("float32")

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.export.toy_model import SIGNATURES, served_toy
-from tfflows.export.serve_app import make_app
-from tfflows.export.serve_limits import Limits
+from tfflows.export.serving.app import make_app
+from tfflows.export.serving.limits import Limits
 
 GOOD = b'{"instances": [[1, 2]]}'
 
@@ -106,7 +106,7 @@ def instance(text):
         b"\xff\xfe" + GOOD,
         b"\xef\xbb\xbf" + GOOD,
         *(GOOD.decode().encode(code) for code in ("utf-16", "utf-16-le", "utf-32")),
-        gzip.compress(GOOD),
+        gzip.compress(GOOD, mtime=0),
         GOOD[:-1],
         GOOD + GOOD,
         GOOD + b"\0",

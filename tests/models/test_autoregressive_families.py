@@ -9,7 +9,8 @@ import pytest
 import tfflows
 from tests.testing_utils import randomize
 from tfflows import bijectors as fb
-from tfflows.models import iaf, maf, nsf
+from tfflows.families import maf, nsf
+from tfflows.models import iaf
 
 TINY = {"num_steps": 2, "hidden_units": (8, 8)}
 FAMILIES = {

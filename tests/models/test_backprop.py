@@ -14,11 +14,11 @@ import tensorflow as tf
 
 import tfflows
 from tests.testing_utils import randomize
-from tfflows.models import glow, realnvp_multiscale
+from tfflows.families import glow, realnvp_multiscale
 
 BENCHMARK = pathlib.Path(__file__).parents[2] / "benchmarks" / "backprop_memory.py"
 TWINS = {
-    # Wide enough for gradients by products, see `tfflows.convolution`.
+    # Wide enough for gradients by products, see `tfflows.backend.convolution`.
     "glow": lambda **kw: glow(
         (4, 4, 2), num_steps=2, num_levels=2, width=80, levels=256, num_classes=3, **kw
     ),

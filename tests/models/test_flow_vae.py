@@ -12,7 +12,7 @@ import tfflows
 from tests.testing_utils import randomize
 from tfflows import bijectors as fb
 from tfflows import models
-from tfflows.models.vae import POSTERIORS
+from tfflows.families.vae import POSTERIORS
 
 W = np.array([[1.0, 0.5, -0.3], [0.2, -1.0, 0.8]])  # [D, event]
 SCALE = 0.7

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfflows.models.fused_adam import fused_adam
+from tfflows.fitting.fused_adam import fused_adam
 
 
 class _MyAdam(keras.optimizers.Adam):

@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from tfflows import models, random
-from tfflows.models.likelihoods import as_likelihood
+from tfflows import models
+from tfflows.backend import random
+from tfflows.vae.likelihoods import as_likelihood
 
 DISCRETE = {
     "bernoulli": models.BernoulliLikelihood(),

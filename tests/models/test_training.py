@@ -9,8 +9,8 @@ import tensorflow as tf
 
 import tfflows
 from tfflows import bijectors as fb
-from tfflows.models.replica_sums import global_mean
-from tfflows.models.step_loop import in_rounds
+from tfflows.fitting.replica_sums import global_mean
+from tfflows.fitting.step_loop import in_rounds
 from tfflows.preprocessing import Dequantization
 
 

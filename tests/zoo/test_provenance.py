@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from tfflows import files, zoo
+from tfflows import zoo
+from tfflows.system import files
 from tfflows.zoo import overrides, provenance, run_dir, sources
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_count
+from tfflows.backend.arguments import check_count
 from tfflows.bijectors.flow_step import FlowStep
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_count
+from tfflows.backend.arguments import check_count
+from tfflows.backend.checks import require
 from tfflows.bijectors.flow_step import FlowStep
-from tfflows.checks import require
 
 
 @keras.saving.register_keras_serializable("tfflows")

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_count, check_flag, check_open_sizes
+from tfflows.backend.arguments import check_count, check_flag, check_open_sizes
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.heads import DenseInColumns, check_head, make_head
 from tfflows.bijectors.laws import (

@@ -14,13 +14,13 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
-from tfflows import domains
-from tfflows.arguments import check_count
-from tfflows.autograph import without_autograph
+from tfflows.backend import domains
+from tfflows.backend.arguments import check_count
+from tfflows.backend.autograph import without_autograph
+from tfflows.backend.checkpointing import CheckpointsAllWeights
+from tfflows.backend.checks import all_finite
 from tfflows.bijectors import shapes
 from tfflows.bijectors.errors import InverseNotAvailable
-from tfflows.checkpointing import CheckpointsAllWeights
-from tfflows.checks import all_finite
 
 
 class _BijectorSide(tfb.Bijector):

@@ -11,8 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_count, check_word
-from tfflows.convolution import convolve
+from tfflows.backend.arguments import check_count, check_word
+from tfflows.backend.convolution import convolve
 
 HEADS = ("auto", "glow", "weight_norm")
 

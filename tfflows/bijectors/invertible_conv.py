@@ -10,7 +10,7 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
-from tfflows.arguments import check_word
+from tfflows.backend.arguments import check_word
 from tfflows.bijectors.flow_step import FlowStep
 
 _PARAMETERIZATIONS = ("plu", "free")

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_number, check_unused, check_word
+from tfflows.backend.arguments import check_number, check_unused, check_word
 
 
 class CouplingLaw:

@@ -9,12 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfflows.arguments import check_number
+from tfflows.backend.arguments import check_number
+from tfflows.backend.checks import require
+from tfflows.backend.domains import all_of_row
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.rescale import check_range
 from tfflows.bijectors.shapes import sum_over_event
-from tfflows.checks import require
-from tfflows.domains import all_of_row
 
 
 @keras.saving.register_keras_serializable("tfflows")

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from tfflows.arguments import check_word
+from tfflows.backend.arguments import check_word
 
 
 class Mask(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_flag
+from tfflows.backend.arguments import check_flag
 from tfflows.bijectors.coupling import AffineCoupling
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.nesting import as_step, build_step, check_steps

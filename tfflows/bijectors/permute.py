@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfflows.arguments import check_count
+from tfflows.backend.arguments import check_count
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.shapes import no_log_det
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_count, check_number
+from tfflows.backend.arguments import check_count, check_number
 from tfflows.bijectors.coupling import Coupling
 from tfflows.bijectors.laws import CouplingLaw
 from tfflows.bijectors.spline_bins import Bins, Tensors, find_bin

@@ -10,13 +10,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_count
+from tfflows.backend.arguments import check_count
+from tfflows.backend.xla import in_xla
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.nesting import as_step, build_step
 from tfflows.bijectors.pure_step import PureStep, Weights
 from tfflows.bijectors.recompute import Pass, RecomputableStep, TracedStep
 from tfflows.bijectors.shapes import event_shape
-from tfflows.xla import in_xla
 
 
 @keras.saving.register_keras_serializable("tfflows")

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_number
+from tfflows.backend.arguments import check_number
 from tfflows.bijectors.flow_step import FlowStep
 
 

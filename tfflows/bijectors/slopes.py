@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfflows.arguments import check_activation
+from tfflows.backend.arguments import check_activation
 
 _GRID = np.concatenate([[-1e3], np.linspace(-30.0, 30.0, 12001), [1e3]])
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_count
+from tfflows.backend.arguments import check_count
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.shapes import no_log_det, only_event_ndims
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_count
+from tfflows.backend.arguments import check_count
 from tfflows.bijectors.amortizable import Parameter
 from tfflows.bijectors.sylvester import Sylvester
 

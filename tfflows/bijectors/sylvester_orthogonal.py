@@ -7,10 +7,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_count
+from tfflows.backend.arguments import check_count
+from tfflows.backend.checks import require
 from tfflows.bijectors.amortizable import Parameter
 from tfflows.bijectors.sylvester import Sylvester
-from tfflows.checks import require
 
 _MAX_ITERATIONS = 50
 

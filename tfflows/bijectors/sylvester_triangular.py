@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_flag
+from tfflows.backend.arguments import check_flag
 from tfflows.bijectors.sylvester import Sylvester
 
 

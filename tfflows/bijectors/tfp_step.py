@@ -10,11 +10,11 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfflows import domains
+from tfflows.backend import domains
+from tfflows.backend.tfp_config import from_tfp_config, to_tfp_config
+from tfflows.backend.tfp_variables import holds_code, variables_read
 from tfflows.bijectors import shapes
 from tfflows.bijectors.flow_step import FlowStep
-from tfflows.tfp_config import from_tfp_config, to_tfp_config
-from tfflows.tfp_variables import holds_code, variables_read
 
 
 @keras.saving.register_keras_serializable("tfflows")

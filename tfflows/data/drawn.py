@@ -8,7 +8,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tfflows import random
+from tfflows.backend import random
 from tfflows.data.source import DataInfo, DataSource, Examples
 
 _CHUNK = 4096

@@ -8,10 +8,10 @@ import numpy as np
 import PIL.Image
 import tensorflow as tf
 
-from tfflows import files
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import Examples
 from tfflows.data.split import split_source
+from tfflows.system import files
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 # Images that a folder may not hold beside them: they would be left out in silence.

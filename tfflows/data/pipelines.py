@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tfflows import random
+from tfflows.backend import random
 from tfflows.data.source import DataInfo, DataSource, Examples
 
 # A streamed source shuffles through a buffer of at most this many bytes.

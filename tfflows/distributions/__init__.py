@@ -1,10 +1,10 @@
 """Base distributions over latents."""
 
+from tfflows.backend.tfp_copies import register_copies
 from tfflows.distributions.base import Base
 from tfflows.distributions.conditional_normal import ConditionalNormal
 from tfflows.distributions.gaussian_mixture import GaussianMixture
 from tfflows.distributions.standard import StandardLogistic, StandardNormal
-from tfflows.tfp_copies import register_copies
 
 register_copies()
 

@@ -8,11 +8,11 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from tfflows.autograph import without_autograph
-from tfflows.checks import require
+from tfflows.backend.autograph import without_autograph
+from tfflows.backend.checks import require
+from tfflows.backend.tfp_config import from_tfp_config, to_tfp_config
+from tfflows.backend.tfp_variables import holds_code, variables_read
 from tfflows.distributions.support import has_bounded_support, log_prob_in_support
-from tfflows.tfp_config import from_tfp_config, to_tfp_config
-from tfflows.tfp_variables import holds_code, variables_read
 
 
 @keras.saving.register_keras_serializable("tfflows")

@@ -11,9 +11,9 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfflows import random
-from tfflows.arguments import check_count
-from tfflows.autograph import without_autograph
+from tfflows.backend import random
+from tfflows.backend.arguments import check_count
+from tfflows.backend.autograph import without_autograph
 from tfflows.distributions.base import Base
 from tfflows.distributions.rows import RowDistribution
 

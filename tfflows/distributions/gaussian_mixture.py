@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from tfflows import random
-from tfflows.arguments import check_count, check_number
+from tfflows.backend import random
+from tfflows.backend.arguments import check_count, check_number
 from tfflows.distributions.rows import RowDistribution
 
 

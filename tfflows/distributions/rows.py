@@ -11,8 +11,8 @@ import tensorflow_probability as tfp
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
-from tfflows import random
-from tfflows.arguments import check_sizes
+from tfflows.backend import random
+from tfflows.backend.arguments import check_sizes
 
 
 class RowDistribution(tfd.Distribution):

@@ -7,7 +7,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tfflows import random
+from tfflows.backend import random
 from tfflows.distributions.rows import RowDistribution
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from tfflows import domains
+from tfflows.backend import domains
 
 # Densities on a circle, which go on around it.
 _PERIODIC = ("VonMises", "PowerSpherical", "VonMisesFisher")

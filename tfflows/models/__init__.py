@@ -1,24 +1,44 @@
-"""Models: densities as `keras.Model`s, and the families that assemble them."""
+"""Models: densities as `keras.Model`s. The builders of the families are here, too."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from tfflows.models.classifying_flow import ClassifyingFlow
 from tfflows.models.flow import Flow
 from tfflows.models.flow_vae import FlowVAE
-from tfflows.models.glow import glow
-from tfflows.models.glow_dense import glow_dense
-from tfflows.models.likelihoods import (
+from tfflows.models.reverse_kl import ReverseKL
+from tfflows.vae.likelihoods import (
     BernoulliLikelihood,
     CategoricalLikelihood,
     DiscretizedLogisticLikelihood,
     GaussianLikelihood,
     Likelihood,
 )
-from tfflows.models.maf import iaf, maf
-from tfflows.models.nice import nice
-from tfflows.models.nsf import nsf
-from tfflows.models.realnvp import realnvp
-from tfflows.models.realnvp_multiscale import realnvp_multiscale
-from tfflows.models.reverse_kl import ReverseKL
-from tfflows.models.vae import vae
+
+if TYPE_CHECKING:
+    from tfflows.families.glow import glow
+    from tfflows.families.glow_dense import glow_dense
+    from tfflows.families.maf import iaf, maf
+    from tfflows.families.nice import nice
+    from tfflows.families.nsf import nsf
+    from tfflows.families.realnvp import realnvp
+    from tfflows.families.realnvp_multiscale import realnvp_multiscale
+    from tfflows.families.vae import vae
+
+# Builders stand above the models, in tfflows.families: imported on first use.
+_FAMILIES = {
+    "glow": "glow",
+    "glow_dense": "glow_dense",
+    "iaf": "maf",
+    "maf": "maf",
+    "nice": "nice",
+    "nsf": "nsf",
+    "realnvp": "realnvp",
+    "realnvp_multiscale": "realnvp_multiscale",
+    "vae": "vae",
+}
 
 __all__ = [
     "BernoulliLikelihood",
@@ -40,3 +60,14 @@ __all__ = [
     "realnvp_multiscale",
     "vae",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FAMILIES:
+        module = importlib.import_module(f"tfflows.families.{_FAMILIES[name]}")
+        return getattr(module, name)
+    raise AttributeError(f"module 'tfflows.models' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfflows.arguments import check_sizes, check_word
+from tfflows.backend.arguments import check_sizes, check_word
 from tfflows.bijectors import Chain, Flatten, FlowStep, RecomputedChain
 from tfflows.bijectors.nesting import as_step
 from tfflows.bijectors.recomputed_chain import BACKPROPS

@@ -9,10 +9,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_number
-from tfflows.autograph import without_autograph
+from tfflows.backend.arguments import check_number
+from tfflows.backend.autograph import without_autograph
 from tfflows.bijectors import Chain, ClassAffine, FlowStep, Multiscale
-from tfflows.models.batch import Batch
+from tfflows.fitting.batch import Batch
 from tfflows.models.flow import Flow
 
 _LABELS: dict[str, Any] = {"context_shape": ()}

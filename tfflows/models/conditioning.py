@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_open_sizes
+from tfflows.backend.arguments import check_open_sizes
+from tfflows.backend.checkpointing import CheckpointsAllWeights
 from tfflows.bijectors import FlowStep
-from tfflows.checkpointing import CheckpointsAllWeights
 from tfflows.distributions import Base
 from tfflows.models.context_rows import one_or_each
 from tfflows.models.context_use import check_sizes, check_taken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tfflows.checks import require
+from tfflows.backend.checks import require
 
 Shape = tuple[int | None, ...]
 

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.backend.checks import all_finite, require
 from tfflows.bijectors.shapes import as_float
-from tfflows.checks import all_finite, require
 
 
 def one_tensor(context: Any, name: str) -> None:

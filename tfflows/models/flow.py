@@ -7,10 +7,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows import domains, metrics, random
-from tfflows.autograph import without_autograph
-from tfflows.checks import require
-from tfflows.models.batch import Batch
+from tfflows import metrics
+from tfflows.backend import domains, random
+from tfflows.backend.autograph import without_autograph
+from tfflows.backend.checks import require
+from tfflows.fitting.batch import Batch
 from tfflows.models.inputs import checked_latents
 from tfflows.models.sampling import checked_number
 from tfflows.models.transform_model import TransformModel

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from tfflows import domains
+from tfflows.backend import domains
 from tfflows.bijectors import FlowStep
 from tfflows.distributions import Base
 from tfflows.distributions.support import log_prob_in_support

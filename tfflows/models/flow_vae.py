@@ -8,15 +8,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows import random
-from tfflows.arguments import check_count, check_number
-from tfflows.autograph import without_autograph
+from tfflows.backend import random
+from tfflows.backend.arguments import check_count, check_number
+from tfflows.backend.autograph import without_autograph
 from tfflows.bijectors.shapes import as_float
-from tfflows.models.active_units import ActiveUnits
-from tfflows.models.batch import Batch
-from tfflows.models.latent_model import LatentModel
-from tfflows.models.likelihoods import Likelihood
+from tfflows.fitting.batch import Batch
 from tfflows.models.sampling import checked_number, temperature_rows
+from tfflows.vae.active_units import ActiveUnits
+from tfflows.vae.latent_model import LatentModel
+from tfflows.vae.likelihoods import Likelihood
 
 # Streams of noise for one seed: they must not meet.
 _TRAINING, _EVALUATION, _IWAE = 0, 1, 2

@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfflows.backend.checks import all_finite, require
 from tfflows.bijectors.shapes import as_float
-from tfflows.checks import all_finite, require
 
 
 def checked_data(

@@ -10,14 +10,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows import random
-from tfflows.arguments import check_count
-from tfflows.autograph import without_autograph
-from tfflows.checks import require
-from tfflows.models.batch import Batch
-from tfflows.models.call_signature import input_spec
+from tfflows.backend import random
+from tfflows.backend.arguments import check_count
+from tfflows.backend.autograph import without_autograph
+from tfflows.backend.checks import require
+from tfflows.fitting.batch import Batch
+from tfflows.fitting.call_signature import input_spec
+from tfflows.fitting.train_step import LikelihoodModel
 from tfflows.models.flow import Flow
-from tfflows.models.likelihood_model import LikelihoodModel
 
 _TRAINING = 0
 

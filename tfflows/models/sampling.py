@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfflows.backend.checks import require
 from tfflows.bijectors.shapes import as_float
-from tfflows.checks import require
 
 
 def checked_number(num_samples: Any) -> tf.Tensor:

@@ -9,9 +9,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows import domains
-from tfflows.autograph import without_autograph
+from tfflows.backend import domains
+from tfflows.backend.autograph import without_autograph
 from tfflows.bijectors.nesting import as_step
+from tfflows.fitting.batch import Batch, first_batch
+from tfflows.fitting.call_signature import input_spec
+from tfflows.fitting.train_step import LikelihoodModel
 from tfflows.models.assembly import (
     assemble_transform,
     check_backprop,
@@ -20,13 +23,10 @@ from tfflows.models.assembly import (
     make_base,
     split_preprocessing,
 )
-from tfflows.models.batch import Batch, first_batch
-from tfflows.models.call_signature import input_spec
 from tfflows.models.conditional_distribution import ConditionalDistribution
 from tfflows.models.conditioning import Conditioning
 from tfflows.models.flow_distribution import FlowDistribution
 from tfflows.models.inputs import checked_data
-from tfflows.models.likelihood_model import LikelihoodModel
 from tfflows.models.sampling import temperature_rows
 from tfflows.preprocessing import Dequantization
 

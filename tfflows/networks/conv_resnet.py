@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_count
-from tfflows.convolution import convolve
+from tfflows.backend.arguments import check_count
+from tfflows.backend.convolution import convolve
 from tfflows.networks.image_context import ConvConditioner
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_count, check_flag, check_word
+from tfflows.backend.arguments import check_count, check_flag, check_word
 from tfflows.networks.image_context import ConvConditioner
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_count
-from tfflows.checkpointing import CheckpointsAllWeights
+from tfflows.backend.arguments import check_count
+from tfflows.backend.checkpointing import CheckpointsAllWeights
 
 
 class ConvConditioner(CheckpointsAllWeights, keras.layers.Layer):

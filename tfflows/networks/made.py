@@ -10,13 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfflows.arguments import (
+from tfflows.backend.arguments import (
     check_activation,
     check_count,
     check_counts,
     check_flag,
 )
-from tfflows.checkpointing import CheckpointsAllWeights
+from tfflows.backend.checkpointing import CheckpointsAllWeights
 from tfflows.networks.made_steps import MADESteps
 from tfflows.networks.staircase import StaircaseProduct
 

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.arguments import check_activation, check_count, check_counts
-from tfflows.checkpointing import CheckpointsAllWeights
+from tfflows.backend.arguments import check_activation, check_count, check_counts
+from tfflows.backend.checkpointing import CheckpointsAllWeights
 
 
 class DenseConditioner(CheckpointsAllWeights, keras.layers.Layer):

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfflows import random
-from tfflows.arguments import check_count
+from tfflows.backend import random
+from tfflows.backend.arguments import check_count
+from tfflows.backend.checks import require
 from tfflows.bijectors.shapes import at_least_single
-from tfflows.checks import require
 
 # Streams of noise for one seed: they must not meet.
 _PATTERN, _TRAINING, _EVALUATION = 0, 1, 2

@@ -1,6 +1,6 @@
 """Parts of a training run that Keras does not bring."""
 
-from tfflows.termination import Termination
+from tfflows.system.termination import Termination
 from tfflows.training.callbacks import CheckpointCallback
 from tfflows.training.diverged import StopWhereDiverged
 from tfflows.training.held_out import fit_until_settled

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.termination import Termination
+from tfflows.system.termination import Termination
 from tfflows.training.averaging import WeightAverage
 from tfflows.training.checkpoints import CheckpointFolder
 from tfflows.training.strategies import (

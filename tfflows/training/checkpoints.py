@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfflows import files
+from tfflows.system import files
 
 _NAME = "ckpt"
 

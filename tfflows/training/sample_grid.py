@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfflows.arguments import check_count
-from tfflows.checks import failed_requirements_as_value_errors
+from tfflows.backend.arguments import check_count
+from tfflows.backend.checks import failed_requirements_as_value_errors
 
 
 def _checked_temperatures(temperatures: Any) -> tuple[float, ...]:

@@ -1,0 +1,1 @@
+"""The development server: TensorFlow Serving's API over REST and gRPC."""

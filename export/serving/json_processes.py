@@ -1,0 +1,134 @@
+"""Reads and writes the JSON of requests without keeping other requests waiting.
+
+To parse, and to write numbers as text, holds Python's lock for all of a large document:
+one body of 31 MiB kept every other request waiting for 24 s. So small documents are
+read and written at once, and large ones in processes of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from tfflows.export.c_api import Signature
+from tfflows.export.serving.json_arrays import Arrays
+from tfflows.export.serving.rest_json import Request, read_request, write_reply
+
+# What takes some milliseconds here; a process costs one or two.
+_SMALL_BODY = 32 * 2**10  # bytes
+_SMALL_REPLY = 4096  # numbers
+
+# Modules of this folder without the __init__s above it, which would import TensorFlow.
+_START = """
+import sys, types
+for name in "tfflows", "tfflows.export", "tfflows.export.serving":
+    sys.modules[name] = types.ModuleType(name)
+sys.modules["tfflows.export.serving"].__path__ = [sys.argv[1]]
+from tfflows.export.serving.json_worker import serve
+serve(int(sys.argv[2]))
+"""
+_FOLDER = str(Path(__file__).parent)
+
+
+class JsonProcessError(RuntimeError):
+    """A process ended while it read or wrote; its text is for the client."""
+
+
+class _Process:
+    """One `json_worker`."""
+
+    def __init__(self) -> None:
+        self._connection, theirs = Pipe()
+        with theirs:
+            command = [sys.executable, "-P", "-c", _START, _FOLDER]
+            self._process = subprocess.Popen(
+                [*command, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+
+    def ask(self, name: str, arguments: tuple) -> Any:
+        """Runs a function there.
+
+        Raises:
+          OSError, EOFError: The process has ended.
+        """
+        self._connection.send((name, arguments))
+        return self._connection.recv()
+
+    def close(self) -> int:
+        """Ends the process; returns its exit code."""
+        self._connection.close()
+        return self._process.wait()
+
+
+class JsonProcesses:
+    """Reads requests and writes replies, as `rest_json` does; large ones elsewhere.
+
+    Args:
+      number: Most processes at a time; None: one for each core, at least two, so that
+        a request need not wait for the largest one, and at most four. They start when
+        they are needed, and are kept.
+    """
+
+    def __init__(self, number: int | None = None) -> None:
+        number = number or min(4, max(2, os.cpu_count() or 2))
+        self._limiter = anyio.CapacityLimiter(number)
+        self._idle: list[_Process] = []
+
+    async def read(self, body: bytes, signatures: Mapping[str, Signature]) -> Request:
+        """See `rest_json.read_request`.
+
+        Raises:
+          BadRequestError: As there.
+          JsonProcessError: The process has ended, for want of memory perhaps.
+        """
+        if len(body) <= _SMALL_BODY:
+            return read_request(body, signatures)
+        return await self._ask("read", body, dict(signatures))
+
+    async def write(self, outputs: Arrays, rows: bool) -> bytes:
+        """See `rest_json.write_reply`.
+
+        Raises:
+          BadRequestError: As there.
+          JsonProcessError: As of `read`.
+        """
+        if sum(array.size for array in outputs.values()) <= _SMALL_REPLY:
+            return write_reply(outputs, rows)
+        return await self._ask("write", outputs, rows)
+
+    def close(self) -> None:
+        """Ends the processes."""
+        while self._idle:
+            self._idle.pop().close()
+
+    async def _ask(self, name: str, *arguments: Any) -> Any:
+        # A limiter of its own: who waits here takes no thread from small requests.
+        answer = await anyio.to_thread.run_sync(
+            self._run, name, arguments, limiter=self._limiter
+        )
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _run(self, name: str, arguments: tuple) -> Any:
+        process = self._idle.pop() if self._idle else _Process()
+        try:
+            answer = process.ask(name, arguments)
+        except (OSError, EOFError):
+            code = process.close()
+            raise JsonProcessError(
+                f"the process that was to {name} large JSON ended with code {code}, "
+                "perhaps for want of memory: send fewer rows in a request"
+            ) from None
+        self._idle.append(process)
+        return answer

@@ -1,0 +1,1 @@
+"""Exports: what a SavedModel gets, how it is written, checked and described."""

@@ -1,0 +1,141 @@
+"""What an exported model is, in plain values: the content of `flow.json`.
+
+`<version>/assets.extra/flow.json` is for programs that use the export. Its keys, which
+stay as they are within `format` 1:
+
+| key | value |
+|---|---|
+| `format` | 1 |
+| `model`, `kind` | the model's name; "Flow" or "FlowVAE" |
+| `version` | the integer version |
+| `event_shape`, `latent_dim` | shape of one example, size of its latent vector |
+| `levels` | number of levels of integer data, null for continuous data |
+| `dtype` | float dtype of the signatures: "float32" or "float64" |
+| `context` | null, or `shape`, `dtype` and `num_classes` (null where not known) |
+| `units` | what densities and bounds are measured in |
+| `num_parameters` | number of trainable parameters |
+| `jit_compile` | whether the server has to allow XLA |
+| `default` | the signature that `serving_default` repeats |
+| `signatures` | by name: `inputs` and `outputs`, each a `dtype` and a `shape` with null for the batch axis, and `batchable` |
+| `training_data`, `data_licence` | name of the data, and under which terms they are; or null |
+| `columns` | names of the columns of x, of data that are a table with names; or null |
+| `metrics` | what `tfflows-evaluate` said of the model, or null |
+| `commands` | the commands that made the model and its metrics, by name |
+| `config` | the experiment's configuration, or null |
+| `tfflows_version`, `library_versions` | what exported it |
+"""  # noqa: E501 (a table row is one line)
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfflows.export.flow_json import FLOW_JSON
+from tfflows.export.writing.saved_model_proto import (
+    describe_signatures,
+    read_meta_graph,
+)
+from tfflows.models.flow import Flow
+from tfflows.models.flow_vae import FlowVAE
+from tfflows.provenance import Provenance
+
+_PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
+_FLOW_UNITS = "log_prob: nats, density in the units of the raw data"
+_INTEGER_FLOW_UNITS = (
+    "log_prob: nats, density of y = x + u with levels one wide; bits_per_dim: bits"
+)
+_VAE_UNITS = "elbo, reconstruction, kl: nats, in the units of the raw data"
+
+
+def describe(
+    model: keras.Model, version: int, provenance: Provenance
+) -> dict[str, Any]:
+    """Describes a model as in the table of this module.
+
+    Args:
+      model: An initialised `Flow` or `FlowVAE`.
+      version: The version that it is exported as.
+      provenance: Where it comes from.
+
+    Returns:
+      JSON values by name, all but those that say how it is exported.
+    """
+    return {
+        "format": 1,
+        **dataclasses.asdict(provenance),
+        "model": provenance.model or model.name,
+        "kind": "FlowVAE" if isinstance(model, FlowVAE) else "Flow",
+        "version": version,
+        "event_shape": list(model.event_shape),
+        "latent_dim": model.latent_dim,
+        "levels": model.levels,
+        "dtype": float_dtype(model).name,
+        "context": _context(model),
+        "units": _units(model),
+        "num_parameters": sum(math.prod(w.shape) for w in model.trainable_weights),
+        "tfflows_version": importlib.metadata.version("tfflows"),
+        "library_versions": {p: importlib.metadata.version(p) for p in _PACKAGES},
+    }
+
+
+def write_description(
+    description: Mapping[str, Any], saved_model: Path, default: str
+) -> dict[str, Any]:
+    """Writes `assets.extra/flow.json` into the folder of a SavedModel.
+
+    Args:
+      description: `describe` of the model.
+      saved_model: The folder; its signatures are described too.
+      default: The signature that its `serving_default` repeats.
+
+    Returns:
+      What it wrote.
+    """
+    signatures = describe_signatures(read_meta_graph(saved_model))
+    values = {**description, "default": default, "signatures": signatures}
+    path = saved_model / FLOW_JSON
+    path.parent.mkdir(exist_ok=True)
+    text = json.dumps(values, indent=2, sort_keys=True) + "\n"
+    path.write_text(text, encoding="utf-8")
+    return values
+
+
+def float_dtype(model: keras.Model) -> tf.DType:
+    """The dtype of latents and densities, whatever the networks' policy."""
+    if isinstance(model, FlowVAE):
+        return model.flow_dtype
+    return model.base.distribution.dtype
+
+
+def _units(model: keras.Model) -> str:
+    if isinstance(model, FlowVAE):
+        return _VAE_UNITS
+    return _FLOW_UNITS if model.levels is None else _INTEGER_FLOW_UNITS
+
+
+def _context(model: keras.Model) -> dict[str, Any] | None:
+    if not isinstance(model, Flow) or model.context_shape is None:
+        return None
+    return {
+        "shape": list(model.context_shape),
+        "dtype": tf.as_dtype(model.conditioning.context_dtype).name,
+        "num_classes": _num_classes(model),
+    }
+
+
+def _num_classes(model: Flow) -> int | None:
+    """The number of classes whose labels each layer that takes labels knows."""
+    numbers = [
+        layer.num_classes
+        for layer in model._flatten_layers()
+        if hasattr(layer, "num_classes")
+    ]
+    return min(numbers, default=None) if model.context_shape == () else None

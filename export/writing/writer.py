@@ -1,0 +1,176 @@
+"""The SavedModel writer: versions, the default signature, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from tfflows.export.errors import ExportError
+from tfflows.export.served_names import served_name
+from tfflows.export.versions import put_in_place, reserved_version
+from tfflows.export.writing.compiled import compiled
+from tfflows.export.writing.description import describe, write_description
+from tfflows.export.writing.endpoints import Endpoint, Outputs
+from tfflows.export.writing.flow_signatures import flow_endpoints
+from tfflows.export.writing.info import info_endpoint
+from tfflows.export.writing.lint import Finding, lint
+from tfflows.export.writing.model_card import model_card
+from tfflows.export.writing.trial import try_out
+from tfflows.export.writing.vae_signatures import vae_endpoints
+from tfflows.models.flow import Flow
+from tfflows.models.flow_vae import FlowVAE
+from tfflows.provenance import Provenance
+from tfflows.system import files
+
+_MODEL_CARD = "MODEL_CARD.md"
+
+
+def export_saved_model(
+    model: keras.Model,
+    directory: str | os.PathLike[str],
+    version: int | None = None,
+    default: str | None = None,
+    split: bool = False,
+    *,
+    provenance: Provenance | None = None,
+    verify: bool = True,
+    jit_compile: bool = False,
+) -> Path:
+    """Writes a model as a SavedModel that TensorFlow Serving can load.
+
+    It goes to `<directory>/<version>/`, with the signatures of `flow_signatures` or
+    `vae_signatures`, with `info`, and one of them again as `serving_default`. Beside
+    it, `assets.extra/flow.json` and `MODEL_CARD.md` say what it is (`description`,
+    `model_card`), and there are warm-up requests.
+
+    It is read for what a server would stumble over (`lint`), compared with the model
+    through the loader of TensorFlow Serving, in another process (`verification`; all of
+    these are modules beside this one), and only then renamed into place: a server that
+    polls the directory sees a version appear as a whole or not at all.
+
+    Args:
+      model: An initialised `tfflows.Flow` or `tfflows.FlowVAE`.
+      directory: The folder of all versions of this model; made where missing. Several
+        processes may export to it at once: each gets a version of its own.
+      version: A new version, at least 1. None: one more than the highest there.
+      default: The signature that `serving_default` repeats; by default `log_prob`,
+        for a flow without an inverse `sample`, for a VAE `elbo`.
+      split: Whether each signature becomes a SavedModel of its own, under
+        `<directory>/<signature>/<version>/`, for servers that know one signature per
+        model. Each is its own `serving_default`.
+      provenance: Where the model comes from, for `info`, `flow.json` and the card.
+      verify: Whether the export is run, which warm-up requests need too. Where
+        TensorFlow has no C API (not Linux), there is a warning instead.
+      jit_compile: Whether XLA compiles the signatures, all but `sample_n` and `info`.
+        They are refused by a server that is not told to allow it
+        (`--xla_cpu_compilation_enabled` or `--xla_gpu_compilation_enabled`), and
+        compiled anew, for seconds, for each size of a batch that the warm-up had not.
+
+    Returns:
+      The folder of the new version; with `split`, `directory`.
+
+    Raises:
+      ValueError: Neither of the two, one that is not initialised, a version below 1, an
+        unknown `default`, a `default` together with `split`, `jit_compile` with a step
+        that XLA cannot compile, another number of columns than the provenance has, or
+        a directory that TensorFlow would take for a pattern.
+      ExportError: The export has a fault, or answers otherwise than the model.
+      FileExistsError: The version exists.
+    """
+    endpoints = _endpoints(model)
+    if jit_compile:
+        model.require_jit()
+        endpoints = {name: compiled(each) for name, each in endpoints.items()}
+    names = [*endpoints, "info"]
+    if split and default is not None:
+        raise ValueError(
+            f"expected no default with split=True, where each signature is the default "
+            f"of its own folder, got {default!r}"
+        )
+    default = default or names[0]
+    if default not in names:
+        raise ValueError(f"expected default in {names}, got {default!r}")
+
+    directory = files.path(directory)
+    # The first of a folder's signatures is its default.
+    folders = {directory: sorted(names, key=lambda name: name != default)}
+    if split:
+        folders = {directory / name: [name] for name in names}
+    _require_fitting_columns(model, provenance)
+    with reserved_version(directory, list(folders), version) as (version, temporary):
+        description = {
+            **describe(model, version, provenance or Provenance()),
+            "jit_compile": jit_compile,
+        }
+        endpoints["info"] = info_endpoint(description)
+        written: dict[Path, Path] = {}
+        for folder, chosen in folders.items():
+            written[folder] = path = temporary / str(len(written))
+            _write({name: endpoints[name] for name in chosen}, path)
+            allowed = ("xla",) if jit_compile else ()
+            _require_no_findings(lint(path, str(version)), allowed)
+            values = write_description(description, path, default=chosen[0])
+            served = served_name(directory, chosen[0] if split else None)
+            card = model_card(values, served)
+            (path / _MODEL_CARD).write_text(card, encoding="utf-8")
+        if verify:
+            exports = {written[folder]: folders[folder] for folder in written}
+            try_out(model, endpoints, description, exports, xla=jit_compile)
+        for folder, path in written.items():
+            put_in_place(path, folder / str(version))
+    return directory if split else directory / str(version)
+
+
+def _endpoints(model: keras.Model) -> dict[str, Endpoint]:
+    if not isinstance(model, Flow | FlowVAE):
+        raise ValueError(
+            f"expected a tfflows.Flow or FlowVAE, got {type(model).__name__}"
+        )
+    if not model.is_initialized:
+        raise ValueError(
+            "expected an initialised model, got one whose data-dependent start is "
+            "missing: call flow.initialize(batch) or load trained weights first"
+        )
+    if isinstance(model, FlowVAE):
+        return vae_endpoints(model)
+    return flow_endpoints(model)
+
+
+def _require_fitting_columns(model: keras.Model, provenance: Provenance | None) -> None:
+    columns = provenance.columns if provenance else None
+    if columns is not None and (len(columns),) != tuple(model.event_shape):
+        raise ValueError(
+            f"expected a name for each column of {model.event_shape}, got {columns}"
+        )
+
+
+def _write(endpoints: dict[str, Endpoint], path: Path) -> None:
+    archive = keras.export.ExportArchive()
+    # The archive repeats the first endpoint as serving_default.
+    for name, endpoint in endpoints.items():
+        archive.add_endpoint(name, _traced(endpoint), list(endpoint.inputs))
+    archive.write_out(path, verbose=False)
+
+
+def _traced(endpoint: Endpoint) -> Callable[..., Outputs]:
+    """The endpoint's function, which is not traced again however often it is called."""
+    # The archive traces what it is given, and TensorFlow does once more as it saves.
+    function = tf.function(
+        endpoint.function, input_signature=list(endpoint.inputs), autograph=False
+    )
+    graph = function.get_concrete_function()
+    return lambda *values: graph(*values)
+
+
+def _require_no_findings(findings: list[Finding], allowed: Sequence[str]) -> None:
+    findings = [finding for finding in findings if finding.rule not in allowed]
+    if findings:
+        texts = "\n".join(map(str, findings))
+        raise ExportError(
+            f"expected an export that TensorFlow Serving runs, got {len(findings)} "
+            f"findings: {texts}"
+        )

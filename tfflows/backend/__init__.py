@@ -1,0 +1,1 @@
+"""What stands between the library and TensorFlow: anyone may import it."""

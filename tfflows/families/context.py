@@ -1,0 +1,92 @@
+"""The context arguments that all builders of flows share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import keras
+
+from tfflows.backend.arguments import check_count
+from tfflows.bijectors.shapes import at_least_single
+from tfflows.models.conditioning import Conditioning
+
+
+class BuilderContext(NamedTuple):
+    """What a builder needs to know of its flow's context.
+
+    Attributes:
+      dim: Size of what the conditioners get, a vector's or, of an image, its channels;
+        None: the flow is not conditional.
+      shape: Shape of what they get; None likewise.
+      arguments: Those of `Flow`.
+    """
+
+    dim: int | None
+    shape: tuple[int | None, ...] | None
+    arguments: dict[str, Any]
+
+
+def builder_context(
+    context_shape: int | Sequence[int | None] | None,
+    context_dtype: Any,
+    context_network: Any,
+    dtype: Any,
+    *,
+    context_dim: int | None = None,
+    context: Mapping[str, Any] | None = None,
+    images: bool = False,
+) -> BuilderContext:
+    """The context of a flow that a builder makes.
+
+    Args:
+      context_shape: As in `Flow`.
+      context_dtype: As in `Flow`.
+      context_network: As in `Flow`.
+      dtype: Keras dtype policy of the flow.
+      context_dim: Short for a context_shape of vectors of that size; with a
+        context_shape, what the context is embedded as.
+      context: The first three as a dict.
+      images: Whether the conditioners take images too.
+
+    Raises:
+      ValueError: For a context that is not, and that no network embeds as, what the
+        conditioners take.
+    """
+    arguments = {
+        "context_shape": context_shape,
+        "context_dtype": context_dtype,
+        "context_network": context_network,
+    }
+    if context is not None:
+        if not set(context) <= set(arguments) or any(
+            value is not None for value in arguments.values()
+        ):
+            raise ValueError(
+                "expected context as a dict of context_shape, context_dtype and "
+                f"context_network, or these themselves, got {context}"
+            )
+        arguments |= context
+    if context_dim is not None:
+        check_count("context_dim", context_dim)
+        if all(value is None for value in arguments.values()):
+            arguments["context_shape"] = context_dim
+    flow_dtype = at_least_single(keras.dtype_policies.get(dtype).variable_dtype)
+    shape = Conditioning(**arguments, flow_dtype=flow_dtype).embedded_shape
+    if shape is None:
+        return BuilderContext(None, None, arguments)
+    sizes = (1, 3) if images else (1,)
+    if len(shape) not in sizes or shape[-1] is None:
+        kinds = "vectors or images" if images else "vectors"
+        raise ValueError(
+            f"expected contexts that are {kinds}, or that a context_network embeds as "
+            f"such, got shape {shape}; for class labels give context_shape=() and "
+            "context_network=keras.layers.Embedding(num_classes, 16), for sets one "
+            "that pools them"
+        )
+    if context_dim is not None and shape[-1] != context_dim:
+        raise ValueError(
+            f"expected a context of size context_dim={context_dim}, got one of shape "
+            f"{shape}; leave out context_dim where there is a context_shape"
+        )
+    return BuilderContext(int(shape[-1]), shape, arguments)

@@ -1,0 +1,128 @@
+"""What the dense families share: their preprocessing, networks and contexts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from tfflows.backend.arguments import (
+    check_counts,
+    check_flag,
+    check_sizes,
+    check_unused,
+    check_word,
+)
+from tfflows.bijectors import Chain, Flatten
+from tfflows.families.context import BuilderContext
+from tfflows.families.image import LOGIT_ALPHA
+from tfflows.models.flow import Flow
+from tfflows.networks import MLP, ResNet
+from tfflows.preprocessing import Dequantization, Logit, Rescale, Standardize
+
+NETWORKS = ("mlp", "resnet")
+
+
+def preprocessing_for(
+    levels: int | None,
+    standardize: bool,
+    logit_alpha: float | None,
+    evaluation_draws: int,
+    dtype: Any,
+) -> list[Any]:
+    """The preprocessing of integer or continuous data.
+
+    Args:
+      levels: Number of levels of integer data; None for continuous data.
+      standardize: Whether a `Standardize` comes last.
+      logit_alpha: Integer data: alpha of their logit, or None for [0, 1] itself.
+      evaluation_draws: Draws of dequantization noise that `evaluate` averages.
+      dtype: Keras dtype policy.
+
+    Returns:
+      A list for `Flow`, from data to latent.
+    """
+    parts: list[Any] = []
+    if levels is None:
+        check_unused("logit_alpha", logit_alpha, [None, LOGIT_ALPHA], "levels")
+        check_unused("evaluation_draws", evaluation_draws, [1], "levels")
+    else:
+        parts.append(
+            Dequantization(levels, evaluation_draws=evaluation_draws, dtype=dtype)
+        )
+        if logit_alpha is None:
+            parts.append(Rescale(0.0, levels, dtype=dtype))
+        else:
+            parts.append(Logit(logit_alpha, 0.0, levels, dtype=dtype))
+    if check_flag("standardize", standardize):
+        parts.append(Standardize(dtype=dtype))
+    return parts
+
+
+def conditioner(
+    network: str, hidden_units: Sequence[int], context_dim: int | None, dtype: Any
+) -> keras.layers.Layer:
+    """A coupling's dense network.
+
+    Args:
+      network: "mlp", or "resnet" of width hidden_units[0] with a block per entry.
+      hidden_units: Widths.
+      context_dim: Size of the context that it also sees, or None.
+      dtype: Keras dtype policy.
+
+    Raises:
+      ValueError: For another network.
+    """
+    hidden_units = check_counts("hidden_units", hidden_units)
+    if check_word("network", network, NETWORKS) == "mlp":
+        return MLP(hidden_units, context_dim=context_dim, dtype=dtype)
+    if len(set(hidden_units)) > 1:
+        raise ValueError(
+            f"expected equal hidden_units with network='resnet', got {hidden_units}"
+        )
+    return ResNet(
+        hidden_units[0],
+        num_blocks=len(hidden_units),
+        context_dim=context_dim,
+        dtype=dtype,
+    )
+
+
+def dense_flow(
+    steps: Sequence[Any],
+    event_shape: Sequence[int],
+    preprocessing: Sequence[Any],
+    *,
+    context: BuilderContext,
+    base: Any = None,
+    dtype: Any,
+    name: str,
+) -> Flow:
+    """A flow of steps on vectors; events of more axes are flattened first.
+
+    Args:
+      steps: From data to latent.
+      event_shape: Shape of one event.
+      preprocessing: That of `Flow`.
+      context: The context that the steps take.
+      base: That of `Flow`.
+      dtype: Keras dtype policy.
+      name: Name of the model.
+
+    Raises:
+      ValueError: For parts that do not fit each other.
+    """
+    event_shape = check_sizes("event_shape", event_shape)
+    if len(event_shape) > 1:
+        steps = [Flatten(dtype=dtype), *steps]
+    flow = Chain(steps, event_ndims=len(event_shape), dtype=dtype)
+    return Flow(
+        flow,
+        event_shape,
+        base,
+        preprocessing,
+        name=name,
+        dtype=dtype,
+        **context.arguments,
+    )

@@ -1,0 +1,1 @@
+"""How `fit` trains models: the step, its loss over replicas, what is left out."""

@@ -1,0 +1,182 @@
+"""Keras' ways to train and evaluate, for models without targets."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfflows.backend.checks import failed_requirements_as_value_errors
+from tfflows.fitting.batch import unpack
+from tfflows.fitting.feeding import fed
+from tfflows.fitting.skipped_steps import SkippedSteps, SkippedStepsReport
+from tfflows.fitting.step_loop import in_rounds
+
+
+class FitWithoutTargets(keras.Model):
+    """`fit`, `evaluate` and the rest, which take data alone, in any form of a batch.
+
+    What a user gives is checked here, before Keras drops or reinterprets it.
+    """
+
+    _skipped: SkippedSteps | None = None
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether each data-dependent start has taken place."""
+        return True
+
+    @property
+    def skipped_steps(self) -> SkippedSteps:
+        """Training steps left out because loss or gradients were not finite."""
+        if self._skipped is None:
+            raise ValueError(f"{self.name}: expected a compiled model")
+        return self._skipped
+
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """`keras.Model.fit` without targets.
+
+        Args:
+          x: Data, or batches of a `tf.data.Dataset`, a generator or a `PyDataset`: x,
+            (x, None, sample_weight), or dicts with "x" and any of "context", "index",
+            "sample_weight". (x, y) is an error: y could be weights or labels.
+          y: Must stay None.
+          *args: As in Keras, from batch_size on.
+          **kwargs: The rest of `keras.Model.fit`; `class_weight` must stay None.
+
+        Returns:
+          Keras' History, with the keys of `metric_names` and "skipped_steps", the
+          number of steps in the epoch that were left out because their loss or
+          gradients were not finite. They are in no metric: without another step all
+          are NaN. A warning tells the number, too.
+
+        Raises:
+          ValueError: For targets, data that break the model's rules, a model whose
+            data-dependent start has not taken place, or too many steps in a row that
+            were left out (`compile(max_skipped=)`).
+        """
+        call = _bound(super().fit, x, y, *args, **kwargs)
+        x = self._fed(call)
+        if call.get("validation_data") is not None:
+            call["validation_data"] = self._fed_validation(call["validation_data"])
+        if not self.is_initialized:
+            raise ValueError(
+                f"{self.name}: expected an initialised model; call "
+                f"{self.name}.initialize(batch) with one batch of data first"
+            )
+        if not self.trainable_weights:
+            raise ValueError(f"{self.name}: expected weights to train, got none")
+        if self._loops_over_steps:
+            x = in_rounds(x, self.steps_per_execution)
+        with (
+            failed_requirements_as_value_errors(),
+            _first(SkippedStepsReport(), call, self),
+        ):
+            history = super().fit(x, **call)
+        if not history.history:
+            raise ValueError(f"{self.name}: expected data, got none")
+        return history
+
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """`keras.Model.evaluate` without targets; see `fit`.
+
+        The noise of integer data and latents is keyed by an example's place in the
+        data: the figures depend neither on the batches nor on the number of replicas.
+        """
+        cached = kwargs.get("_use_cached_eval_dataset", False)  # by Keras' own `fit`
+        call = _bound(super().evaluate, x, y, *args, **kwargs)
+        x = call.pop("x") if cached else self._fed(call)
+        with failed_requirements_as_value_errors():
+            results = super().evaluate(x, **call)
+        if isinstance(results, list | dict) and not results:
+            raise ValueError(f"{self.name}: expected data, got none")
+        return results
+
+    def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """`keras.Model.train_on_batch` without targets; see `fit`."""
+        call = _bound(super().train_on_batch, x, y, *args, **kwargs)
+        x, skipped = self._fed(call), self.skipped_steps
+        before = int(skipped.total.numpy())
+        with failed_requirements_as_value_errors():
+            logs = super().train_on_batch(x, **call)
+        skipped.report(before, f"{self.name}.train_on_batch")
+        skipped.check()
+        return logs
+
+    def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """`keras.Model.test_on_batch` without targets; see `fit`."""
+        call = _bound(super().test_on_batch, x, y, *args, **kwargs)
+        x = self._fed(call)
+        with failed_requirements_as_value_errors():
+            return super().test_on_batch(x, **call)
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """`keras.Model.predict`: what a call returns for all data (of a flow, nats)."""
+        with failed_requirements_as_value_errors():
+            return super().predict(x, *args, **kwargs)
+
+    @property
+    def _loops_over_steps(self) -> bool:
+        several = self.steps_per_execution > 1 and not self.run_eagerly
+        alone = self._distribute_strategy is None and not tf.distribute.has_strategy()
+        return several and alone
+
+    @property
+    def draws_noise(self) -> bool:
+        """Whether a figure of an example depends on noise, keyed by its number."""
+        return True
+
+    def _fed(self, call: dict[str, Any]) -> Any:
+        """Takes the data out of the arguments of a call, in one form: see `fed`."""
+        if call.pop("y", None) is not None:
+            raise ValueError(
+                f"{self.name}: expected no targets y; give labels as "
+                "{'x': x, 'context': labels} and weights as sample_weight="
+            )
+        if call.pop("class_weight", None) is not None:
+            raise ValueError(
+                f"{self.name}: expected no class_weight: there are no targets whose "
+                "classes it could weigh; give sample_weight="
+            )
+        x, weight = call.pop("x"), call.pop("sample_weight", None)
+        sized = x.get("x") if isinstance(x, dict) else x
+        if x is None or getattr(sized, "shape", (1,))[:1] == (0,):
+            raise ValueError(f"{self.name}: expected data, got none")
+        return fed(x, weight, self.name, self.draws_noise)
+
+    def _fed_validation(self, data: Any) -> Any:
+        weight = None
+        if isinstance(data, tuple | list):  # as Keras
+            data, weight = unpack(tuple(data))
+        return fed(data, weight, self.name, self.draws_noise)
+
+
+def _bound(method: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """The arguments of a call by name, as Keras would take them."""
+    bound = inspect.signature(method).bind(*args, **kwargs).arguments
+    return {
+        **{k: v for k, v in bound.items() if k != "kwargs"},
+        **bound.get("kwargs", {}),
+    }
+
+
+@contextlib.contextmanager
+def _first(
+    report: keras.callbacks.Callback, call: dict[str, Any], model: keras.Model
+) -> Iterator[None]:
+    """Inside, the callbacks of the call begin with the report: others see its log."""
+    callbacks = call.get("callbacks")
+    if not isinstance(callbacks, keras.callbacks.CallbackList):
+        call["callbacks"] = [report, *tf.nest.flatten(callbacks or [])]
+        yield
+        return
+    report.set_model(model)
+    callbacks.callbacks.insert(0, report)
+    try:
+        yield
+    finally:
+        callbacks.callbacks.remove(report)

@@ -1,0 +1,1 @@
+"""What stands between the library and the operating system: anyone may import it."""

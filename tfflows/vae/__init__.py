@@ -1,0 +1,1 @@
+"""The parts of `FlowVAE`: latents, likelihoods, importance weights."""

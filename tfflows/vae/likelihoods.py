@@ -1,0 +1,277 @@
+"""Likelihoods p(x|z) of a decoder: laws of x with parameters from a network."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfflows.backend import random
+from tfflows.backend.arguments import check_count, check_number
+from tfflows.backend.checks import require
+
+_LOG_2_PI = math.log(2.0 * math.pi)
+
+
+class Likelihood:
+    """The law of each element of x, given what a decoder says of it.
+
+    The parameters are `[B, ..., num_params * C]` for data `[B, ..., C]`: block p of C
+    holds parameter p of each element.
+
+    Subclasses set `num_params` and `levels` (None for continuous data), implement the
+    three methods and, to be saved, register with `keras.saving`.
+    """
+
+    num_params: int
+    levels: int | None = None
+
+    def log_prob(self, x: tf.Tensor, params: tf.Tensor) -> tf.Tensor:
+        """Ln p(x) of each element in nats, of the shape of x, in raw data units."""
+        raise NotImplementedError
+
+    def mean(self, params: tf.Tensor) -> tf.Tensor:
+        """E[x] `[B, ..., C]`, in raw data units."""
+        raise NotImplementedError
+
+    def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+        """A draw `[B, ..., C]`, row i from the seed row i of int32 `[B, 2]` alone."""
+        raise NotImplementedError
+
+    def network_input(self, x: tf.Tensor) -> tf.Tensor:
+        """What the encoder sees of the raw data: levels scaled to [0, 1]."""
+        return x if self.levels is None else x / (self.levels - 1)
+
+    def checked(self, x: tf.Tensor) -> tf.Tensor:
+        """The data.
+
+        Raises:
+          ValueError: For values that are not finite or, where there are levels, no
+            integers below them (in a graph InvalidArgumentError).
+        """
+        if self.levels is None:
+            valid, expected = tf.math.is_finite(x), "finite data"
+        else:
+            valid = (x >= 0) & (x < self.levels) & (x == tf.floor(x))
+            expected = f"integers from 0 to {self.levels - 1}"
+        with require(tf.reduce_all(valid), f"expected {expected}, got other values"):
+            return tf.identity(x)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Likelihood:
+        """A likelihood of equal config."""
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class BernoulliLikelihood(Likelihood):
+    """x in {0, 1} with P(x = 1) = sigmoid(h)."""
+
+    num_params = 1
+    levels = 2
+
+    def log_prob(self, x: tf.Tensor, params: tf.Tensor) -> tf.Tensor:
+        """-> x h - softplus(h)."""
+        return x * params - tf.math.softplus(params)
+
+    def mean(self, params: tf.Tensor) -> tf.Tensor:
+        """-> P(x = 1)."""
+        return tf.sigmoid(params)
+
+    def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+        """-> 1 where a uniform number lies below P(x = 1)."""
+        draws = random.bernoulli_rows(seeds, tf.sigmoid(params))
+        return tf.cast(draws, params.dtype)
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class GaussianLikelihood(Likelihood):
+    """x ~ N(mean, exp(log_scale)^2), with a learned scale for each element.
+
+    Args:
+      min_log_scale: Smallest log_scale: without one, a constant element's density
+        has no bound.
+    """
+
+    num_params = 2
+
+    def __init__(self, min_log_scale: float = -7.0) -> None:
+        self.min_log_scale = check_number("min_log_scale", min_log_scale)
+
+    def _split(self, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        mean, log_scale = tf.split(params, 2, axis=-1)
+        return mean, tf.maximum(log_scale, self.min_log_scale)
+
+    def log_prob(self, x: tf.Tensor, params: tf.Tensor) -> tf.Tensor:
+        """-> -((x - mean)^2 exp(-2 log_scale) + ln 2 pi) / 2 - log_scale."""
+        mean, log_scale = self._split(params)
+        scaled = (x - mean) * tf.exp(-log_scale)
+        return -0.5 * (tf.square(scaled) + _LOG_2_PI) - log_scale
+
+    def mean(self, params: tf.Tensor) -> tf.Tensor:
+        """-> mean."""
+        return self._split(params)[0]
+
+    def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+        """-> mean + exp(log_scale) times a standard normal."""
+        mean, log_scale = self._split(params)
+        return mean + tf.exp(log_scale) * _rows(random.normal_rows, seeds, mean)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"min_log_scale": self.min_log_scale}
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class DiscretizedLogisticLikelihood(Likelihood):
+    """Integers k: the mass of a logistic between k - 1/2 and k + 1/2.
+
+    The lowest and the highest level get the tails. The decoder's mean and log_scale
+    are in units of the whole range, [0, 1].
+
+    Source: Kingma et al., "Improving Variational Inference with Inverse Autoregressive
+    Flow", 2016, arXiv 1606.04934, appendix C.
+
+    Args:
+      levels: Number of levels.
+      min_log_scale: Smallest log_scale.
+    """
+
+    num_params = 2
+
+    def __init__(self, levels: int = 256, min_log_scale: float = -7.0) -> None:
+        _check_levels(levels)
+        self.levels = int(levels)
+        self.min_log_scale = check_number("min_log_scale", min_log_scale)
+        self._top = self.levels - 1
+
+    def _split(self, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        mean, log_scale = tf.split(params, 2, axis=-1)
+        return mean, tf.maximum(log_scale, self.min_log_scale)
+
+    def log_prob(self, x: tf.Tensor, params: tf.Tensor) -> tf.Tensor:
+        """-> ln(sigmoid(b) - sigmoid(a)) with the bin's ends a and b.
+
+        As sigmoid(b) sigmoid(-a) (1 - exp(a - b)), which cannot cancel.
+        """
+        mean, log_scale = self._split(params)
+        half = 0.5 / self._top
+        offset, rate = x / self._top - mean, tf.exp(-log_scale)
+        below = tf.math.log_sigmoid((offset + half) * rate)
+        above = tf.math.log_sigmoid((half - offset) * rate)
+        inside = below + above + tf.math.log(-tf.math.expm1(-2.0 * half * rate))
+        inside = tf.where(x == 0, below, inside)
+        return tf.where(x == self._top, above, inside)
+
+    def mean(self, params: tf.Tensor) -> tf.Tensor:
+        """-> sum_k k P(k) = sum_j P(k > j), j below the highest level.
+
+        Level by level, so that memory does not grow with their number.
+        """
+        mean, log_scale = self._split(params)
+        rate = tf.exp(-log_scale)
+
+        def add(j: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            end = (tf.cast(j, mean.dtype) + 0.5) / self._top
+            return j + 1, total + tf.sigmoid((mean - end) * rate)
+
+        return tf.while_loop(
+            lambda j, total: j < self._top,
+            add,
+            (tf.constant(0), tf.zeros_like(mean)),
+            parallel_iterations=1,
+            maximum_iterations=self._top,
+        )[1]
+
+    def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+        """-> the level next to a draw of the logistic."""
+        mean, log_scale = self._split(params)
+        y = mean + tf.exp(log_scale) * _rows(random.logistic_rows, seeds, mean)
+        return tf.round(tf.clip_by_value(y, 0.0, 1.0) * self._top)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"levels": self.levels, "min_log_scale": self.min_log_scale}
+
+
+@keras.saving.register_keras_serializable("tfflows")
+class CategoricalLikelihood(Likelihood):
+    """Integers with a free probability for each level: softmax(h).
+
+    Args:
+      levels: Number of levels; the decoder gives one parameter for each.
+    """
+
+    def __init__(self, levels: int = 256) -> None:
+        _check_levels(levels)
+        self.levels = self.num_params = int(levels)
+
+    def _logits(self, params: tf.Tensor) -> tf.Tensor:
+        """`[B, ..., levels * C]` -> `[B, ..., C, levels]`."""
+        blocks = tf.stack(tf.split(params, self.num_params, axis=-1), axis=-1)
+        return tf.nn.log_softmax(blocks, axis=-1)
+
+    def log_prob(self, x: tf.Tensor, params: tf.Tensor) -> tf.Tensor:
+        """-> the logarithm of the level's probability."""
+        logits = self._logits(params)
+        index = tf.cast(x, tf.int32)[..., tf.newaxis]
+        return tf.gather(logits, index, batch_dims=index.shape.rank - 1)[..., 0]
+
+    def mean(self, params: tf.Tensor) -> tf.Tensor:
+        """-> the mean level."""
+        levels = tf.range(self.num_params, dtype=params.dtype)
+        return tf.reduce_sum(tf.exp(self._logits(params)) * levels, axis=-1)
+
+    def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+        """-> the number of levels whose cumulated probability a uniform exceeds."""
+        below = tf.cumsum(tf.exp(self._logits(params)), axis=-1)[..., :-1]
+        uniform = _rows(random.uniform_rows, seeds, below[..., 0])
+        above = uniform[..., tf.newaxis] > below
+        return tf.reduce_sum(tf.cast(above, params.dtype), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"levels": self.levels}
+
+
+def _rows(draw: Any, seeds: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Random numbers of the shape `[B, *event]` of `like`, row by row."""
+    rows = draw(seeds, math.prod(like.shape[1:]), like.dtype)
+    return tf.reshape(rows, tf.shape(like))
+
+
+def _check_levels(levels: int) -> None:
+    check_count("levels", levels, least=2)
+
+
+def as_likelihood(likelihood: Any) -> Likelihood:
+    """A likelihood itself, or by its name.
+
+    Args:
+      likelihood: A `Likelihood`, "bernoulli", "gaussian", "discretized_logistic" or
+        "categorical" (these two of 256 levels).
+
+    Raises:
+      ValueError: For anything else.
+    """
+    if isinstance(likelihood, Likelihood):
+        return likelihood
+    if isinstance(likelihood, str) and likelihood in _BY_NAME:
+        return _BY_NAME[likelihood]()
+    raise ValueError(
+        f"expected a Likelihood or one of {tuple(_BY_NAME)}, got {likelihood!r}"
+    )
+
+
+_BY_NAME: dict[str, type[Likelihood]] = {
+    "bernoulli": BernoulliLikelihood,
+    "gaussian": GaussianLikelihood,
+    "discretized_logistic": DiscretizedLogisticLikelihood,
+    "categorical": CategoricalLikelihood,
+}
