@@ -246,20 +246,6 @@ def check_nothing_is_memoised(case: StepCase) -> None:
         assert np.any(first != fused(step, x)[0])
 
 
-def check_graph_with_dynamic_batch(case: StepCase) -> None:
-    step = case.shared()
-    spec = tf.TensorSpec([None, *case.event_shape], tf.float64)
-    run = tf.function(
-        lambda x: fused(step, x),
-        input_signature=[spec],
-        jit_compile=step.supports_jit,
-    )
-    for size in (1, 4):
-        x = case.values(size)
-        for got, wanted in zip(run(x), fused(step, x), strict=True):
-            np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-12)
-
-
 def check_wrong_input_is_named(case: StepCase) -> None:
     step = case.shared()
     wrong = np.zeros((3, *case.event_shape[:-1], case.event_shape[-1] + 1))

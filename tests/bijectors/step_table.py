@@ -132,7 +132,7 @@ STEPS: dict[str, StepCase] = {
         lambda d: fb.Invert(fb.AffineCoupling(_mlp(d), dtype=d), dtype=d), (4,)
     ),
     "tfp_step": StepCase(_tfp, (3,)),
-    "tfp_softsign": StepCase(
+    "tfp_softplus": StepCase(
         lambda d: fb.TFPStep(tfb.Softplus(), dtype=d),
         (3,),
         data=lambda x: np.log1p(np.exp(x)),
@@ -141,3 +141,35 @@ STEPS: dict[str, StepCase] = {
 STEPS |= AUTOREGRESSIVE_STEPS
 STEPS |= IMAGE_STEPS
 STEPS |= VARIATIONAL_STEPS
+
+# Where a check is too long for every row.
+ONE_PER_CLASS = (
+    "scale",
+    "rescale",
+    "logit",
+    "actnorm",
+    "batch_norm",
+    "standardize",
+    "permute",
+    "flatten",
+    "additive",
+    "affine_tanh",
+    "coupling_law_object",
+    "chain",
+    "recomputed_chain",
+    "invert",
+    "tfp_step",
+    "spline",
+    "maf",
+    "iaf",
+    "squeeze",
+    "invertible_conv",
+    "class_affine",
+    "repeated",
+    "multiscale",
+    "planar",
+    "planar_amortized",
+    "radial",
+    "sylvester_orthogonal",
+    "sylvester_householder",
+)

@@ -1,0 +1,114 @@
+"""The contract inside stock TFP: every step, in every way that TensorFlow runs it."""
+
+from __future__ import annotations
+
+import pytest
+import tensorflow as tf
+
+from tests import tfp_checks
+from tests.bijectors.step_table import ONE_PER_CLASS, STEPS
+from tests.tfp_checks import all_values, assert_alike, values
+
+NO_INVERSE = "the step has no inverse, and so no log_prob"
+NO_XLA = "the step says that XLA cannot compile it"
+
+
+def in_graph(step, x, folder):
+    assert_alike(tfp_checks.in_graph(values, step, x), values(step, x))
+
+
+def in_xla(step, x, folder):
+    assert_alike(tfp_checks.in_xla(values, step, x), values(step, x))
+
+
+def in_vectorized_map(step, x, folder):
+    wanted = tfp_checks.as_vectorized(values(step, x), len(x))
+    assert_alike(tfp_checks.vectorized(values, step, x), wanted, 1e-7)
+
+
+def all_in_graph(step, x, folder):
+    assert_alike(tfp_checks.in_graph(all_values, step, x), all_values(step, x))
+
+
+def all_in_xla(step, x, folder):
+    assert_alike(tfp_checks.in_xla(all_values, step, x), all_values(step, x))
+
+
+def all_in_vectorized_map(step, x, folder):
+    wanted = tfp_checks.as_vectorized(all_values(step, x), len(x))
+    assert_alike(tfp_checks.vectorized(all_values, step, x), wanted, 1e-7)
+
+
+def in_containers(step, x, folder):
+    assert_alike(*tfp_checks.in_containers(step, x))
+
+
+def in_containers_of_a_graph(step, x, folder):
+    assert_alike(*tf.function(lambda x: tfp_checks.in_containers(step, x))(x))
+
+
+def in_a_dataset(step, x, folder):
+    tfp_checks.check_dataset(step, x)
+
+
+def in_hmc(step, x, folder):
+    tfp_checks.check_hmc(step, x)
+
+
+def in_a_saved_model(step, x, folder):
+    tfp_checks.check_saved_model(step, x, folder)
+
+
+def extras(step, x, folder):
+    tfp_checks.check_extras(step, x)
+
+
+# A way: the rows on which the quick suite tries it; the others are `large`.
+SOME = ("flatten", "maf", "repeated", "multiscale", "tfp_softplus")
+WAYS = {
+    in_graph: STEPS,
+    in_xla: ONE_PER_CLASS,
+    in_vectorized_map: ("scale", "flatten", "maf"),
+    all_in_graph: (),
+    all_in_xla: (),
+    all_in_vectorized_map: (),
+    in_containers: ("flatten",),
+    in_containers_of_a_graph: ("scale",),
+    in_a_dataset: SOME,
+    in_hmc: ("affine_tanh",),
+    in_a_saved_model: SOME,
+    extras: SOME,
+}
+RUN_FORWARD = (in_graph, all_in_graph, in_xla, all_in_xla)
+RUN_FORWARD += (in_vectorized_map, all_in_vectorized_map)
+
+
+def exception(way, case, step):
+    """Why this cannot hold, or None."""
+    if way in (in_xla, all_in_xla) and not step.supports_jit:
+        return NO_XLA
+    if way not in RUN_FORWARD and not step.has_inverse:
+        return NO_INVERSE
+    return case.except_for.get(way.__name__)
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        pytest.param(name, way, marks=() if name in quick else pytest.mark.large)
+        for name in STEPS
+        for way, quick in WAYS.items()
+    ],
+)
+def test_step_in_tfp(name, way, tmp_path):
+    case = STEPS[name]
+    step = case.shared()
+    reason = exception(way, case, step)
+    if reason:
+        pytest.skip(reason)
+    way(step, tf.constant(case.values(4)), tmp_path / "folder")
+
+
+def test_one_row_per_class_is_one_row_per_class():
+    classes = {name: type(STEPS[name].shared()) for name in STEPS}
+    assert {classes[name] for name in ONE_PER_CLASS} == set(classes.values())
