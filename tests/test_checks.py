@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfflows.backend.checks import all_finite
+from tfflows.backend.checks import (
+    all_finite,
+    failed_requirements_as_value_errors,
+    require,
+)
 
 
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16, tf.float32, tf.float64])
@@ -18,3 +22,20 @@ def test_all_finite_sees_one_bad_value_among_many(dtype, jit_compile):
         values = good.copy()
         values[7, : len(bad)] = bad
         assert not check(tf.constant(values, dtype))
+
+
+def test_the_error_of_a_graph_says_what_was_written():
+    message = 'the step\'s range "[0, 1]", naïve, C:\\new: row'
+
+    @tf.function(autograph=False)
+    def in_graph(number):
+        with require(number > 5, message, number, "of the batch"):
+            return tf.identity(number)
+
+    for run in (in_graph, in_graph.python_function):
+        with (
+            pytest.raises(ValueError, match="row") as caught,
+            failed_requirements_as_value_errors(),
+        ):
+            run(tf.constant(3))
+        assert str(caught.value) == f"{message} 3 of the batch"

@@ -191,3 +191,16 @@ def test_files_and_errors(tmp_path):
 
 def test_all_potentials_are_there():
     assert list(POTENTIALS) == ["U1", "U2", "U3", "U4"]
+
+
+def test_a_target_without_mass_where_the_flow_has_some_is_named():
+    def half(x):
+        return tf.where(x[:, 0] > 5.0, -tf.reduce_sum(x**2, axis=-1), -np.inf)
+
+    model = tfflows.ReverseKL(tfflows.Flow(fb.Scale(), (2,)), half)
+    model.compile("adam")
+    message = r"finite where the flow puts mass.* at x = -?\d\.\d+ -?\d\.\d+$"
+    with pytest.raises(ValueError, match=message):
+        model.fit(steps_per_epoch=1, batch_size=4, verbose=0)
+    assert np.isposinf(model.free_energy(4, seed=0))
+    assert model.get_weights()[0] == pytest.approx(0.0)

@@ -58,7 +58,17 @@ def failed_requirements_as_value_errors() -> Iterator[None]:
         if "assertion failed: [" not in text:
             raise
         message = text.split("assertion failed: [", 1)[1].split("]\n", 1)[0]
-        raise ValueError(message.rstrip("]").replace("] [", " ")) from error
+        message = message.rstrip("]").replace("] [", " ")
+        raise ValueError(_unescaped(message)) from error
+
+
+def _unescaped(message: str) -> str:
+    """Text as it was given: TensorFlow shows quotes and the like as in C."""
+    try:
+        as_bytes = message.encode().decode("unicode_escape").encode("latin-1")
+        return as_bytes.decode()
+    except UnicodeError:  # of an op that shows it otherwise
+        return message
 
 
 def _as_text(detail: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.backend import random
+from tfflows.backend import domains, random
 from tfflows.backend.arguments import check_count
 from tfflows.backend.autograph import without_autograph
 from tfflows.backend.checks import require
@@ -119,10 +119,13 @@ class ReverseKL(LikelihoodModel):
 
     def call(self, seeds: tf.Tensor) -> tf.Tensor:
         """Log q(x) - target(x) `[B]` of one draw for each of the seeds `[B, 2]`."""
-        log_q, log_target = self._log_densities(seeds)
+        _, log_q, log_target = self._log_densities(seeds)
         return log_q - log_target
 
-    def _log_densities(self, seeds: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _log_densities(
+        self, seeds: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """One draw x `[B, *event]` for each seed, log q(x) and target(x) `[B]`."""
         x, log_q = self.flow.sample_rows_and_log_prob(seeds, tf.ones_like(seeds[:, 0]))
         log_target = tf.convert_to_tensor(self.target_log_prob(x))
         if not log_target.shape.is_compatible_with(log_q.shape):
@@ -132,19 +135,38 @@ class ReverseKL(LikelihoodModel):
             )
         is_number = tf.reduce_all(~tf.math.is_nan(log_target))
         with require(is_number, "expected target_log_prob to return numbers, got NaN"):
-            return log_q, tf.identity(tf.cast(log_target, log_q.dtype))
+            return x, log_q, tf.identity(tf.cast(log_target, log_q.dtype))
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """The free energy of one draw for each number of the batch, in nats."""
         step = self.noise_step() if training else 0
         index = batch.index_or_position()
         seeds = random.noise_seeds(self.seed, _TRAINING, step, index)
-        log_q, log_target = self._log_densities(seeds)
+        x, log_q, log_target = self._log_densities(seeds)
+        if training:
+            log_target = self._checked_target(x, log_target)
         if training and self.annealing_steps:
             step = tf.cast(self.optimizer.iterations, log_q.dtype)
             share = step / self.annealing_steps
             log_target *= tf.minimum(0.01 + share, 1.0)
         return {"loss": log_q - log_target}
+
+    def _checked_target(self, x: tf.Tensor, log_target: tf.Tensor) -> tf.Tensor:
+        """The target where it can be fitted; XLA drops the check."""
+        finite_x = domains.all_of_row(tf.math.is_finite(x))
+        bad = tf.math.is_inf(log_target) & finite_x  # else x is the weights' fault
+        rows = tf.range(tf.size(log_target))
+        first = tf.reduce_min(tf.where(bad, rows, tf.size(log_target)))
+        # No slice: XLA drops the requirement, but not what it is computed from.
+        one = domains.select_rows(rows == first, x, tf.zeros_like(x))
+        message = (
+            f"{self.name}: expected a target_log_prob that is finite where the flow "
+            "puts mass, for KL(q || p) is infinite elsewhere, got an infinite one; "
+            "restrict the flow's range to the target's support by its first step, or "
+            "let the target fall steeply instead; it was infinite at x ="
+        )
+        with require(~tf.reduce_any(bad), message, tf.reduce_sum(one, axis=0)):
+            return tf.identity(log_target)
 
     def fit(  # type: ignore[override]
         self,
@@ -168,7 +190,8 @@ class ReverseKL(LikelihoodModel):
 
         Raises:
           ValueError: For numbers below 1, a flow that is not initialised, or a target
-            that returns NaN.
+            that returns NaN or is infinite at a draw, which the error tells. Under XLA
+            such steps are left out.
         """
         check_count("steps_per_epoch", steps_per_epoch)
         check_count("epochs", epochs)
