@@ -12,6 +12,7 @@ from tensorflow_probability import distributions as tfd
 import tfflows
 from tfflows import bijectors as fb
 from tfflows import networks
+from tfflows.backend import domains
 from tfflows.distributions.support import log_prob_in_support
 
 X = np.array(
@@ -264,3 +265,195 @@ def test_a_support_is_that_of_the_distribution(distribution, inside):
 def test_a_bijector_of_several_inverses_is_named():
     with pytest.raises(ValueError, match="of one inverse"):
         fb.TFPStep(tfb.AbsoluteValue())
+
+
+class Scale(tfb.Exp):
+    """A user's bijector, of a stock one's name."""
+
+
+class CountedCoupling(fb.AffineCoupling):
+    """Counts its passes to latents."""
+
+    passes = 0
+
+    def _inverse_and_log_det(self, x, context=None):
+        CountedCoupling.passes += 1
+        return super()._inverse_and_log_det(x, context)
+
+
+def normal():
+    return tfd.MultivariateNormalDiag([0.0, 0.0], [1.0, 1.0])
+
+
+def test_flow_steps_say_of_themselves_whether_they_are_onto():
+    bounded = fb.TFPStep(tfb.Exp())
+    onto = [
+        fb.Chain([fb.Scale(), fb.Invert(fb.ActNorm())]),
+        fb.Repeated(fb.Chain([fb.Scale()]), 2),
+        tfb.Chain([fb.Scale(), tfb.Invert(fb.Scale()), tfb.Shift(1.0)]),
+        fb.TFPStep(Scale(), onto=True),
+    ]
+    not_onto = [
+        fb.Chain([fb.Scale(), fb.Invert(bounded.copy())]),
+        fb.Repeated(fb.Chain([bounded.copy()]), 2),
+        tfb.Invert(fb.Chain([bounded.copy()])),
+        fb.Logit(),
+        Scale(),
+        fb.TFPStep(tfb.Shift(1.0), onto=False),
+    ]
+    assert [domains.is_onto(step) for step in onto] == [True] * 4  # none is built
+    assert [domains.is_onto(step) for step in not_onto] == [False] * 6
+
+
+def test_functions_of_the_user_are_not_taken_for_onto():
+    def exp_of(inputs, units, **condition):
+        return tfb.Chain([tfb.Exp(), tfb.Scale(tf.ones(units))])
+
+    assert domains.is_onto(tfb.RealNVP(1, shift_and_log_scale_fn=lambda x, n: (x, x)))
+    assert not domains.is_onto(tfb.RealNVP(1, bijector_fn=exp_of))
+    assert not domains.is_onto(tfb.MaskedAutoregressiveFlow(bijector_fn=exp_of))
+    step = fb.TFPStep(tfb.RealNVP(num_masked=1, bijector_fn=exp_of))
+    log_prob = tfflows.Flow(step, (2,)).log_prob([[0.5, 2.0], [0.5, -1.0]])
+    np.testing.assert_array_equal(np.isneginf(log_prob), [0, 1])
+
+
+def test_a_users_class_of_a_stock_name_has_an_image():
+    log_prob = tfflows.Flow(fb.TFPStep(Scale()), (2,)).log_prob(X)
+    np.testing.assert_array_equal(np.isfinite(log_prob), np.bool_(POSITIVE))
+    assert not np.isnan(log_prob).any()
+
+
+def test_told_to_be_onto_is_kept():
+    step = fb.TFPStep(tfb.Softsign(), onto=True)
+    assert step.onto
+    assert step.get_config()["onto"] is True
+    assert fb.Chain([step]).copy(name="twin").steps[0].onto
+    with pytest.raises(ValueError, match="onto as True or False"):
+        fb.TFPStep(tfb.Exp(), onto="yes")
+
+
+def test_flows_and_steps_in_a_base():
+    other = tfflows.Flow(fb.Chain([CountedCoupling(networks.MLP((4,)))]), (2,))
+    bounded = tfflows.Flow(fb.TFPStep(tfb.Exp()), (2,))
+    bases = {
+        "flow": (other.distribution, np.ones(6)),
+        "bounded flow": (bounded.distribution, POSITIVE),
+        "chain": (
+            tfd.TransformedDistribution(normal(), fb.Chain([fb.Scale()])),
+            np.ones(6),
+        ),
+        "invert": (
+            tfd.TransformedDistribution(normal(), fb.Invert(fb.Scale())),
+            np.ones(6),
+        ),
+    }
+    for name, (base, inside) in bases.items():
+        flow = tfflows.Flow(tfb.Identity(), (2,), base=base)
+        CountedCoupling.passes = 0
+        log_prob = flow.log_prob(X)
+        assert CountedCoupling.passes == (name == "flow")
+        np.testing.assert_array_equal(np.isfinite(log_prob), np.bool_(inside))
+        wanted = base.log_prob(X)
+        np.testing.assert_allclose(log_prob, wanted, rtol=1e-5, err_msg=name)
+
+
+COMPOSITES = {
+    "chain": lambda step: fb.Chain([step]),
+    "repeated": lambda step: fb.Repeated(fb.Chain([fb.Scale(), step]), 1),
+    "recomputed": lambda step: fb.RecomputedChain([fb.Scale(), step]),
+    "nested": lambda step: fb.Invert(fb.Invert(fb.Chain([step]))),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSITES)
+def test_inverted_composites_know_their_domain(name):
+    step = fb.Invert(COMPOSITES[name](fb.TFPStep(tfb.Invert(tfb.Exp()))))
+    flow = tfflows.Flow(step, (2,))
+    for density in (flow.log_prob, tf.function(flow.log_prob)):
+        log_prob = density(X)
+        np.testing.assert_array_equal(np.isfinite(log_prob), np.bool_(POSITIVE))
+        assert not np.isnan(log_prob).any()
+    with pytest.raises(ValueError, match=r"inside of the domain.*got row 3"):
+        flow.initialize(X)
+
+
+def test_an_inverted_multiscale_knows_its_domain():
+    step = fb.Multiscale([fb.TFPStep(tfb.Invert(tfb.Exp()), event_ndims=3)])
+    step.build((None, 1, 1, 2))
+    log_prob = tfflows.Flow(fb.Invert(step), (2,), base=normal()).log_prob(X)
+    np.testing.assert_array_equal(np.isfinite(log_prob), np.bool_(POSITIVE))
+
+
+def test_one_element_of_density_zero_is_enough():
+    base = tfd.Independent(tfd.Beta([0.5, 0.5], [0.5, 0.5]), 1)
+    value = tf.constant([[0.0, 2.0], [2.0, 1.0], [0.5, 0.5], [0.0, 0.5]])
+    with tf.GradientTape() as tape:
+        tape.watch(value)
+        log_prob = log_prob_in_support(base, value)
+    np.testing.assert_array_equal(log_prob[:2], [-np.inf, -np.inf])
+    np.testing.assert_allclose(log_prob[2], base.log_prob([0.5, 0.5]), rtol=1e-6)
+    assert np.isposinf(log_prob[3])
+    assert np.isfinite(tape.gradient(log_prob, value)[:3]).all()
+
+
+class Shifted(tfd.Gamma):
+    """A distribution whose log_prob takes an argument."""
+
+    def _sample_control_dependencies(self, x, by=0.0):
+        return super()._sample_control_dependencies(x)
+
+    def _log_prob(self, x, by=0.0):
+        return super()._log_prob(x) + by
+
+
+@pytest.mark.parametrize(
+    "distribution",
+    [
+        Shifted([2.0], 1.0),
+        tfd.Independent(Shifted([2.0], 1.0), 1),
+        tfd.MixtureSameFamily(tfd.Categorical([0.0]), Shifted([2.0], 1.0)),
+        tfd.Mixture(tfd.Categorical([0.0, 0.0]), [Shifted(2.0, 1.0)] * 2),
+    ],
+)
+def test_arguments_of_log_prob_reach_it(distribution):
+    value = tf.constant([1.0])
+    plain = log_prob_in_support(distribution, value)
+    moved = log_prob_in_support(distribution, value, by=3.0)
+    np.testing.assert_allclose(moved, plain + 3.0, rtol=1e-6)
+
+
+def test_a_density_that_is_infinite_names_its_row():
+    base = tfd.Independent(tfd.Gamma([0.5, 0.5], 1.0), 1)
+    flow = tfflows.Flow(fb.Scale(), (2,), base=base)
+    flow.compile("adam")
+    x = np.array([[1.0, 2.0], [0.0, 3.0]], "f")
+    with pytest.raises(ValueError, match=r"row 1 of the batch, of values 0 3"):
+        flow.fit(x, shuffle=False, verbose=0)
+    batch = {"x": x, "index": np.array([40, 41])}
+    with pytest.raises(ValueError, match=r"row 41 of the data, of values 0 3"):
+        flow.train_on_batch(batch)
+
+
+def test_large_latents_are_no_mark_of_missing_ones():
+    flow = tfflows.Flow(fb.TFPStep(tfb.Sigmoid()), (1,))
+    np.testing.assert_array_equal(flow.decode([[1e12], [-1e12]]), [[1.0], [0.0]])
+    wide = tfd.Independent(tfd.Normal([0.0], 1e13), 1)
+    wide = tfflows.Flow(fb.TFPStep(tfb.Sigmoid()), (1,), base=wide)
+    assert np.isfinite(wide.sample(5, seed=1)).all()
+    assert np.isfinite(wide.distribution.sample(5, seed=1)).all()
+
+
+def test_samples_around_a_mode_that_is_not_defined():
+    base = tfd.Independent(tfd.Beta([0.5, 2.0], [0.5, 3.0]), 1)
+    flow = tfflows.Flow(fb.Scale(), (2,), base=base)
+    cold = flow.sample(3, seed=1, temperature=0.0)
+    np.testing.assert_allclose(cold, [[0.5, 1.0 / 3.0]] * 3, rtol=1e-5)
+    strict = tfd.Independent(tfd.Beta([0.5], [0.5], allow_nan_stats=False), 1)
+    flow = tfflows.Flow(fb.Scale(), (1,), base=strict)
+    np.testing.assert_allclose(flow.sample(2, temperature=0.0), [[0.5]] * 2)
+    nowhere = tfd.Independent(tfd.Cauchy([0.0], 1.0), 1)
+    nowhere = tfd.TransformedDistribution(nowhere, tfb.Exp())
+    flow = tfflows.Flow(fb.Scale(), (1,), base=nowhere)
+    assert np.isfinite(flow.sample(2, seed=1)).all()
+    with pytest.raises(ValueError, match="neither mode nor mean"):
+        flow.sample(2, temperature=0.5)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import keras
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 
@@ -45,20 +46,32 @@ _ONTO = {
 
 
 def is_onto(bijector: tfb.Bijector) -> bool:
-    """Whether each value is known to have an inverse."""
+    """Whether each value is known to have an inverse.
+
+    Flow steps know it of themselves, of stock bijectors it is known by their class. A
+    class of the user's may do anything, whatever its name and what it is derived from.
+    """
+    if isinstance(bijector, keras.layers.Layer):
+        # With its parts: a composite that is not built has not asked them.
+        layers = bijector._flatten_layers()
+        return all(getattr(layer, "onto", True) for layer in layers)
     if is_of_class(bijector, "Chain"):
         return all(map(is_onto, bijector.bijectors))
     if is_of_class(bijector, "Invert"):
         return is_onto(bijector.bijector)
-    return is_of_class(bijector, *_ONTO)
+    # What a function of the user's returns may be of any range.
+    calls_code = bijector.parameters.get("bijector_fn") is not None
+    return is_of_class(bijector, *_ONTO) and not calls_code
 
 
 def is_of_class(obj: Any, *names: str) -> bool:
-    """Whether a TFP object is of one of these classes, by their public names.
+    """Whether an object of TFP's is of one of these classes, by their public names.
 
     TFP's composites come in two classes, `Chain` and `_Chain`, the second where a part
     is no CompositeTensor; they are no subclasses of each other.
     """
+    if not type(obj).__module__.startswith("tensorflow_probability."):
+        return False
     classes = [cls.__name__.lstrip("_") for cls in type(obj).__mro__]
     return any(name in classes for name in names)
 
@@ -130,6 +143,19 @@ def nan_where(
     nowhere |= outside(log_det)  # of an `Invert`
     x = select_rows(nowhere, tf.fill(tf.shape(x), _as(math.nan, x)), x)
     return x, tf.where(nowhere, _as(math.inf, log_det), log_det)
+
+
+def zero_outside(bijector: Any, log_prob: tf.Tensor, log_det: tf.Tensor) -> tf.Tensor:
+    """Log-densities, -inf where a step's image is left, whatever the base made of it.
+
+    Args:
+      bijector: The flow step.
+      log_prob: Log-densities `[...]` of the data.
+      log_det: The step's log-dets `[...]` of the inverse.
+    """
+    if bijector.onto:
+        return log_prob
+    return tf.where(outside(log_det), log_det, log_prob)
 
 
 def outside(log_det: tf.Tensor) -> tf.Tensor:

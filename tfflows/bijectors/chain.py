@@ -83,24 +83,32 @@ class Chain(FlowStep):
     def _forward_and_log_det(
         self, z: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        log_det = tf.zeros(tf.shape(z)[:1], self.flow_dtype)
-        for step in reversed(self.steps):
-            z, step_log_det = step._forward_and_log_det(z, context)
-            log_det += step_log_det
-        return z, log_det
+        return self._through(z, context, "forward")
 
     def _inverse_and_log_det(
         self, x: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        log_det = tf.zeros(tf.shape(x)[:1], self.flow_dtype)
-        for step in self.steps:
-            x, step_log_det = step._inverse_and_log_det(x, context)
+        return self._through(x, context, "inverse")
+
+    def _forward_as_inverse(
+        self, z: tf.Tensor, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._through(z, context, "forward_as_inverse")
+
+    def _through(
+        self, value: tf.Tensor, context: Any, direction: str
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        log_det = tf.zeros(tf.shape(value)[:1], self.flow_dtype)
+        for step in self._in_order(direction):
+            value, step_log_det = step._fused_pass(direction)(value, context)
             log_det += step_log_det
-        return x, log_det
+        return value, log_det
+
+    def _in_order(self, direction: str) -> list[FlowStep]:
+        return self.steps if direction == "inverse" else self.steps[::-1]
 
     def _initialize(self, value: tf.Tensor, context: Any, direction: str) -> tf.Tensor:
-        steps = self.steps if direction == "inverse" else reversed(self.steps)
-        for step in steps:
+        for step in self._in_order(direction):
             value = step._initialize(value, context, direction)
         return value
 

@@ -46,6 +46,14 @@ class _BijectorSide(tfb.Bijector):
         return keras.Operation.__call__(self, *args, **kwargs)
 
 
+# The directions of passes, and which takes place inside of `Invert`.
+OPPOSITE = {
+    "forward": "inverse",
+    "inverse": "forward_as_inverse",
+    "forward_as_inverse": "inverse",
+}
+
+
 @without_autograph
 class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
     """One invertible map z -> x: a Keras layer and a `tfb.Bijector` in one object.
@@ -170,8 +178,7 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
         # TFP's walkers see tf.Variables in attributes, not Keras variables. Past
         # __setattr__, so that neither Keras nor tf.train.Checkpoint tracks them twice.
         self.__dict__["_tfp_variables"] = [v.value for v in self.variables]
-        parts = [part for part in self._flatten_layers() if isinstance(part, FlowStep)]
-        self.onto = all(part.onto for part in parts)
+        self.onto = domains.is_onto(self)
 
     def _forward_and_log_det(
         self, z: tf.Tensor, context: Any = None
@@ -184,6 +191,16 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
         self, x: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         raise InverseNotAvailable.of(self)
+
+    def _forward_as_inverse(
+        self, z: tf.Tensor, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The forward pass where it goes to latents, inside of `Invert`.
+
+        A step whose forward pass is not defined everywhere gives log-dets of -inf, and
+        values of 0, to rows where it is not; a composite passes this on to its parts.
+        """
+        return self._forward_and_log_det(z, context)
 
     def _initialize(self, value: tf.Tensor, context: Any, direction: str) -> tf.Tensor:
         """Sets weights from a batch `[B, *event]`; returns it passed on."""
@@ -227,9 +244,11 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
         return shapes.mapped_shape_tensor(rule, shape, own, mapped)
 
     def _fused_pass(self, direction: str) -> Any:
-        if direction == "forward":
+        if direction == "inverse":
+            return self._inverse_and_log_det
+        if direction == "forward" or self.onto:
             return self._forward_and_log_det
-        return self._inverse_and_log_det
+        return self._forward_as_inverse
 
     def initialize(
         self, value: Any, context: Any = None, direction: str = "inverse"
@@ -276,13 +295,17 @@ class FlowStep(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
         self, z: Any, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Maps latents `[..., *event]` to data; also log|det dx/dz| `[...]` in nats."""
-        run = self._forward_and_log_det
         if self.onto:
-            return self._on_one_batch_axis(run, z, context, "forward")
+            return self._from_latents(z, context)
         z = self._built_for(z, "forward")
         z, nowhere = domains.without_far(z, len(self.latent_event_shape))
-        x, log_det = self._on_one_batch_axis(run, z, context, "forward")
+        x, log_det = self._from_latents(z, context)
         return domains.nan_where(nowhere, x, log_det)
+
+    def _from_latents(self, z: Any, context: Any = None) -> tuple[tf.Tensor, tf.Tensor]:
+        """`forward_and_log_det` of what are latents, however large: none is `FAR`."""
+        run = self._forward_and_log_det
+        return self._on_one_batch_axis(run, z, context, "forward")
 
     def inverse_and_log_det(
         self, x: Any, context: Any = None

@@ -7,9 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.bijectors.flow_step import FlowStep
+from tfflows.bijectors.flow_step import OPPOSITE, FlowStep
 from tfflows.bijectors.nesting import as_step, build_step
-from tfflows.bijectors.tfp_step import TFPStep
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -70,13 +69,10 @@ class Invert(FlowStep):
     def _inverse_and_log_det(
         self, x: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        if isinstance(self.step, TFPStep):
-            return self.step._forward_as_inverse(x)
-        return self.step._forward_and_log_det(x, context)
+        return self.step._fused_pass(OPPOSITE["inverse"])(x, context)
 
     def _initialize(self, value: tf.Tensor, context: Any, direction: str) -> tf.Tensor:
-        flipped = "forward" if direction == "inverse" else "inverse"
-        return self.step._initialize(value, context, flipped)
+        return self.step._initialize(value, context, OPPOSITE[direction])
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -159,33 +159,38 @@ class Multiscale(FlowStep):
     def _forward_and_log_det(
         self, z: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        log_dets = []
-
-        def run(step: FlowStep, value: tf.Tensor) -> tf.Tensor:
-            value, log_det = step._forward_and_log_det(value, context)
-            log_dets.append(log_det)
-            return value
-
-        return self._to_data(z, run), tf.add_n(log_dets)
+        return self._through(z, context, "forward")
 
     def _inverse_and_log_det(
         self, x: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._through(x, context, "inverse")
+
+    def _forward_as_inverse(
+        self, z: tf.Tensor, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._through(z, context, "forward_as_inverse")
+
+    def _through(
+        self, value: tf.Tensor, context: Any, direction: str
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         log_dets = []
 
         def run(step: FlowStep, value: tf.Tensor) -> tf.Tensor:
-            value, log_det = step._inverse_and_log_det(value, context)
+            value, log_det = step._fused_pass(direction)(value, context)
             log_dets.append(log_det)
             return value
 
-        return self._to_latent(x, run), tf.add_n(log_dets)
+        return self._walk(direction)(value, run), tf.add_n(log_dets)
+
+    def _walk(self, direction: str) -> Callable[[tf.Tensor, _Run], tf.Tensor]:
+        return self._to_latent if direction == "inverse" else self._to_data
 
     def _initialize(self, value: tf.Tensor, context: Any, direction: str) -> tf.Tensor:
         def run(step: FlowStep, value: tf.Tensor) -> tf.Tensor:
             return step._initialize(value, context, direction)
 
-        walk = self._to_latent if direction == "inverse" else self._to_data
-        return walk(value, run)
+        return self._walk(direction)(value, run)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -8,10 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfflows.bijectors.flow_step import FlowStep
+from tfflows.bijectors.flow_step import OPPOSITE, FlowStep
 from tfflows.bijectors.pure_step import PureStep, Weights
 
-OPPOSITE = {"forward": "inverse", "inverse": "forward"}
 _ZERO = tf.UnconnectedGradients.ZERO
 
 

@@ -10,10 +10,10 @@ import keras
 import tensorflow as tf
 
 from tfflows.bijectors.chain import Chain
-from tfflows.bijectors.flow_step import FlowStep
+from tfflows.bijectors.flow_step import OPPOSITE, FlowStep
 from tfflows.bijectors.invert import Invert
 from tfflows.bijectors.multiscale import Multiscale
-from tfflows.bijectors.recompute import OPPOSITE, Pass, RecomputableStep, recomputed
+from tfflows.bijectors.recompute import Pass, RecomputableStep, recomputed
 from tfflows.bijectors.repeated import Repeated
 
 BACKPROPS = ("stored", "remat", "reversible")
@@ -63,15 +63,10 @@ class RecomputedChain(Chain):
         super().__init__(steps, **kwargs)
         self.backprop = backprop
 
-    def _forward_and_log_det(
-        self, z: tf.Tensor, context: Any = None
+    def _through(
+        self, value: tf.Tensor, context: Any, direction: str
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        return self._pass(self, z, context, "forward")
-
-    def _inverse_and_log_det(
-        self, x: tf.Tensor, context: Any = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        return self._pass(self, x, context, "inverse")
+        return self._pass(self, value, context, direction)
 
     def _pass(
         self, step: FlowStep, value: tf.Tensor, context: Any, direction: str
@@ -118,8 +113,7 @@ class RecomputedChain(Chain):
             log_dets.append(log_det)
             return value
 
-        walk = step._to_latent if direction == "inverse" else step._to_data
-        return walk(value, run), tf.add_n(log_dets)
+        return step._walk(direction)(value, run), tf.add_n(log_dets)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -130,7 +124,7 @@ def _passes(step: FlowStep, direction: str) -> list[Pass]:
     """The passes of the steps in a step, in the order in which they take place."""
     # A subclass may do in its passes what it likes: it is one step.
     if type(step) in (Chain, RecomputedChain):
-        steps = step.steps if direction == "inverse" else step.steps[::-1]
+        steps = step._in_order(direction)
         return [one for part in steps for one in _passes(part, direction)]
     if type(step) is Invert:
         return _passes(step.step, OPPOSITE[direction])

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.backend import domains
 from tfflows.backend.arguments import check_count
 from tfflows.backend.xla import in_xla
 from tfflows.bijectors.flow_step import FlowStep
@@ -58,7 +59,7 @@ class Repeated(FlowStep):
         self.num_repeats = check_count("num_repeats", num_repeats)
         self._step = PureStep(step)
         self.has_inverse = step.has_inverse
-        self.onto = step.onto
+        self.onto = domains.is_onto(step)
         self.supports_jit = step.supports_jit
 
     @property
@@ -140,6 +141,11 @@ class Repeated(FlowStep):
         self, x: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         return self._pass("inverse", x, context)
+
+    def _forward_as_inverse(
+        self, z: tf.Tensor, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._pass("forward_as_inverse", z, context)
 
     def _initialize(self, value: tf.Tensor, context: Any, direction: str) -> tf.Tensor:
         updated = []

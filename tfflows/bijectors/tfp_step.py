@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfflows.backend import domains
+from tfflows.backend.arguments import check_flag
 from tfflows.backend.tfp_config import from_tfp_config, to_tfp_config
 from tfflows.backend.tfp_variables import holds_code, variables_read
 from tfflows.bijectors import shapes
@@ -32,10 +33,15 @@ class TFPStep(FlowStep):
       bijector: The bijector. It is saved by its TFP class name and parameters, if
         these are numbers, arrays, variables or further bijectors.
       event_ndims: As in `FlowStep`; None: at least the bijector's own minimum.
+      onto: Whether it maps all of R^n onto all of R^n. False: passes to latents look
+        for rows outside of its image, and of its domain inside of `Invert`, which
+        takes another inverse and two forward passes. None: True of stock bijectors
+        that are known to, else False. Set it for one of your own.
       **kwargs: `name`, `dtype` (None: the bijector's), `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: If it is no `tfb.Bijector` of one tensor, with one inverse.
+      ValueError: If it is no `tfb.Bijector` of one tensor, with one inverse, or onto
+        is no flag.
     """
 
     recomputed_from = None
@@ -45,6 +51,7 @@ class TFPStep(FlowStep):
         bijector: tfp.bijectors.Bijector,
         *,
         event_ndims: int | None = None,
+        onto: bool | None = None,
         **kwargs: Any,
     ) -> None:
         if not isinstance(bijector, tfp.bijectors.Bijector):
@@ -65,7 +72,8 @@ class TFPStep(FlowStep):
         self.bijector = bijector
         self._adopted: list[keras.Variable] = []
         self._adopt(bijector.variables)
-        self.onto = domains.is_onto(bijector)
+        self._told_onto = None if onto is None else check_flag("onto", onto)
+        self.onto = domains.is_onto(bijector) if onto is None else onto
         changes_rank = bijector.forward_min_event_ndims != minimum
         self.shape_preserving = not changes_rank and _keeps_shape(bijector, minimum)
 
@@ -94,6 +102,16 @@ class TFPStep(FlowStep):
         x = tf.fill((1, *event), tf.constant(0.5, dtype))
         self._adopt(variables_read(lambda x: _inverse_and_log_det(self.bijector, x), x))
 
+    def _post_build(self) -> None:
+        super()._post_build()
+        self._inner_point = None
+        # One that depends on weights moves with them.
+        moves = self.bijector.variables or holds_code(self.bijector)
+        if not self.onto and not moves and tf.executing_eagerly():
+            shape = self.latent_event_shape
+            point = domains.inner_point(self.bijector, shape, self.flow_dtype)
+            self._inner_point = point.numpy()
+
     def _inverse_event_shape(self, shape: tf.TensorShape) -> tf.TensorShape:
         return self.bijector.inverse_event_shape(shape)
 
@@ -113,19 +131,28 @@ class TFPStep(FlowStep):
     def _inverse_and_log_det(
         self, x: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        return _to_latents(self.bijector, x, self.latent_event_shape, self.onto)
+        if self.onto:
+            return _inverse_and_log_det(self.bijector, x)
+        point = self._inner_point
+        if point is None:
+            shape = self.latent_event_shape
+            point = domains.inner_point(self.bijector, shape, x.dtype)
+        return _to_latents(self.bijector, x, point)
 
-    def _forward_as_inverse(self, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The forward pass of a step that stands in `Invert`: it goes to latents."""
+    def _forward_as_inverse(
+        self, z: tf.Tensor, context: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         turned = tfp.bijectors.Invert(self.bijector)
-        return _to_latents(turned, z, self.data_event_shape, domains.is_onto(turned))
+        point = domains.inner_point(turned, self.data_event_shape, z.dtype)
+        return _to_latents(turned, z, point)
 
     def _initialize(self, value: tf.Tensor, context: Any, direction: str) -> tf.Tensor:
         value, log_det = self._fused_pass(direction)(value, context)
         rows = tf.where(domains.outside(log_det))
-        if direction == "inverse" and tf.size(rows):
+        if direction != "forward" and tf.size(rows):
+            which = "image" if direction == "inverse" else "domain"
             raise ValueError(
-                f"{self.name}: expected data inside of the image of "
+                f"{self.name}: expected data inside of the {which} of "
                 f"{self.bijector.name}, got row {int(rows[0, 0])} on its border or "
                 "outside"
             )
@@ -133,7 +160,8 @@ class TFPStep(FlowStep):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; ValueError if the bijector has no plain ones."""
-        return {**super().get_config(), "bijector": to_tfp_config(self.bijector)}
+        own = {"bijector": to_tfp_config(self.bijector), "onto": self._told_onto}
+        return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> TFPStep:
@@ -149,17 +177,17 @@ def tfp_dtype(bijector: Any) -> str | None:
 
 
 def _to_latents(
-    bijector: tfp.bijectors.Bijector,
-    x: tf.Tensor,
-    latent_shape: tuple[int, ...],
-    onto: bool,
+    bijector: tfp.bijectors.Bijector, x: tf.Tensor, point: Any
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The inverse and its log-det: 0 and -inf of rows outside of the image."""
-    if onto:
-        return _inverse_and_log_det(bijector, x)
+    """The inverse and its log-det: 0 and -inf of rows outside of the image.
+
+    Args:
+      bijector: The bijector.
+      x: `[B, *event]`.
+      point: One inside of the image, `[1, *event]`.
+    """
     inside = domains.in_image(bijector, tf.stop_gradient(x))
     # Rows outside are replaced before the map: its NaN would reach all gradients.
-    point = domains.inner_point(bijector, latent_shape, x.dtype)
     z, log_det = _inverse_and_log_det(bijector, domains.select_rows(inside, x, point))
     z = domains.select_rows(inside, z, tf.zeros_like(z))
     return z, tf.where(inside, log_det, tf.constant(-math.inf, log_det.dtype))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from typing import Any
 
 import keras
@@ -94,16 +96,14 @@ class Base(keras.layers.Layer):
         """
         draws = tf.reshape(self._draw(seeds), (tf.shape(seeds)[0], -1))
         temperature = tf.cast(temperature, draws.dtype)[:, tf.newaxis]
-        location = self._location(seeds)
-        if location is None:
-            with require(
-                tf.reduce_all(temperature == 1.0),
-                f"expected temperature 1: {self.distribution.name} has neither mode "
-                "nor mean around which to scale its draws",
-            ):
-                return tf.identity(draws)
-        location = tf.reshape(location, (-1, tf.shape(draws)[1]))
-        tempered = location + temperature * (draws - location)
+        location = tf.reshape(self._location(seeds), (-1, tf.shape(draws)[1]))
+        known = tf.reduce_all(tf.math.is_finite(location))
+        with require(
+            known | tf.reduce_all(temperature == 1.0),
+            f"expected temperature 1: {self.distribution.name} has neither mode nor "
+            "mean around which to scale its draws",
+        ):
+            tempered = location + temperature * (draws - location)
         # At 1 a draw is itself, though a location may be undefined.
         return tf.where(temperature == 1.0, draws, tempered)
 
@@ -120,16 +120,23 @@ class Base(keras.layers.Layer):
             fn_output_signature=self.distribution.dtype,
         )
 
-    def _location(self, seeds: tf.Tensor) -> tf.Tensor | None:
-        """Of each row, `[N, *event]`, or of all, `[*event]`."""
+    def _location(self, seeds: tf.Tensor) -> tf.Tensor:
+        """Of each row, `[N, *event]`, or of all, `[*event]`; NaN where there is none.
+
+        A mode is NaN where a density is infinite on two borders, as that of Beta.
+        """
         if hasattr(self.distribution, "location_rows"):
             return self.distribution.location_rows(seeds)
+        dtype = self.distribution.dtype
+        location = tf.fill(self.event_shape, tf.constant(math.nan, dtype))
         for statistic in (self.distribution.mode, self.distribution.mean):
-            try:
-                return statistic()
-            except NotImplementedError:
-                continue
-        return None
+            # Of one that does not allow them, NaN are errors.
+            with contextlib.suppress(
+                NotImplementedError, tf.errors.InvalidArgumentError
+            ):
+                known = tf.math.is_finite(location)
+                location = tf.where(known, location, statistic())
+        return location
 
     def call(self, z: tf.Tensor) -> tf.Tensor:
         """`log_prob`."""

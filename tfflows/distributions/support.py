@@ -40,18 +40,19 @@ def log_prob_in_support(
     Returns:
       `[..., *batch]`, in nats.
     """
-    if not has_bounded_support(distribution):
+    knows = getattr(distribution, "knows_its_support", False)
+    if knows or not has_bounded_support(distribution):
         return distribution.log_prob(value, **kwargs)
     if domains.is_of_class(distribution, "Independent"):
-        return _of_independent(distribution, value)
+        return _of_independent(distribution, value, **kwargs)
     if domains.is_of_class(distribution, "MixtureSameFamily"):
-        return _of_same_family(distribution, value)
+        return _of_same_family(distribution, value, **kwargs)
     if domains.is_of_class(distribution, "Mixture"):
-        return _of_mixture(distribution, value)
+        return _of_mixture(distribution, value, **kwargs)
     support = _support(distribution)
     if support is None:  # tfd.Sample, which reorders axes
         support = distribution.experimental_default_event_space_bijector()
-    return _masked(distribution, support, value)
+    return _masked(distribution, support, value, **kwargs)
 
 
 def _support(distribution: tfd.Distribution) -> Any:
@@ -67,7 +68,9 @@ def _support(distribution: tfd.Distribution) -> Any:
     return None if domains.is_onto(support) else support
 
 
-def _masked(distribution: Any, support: Any, value: tf.Tensor) -> tf.Tensor:
+def _masked(
+    distribution: Any, support: Any, value: tf.Tensor, **kwargs: Any
+) -> tf.Tensor:
     fixed = tf.stop_gradient(value)
     latents = support.inverse(tf.identity(fixed))
     ndims = latents.shape.rank - len(distribution.event_shape)
@@ -78,30 +81,36 @@ def _masked(distribution: Any, support: Any, value: tf.Tensor) -> tf.Tensor:
     point = support.forward(tf.fill(tf.shape(latents), tf.constant(0.5, value.dtype)))
     point = tf.stop_gradient(point)
     # On the border densities may be 0, finite or infinite: that is for TFP to say.
-    at = distribution.log_prob(domains.select_rows(outside, point, fixed))
+    at = distribution.log_prob(domains.select_rows(outside, point, fixed), **kwargs)
     nowhere = outside | (on_border & ~tf.math.is_finite(at))
     infinite = tf.where(outside | tf.math.is_nan(at), _minus_infinity(at), at)
     inner = domains.select_rows(nowhere, point, value)
-    return tf.where(nowhere, infinite, distribution.log_prob(inner))
+    return tf.where(nowhere, infinite, distribution.log_prob(inner, **kwargs))
 
 
-def _of_independent(distribution: Any, value: tf.Tensor) -> tf.Tensor:
-    log_prob = log_prob_in_support(distribution.distribution, value)
+def _of_independent(distribution: Any, value: tf.Tensor, **kwargs: Any) -> tf.Tensor:
+    each = log_prob_in_support(distribution.distribution, value, **kwargs)
     ndims = len(distribution.event_shape) - len(distribution.distribution.event_shape)
-    return tf.reduce_sum(log_prob, axis=list(range(-ndims, 0)))
+    axes = list(range(-ndims, 0))
+    # One element of density 0 is enough, though that of another may be infinite.
+    zero = domains.outside(each)
+    nowhere = tf.reduce_any(zero, axis=axes)
+    log_prob = tf.reduce_sum(tf.where(zero, tf.zeros_like(each), each), axis=axes)
+    return tf.where(nowhere, _minus_infinity(log_prob), log_prob)
 
 
-def _of_same_family(distribution: Any, value: tf.Tensor) -> tf.Tensor:
+def _of_same_family(distribution: Any, value: tf.Tensor, **kwargs: Any) -> tf.Tensor:
     event_ndims = len(distribution.event_shape)
     axis = value.shape.rank - event_ndims
     each = log_prob_in_support(
-        distribution.components_distribution, tf.expand_dims(value, axis)
+        distribution.components_distribution, tf.expand_dims(value, axis), **kwargs
     )
     return _mixed(each, distribution.mixture_distribution)
 
 
-def _of_mixture(distribution: Any, value: tf.Tensor) -> tf.Tensor:
-    each = [log_prob_in_support(part, value) for part in distribution.components]
+def _of_mixture(distribution: Any, value: tf.Tensor, **kwargs: Any) -> tf.Tensor:
+    parts = distribution.components
+    each = [log_prob_in_support(part, value, **kwargs) for part in parts]
     return _mixed(tf.stack(each, axis=-1), distribution.cat)
 
 

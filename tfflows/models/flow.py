@@ -94,8 +94,13 @@ class Flow(TransformModel):
         return {"loss": -log_prob, **self._bits(log_prob)}
 
     def _checked_density(self, log_prob: tf.Tensor, batch: Batch) -> tf.Tensor:
-        """The log-densities; no training can raise one of -inf."""
-        impossible = domains.outside(log_prob)
+        """The log-densities; with one that is infinite there is no training.
+
+        Only where the density may be 0 in some place. Elsewhere one that overflows is
+        as likely that of weights gone wild, of which `train_step` leaves the step out;
+        so is NaN everywhere. XLA drops the check, and such steps are left out.
+        """
+        impossible = tf.math.is_inf(log_prob)
         if batch.sample_weight is not None:
             impossible &= batch.sample_weight > 0
         rows = tf.range(tf.size(log_prob))
@@ -103,10 +108,16 @@ class Flow(TransformModel):
         # No slice: XLA drops the requirement, but not what it is computed from.
         one = domains.select_rows(rows == first, batch.x, tf.zeros_like(batch.x))
         message = (
-            f"{self.name}: expected data of positive density to train on, got data "
-            "outside of a step's range or of the base's support, or on the border:"
+            f"{self.name}: expected data of positive and finite density to train on, "
+            "got an infinite log-density, of data outside of a step's range or of the "
+            "base's support, or on the border, or of weights gone wild:"
         )
-        details = ("row", first, "of the batch, of values", tf.reduce_sum(one, axis=0))
+        number, whole = first, "batch"
+        if batch.index is not None:
+            own = tf.where(rows == first, batch.index, tf.zeros_like(batch.index))
+            number, whole = tf.reduce_sum(own), "data"
+        values = tf.reduce_sum(one, axis=0)
+        details = ("row", number, f"of the {whole}, of values", values)
         with require(~tf.reduce_any(impossible), message, *details):
             return tf.identity(log_prob)
 

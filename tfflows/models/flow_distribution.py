@@ -30,6 +30,9 @@ class FlowDistribution(_Transformed):
       name: Name of the distribution.
     """
 
+    # `log_prob` is -inf, with finite gradients, outside of the support by itself.
+    knows_its_support = True
+
     def __init__(
         self,
         base: Base,
@@ -80,9 +83,7 @@ class FlowDistribution(_Transformed):
         """Log-densities `[...]` of `[..., *event]`, embedded contexts `[..., C]`."""
         z, log_det = self.bijector.inverse_and_log_det(y, context)
         log_prob = self._base_log_prob(z, context) + log_det
-        if self.bijector.onto:
-            return log_prob
-        return tf.where(domains.outside(log_det), log_det, log_prob)
+        return domains.zero_outside(self.bijector, log_prob, log_det)
 
     def _base_log_prob(self, z: tf.Tensor, context: Any) -> tf.Tensor:
         arguments = self._base_arguments(context)
@@ -106,5 +107,5 @@ class FlowDistribution(_Transformed):
         """Draws `[*sample_shape, *event]` and their log-densities, as above."""
         base = self._base_arguments(context)
         z = self.distribution.sample(sample_shape, seed, **base)
-        x, log_det = self.bijector.forward_and_log_det(z, context)
+        x, log_det = self.bijector._from_latents(z, context)
         return x, self._base_log_prob(z, context) - log_det

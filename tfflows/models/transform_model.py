@@ -197,13 +197,7 @@ class TransformModel(LikelihoodModel):
         z, log_det = self._transform.inverse_and_log_det(y, context)
         log_prob = self.base.log_prob(z, context)
         log_prob = tf.reshape(log_prob, tf.shape(log_det)) + log_det
-        return z, self._zero_outside(log_prob, log_det)
-
-    def _zero_outside(self, log_prob: tf.Tensor, log_det: tf.Tensor) -> tf.Tensor:
-        """-inf for rows without latents, whatever the base made of these."""
-        if self._transform.onto:
-            return log_prob
-        return tf.where(domains.outside(log_det), log_det, log_prob)
+        return z, domains.zero_outside(self._transform, log_prob, log_det)
 
     @property
     def has_bounded_support(self) -> bool:
@@ -234,7 +228,7 @@ class TransformModel(LikelihoodModel):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         latent = self._transform.latent_event_shape
         z = tf.reshape(z, tf.concat([tf.shape(z)[:-1], latent], axis=0))
-        return self._transform.forward_and_log_det(z, context)
+        return self._transform._from_latents(z, context)
 
     def _draw(
         self, seeds: tf.Tensor, temperature: Any, context: tf.Tensor | None
