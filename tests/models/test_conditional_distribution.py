@@ -100,3 +100,54 @@ def test_what_is_no_context_is_named(flow):
             flow.conditional(bad)
     with pytest.raises(ValueError, match=r"use flow\.distribution"):
         tfflows.Flow(fb.Scale(), (2,)).conditional(np.ones(3))
+
+
+def test_slices_are_those_of_the_contexts(flow, rows):
+    x, contexts = rows
+    contexts = np.stack([contexts[:3], contexts[2:]])
+    density = flow.conditional(contexts)
+    newaxis = tf.newaxis
+    for slices in (
+        0,
+        (1, 2),
+        slice(0, 1),
+        (slice(None), -1),
+        (Ellipsis, 0),
+        (Ellipsis, newaxis),
+        (newaxis, 1, Ellipsis, newaxis),
+        Ellipsis,
+        (slice(None), slice(None, None, 2)),
+    ):
+        wanted = np.empty((2, 3))[slices].shape
+        part = density[slices]
+        assert part.batch_shape == wanted, slices
+        whole = density.log_prob(x[0]).numpy()[slices]
+        np.testing.assert_allclose(part.log_prob(x[0]), whole, rtol=1e-5)
+    for bad in (2, (0, 3), (0, 0, 0), ([0, 1],), "a", 1.5, (Ellipsis, Ellipsis)):
+        with pytest.raises(ValueError, match=r"expected (slices|integers)"):
+            density[bad]
+
+
+def test_a_flow_without_batch_shape_has_nothing_to_slice():
+    density = tfflows.Flow(fb.Scale(), (2,)).distribution
+    assert density[...].batch_shape == ()
+    for bad in (0, slice(0, 1), tf.newaxis):
+        with pytest.raises(ValueError, match=r"batch shape \(\)"):
+            density[bad]
+
+
+def test_a_context_of_unknown_rank_is_named(flow):
+    def in_graph(context):
+        return flow.conditional(context).sample(1)
+
+    with pytest.raises(ValueError, match=r"known number of axes.*ensure_shape"):
+        tf.function(in_graph).get_concrete_function(tf.TensorSpec(None))
+
+
+def test_the_distribution_of_a_flow_is_a_transformed_one():
+    density = tfflows.Flow(fb.Scale(), (2,)).distribution
+    for one in (density, copy.deepcopy(density), density.copy(name="twin")):
+        assert isinstance(one, tfd.TransformedDistribution)
+        assert not isinstance(one, tfd.Independent)
+        assert tf.nest.flatten(one, expand_composites=True) == [one]
+    assert not isinstance(tfd.Normal(0.0, 1.0), tfd.TransformedDistribution)

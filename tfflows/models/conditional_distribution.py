@@ -9,6 +9,7 @@ from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 from tfflows.models.flow_distribution import FlowDistribution
+from tfflows.models.slicing import check_slices
 
 
 class ConditionalDistribution(tfd.Distribution):
@@ -20,7 +21,8 @@ class ConditionalDistribution(tfd.Distribution):
       name: Name of the distribution.
 
     Raises:
-      ValueError: For a context of another shape or dtype, or not finite.
+      ValueError: For a context of another shape or dtype, of unknown rank, or not
+        finite.
     """
 
     def __init__(
@@ -29,6 +31,12 @@ class ConditionalDistribution(tfd.Distribution):
         parameters = {"flow": flow, "context": context, "name": name}
         self._flow, self._given = flow, context
         shape = tf.convert_to_tensor(context).shape
+        if shape.rank is None:
+            raise ValueError(
+                f"{flow.name}: expected a context of a known number of axes, which "
+                "tell the batch shape, got one of unknown rank; give it a shape by "
+                "tf.ensure_shape, or TensorSpec's shape"
+            )
         self._batch = shape[: max(shape.rank - len(flow.context_shape), 0)]
         super().__init__(
             dtype=flow.dtype,
@@ -48,6 +56,23 @@ class ConditionalDistribution(tfd.Distribution):
         """Copies and pickles with weights of their own."""
         context = tf.convert_to_tensor(self._given).numpy()
         return ConditionalDistribution, (self._flow, context, self.name)
+
+    def __getitem__(self, slices: Any) -> ConditionalDistribution:
+        """The distributions of some of the contexts: slices of the batch shape.
+
+        Args:
+          slices: Integers, slices, `tf.newaxis` and `...`, as of a tensor `[*batch]`.
+
+        Raises:
+          ValueError: For others, more than there are axes, or an integer out of range.
+        """
+        slices = slices if isinstance(slices, tuple) else (slices,)
+        check_slices(slices, self._batch, self.name)
+        given = tf.convert_to_tensor(self._given)
+        if any(part is Ellipsis for part in slices):  # not over a context's own axes
+            own = given.shape.rank - self._batch.rank
+            slices = (*slices, *[slice(None)] * own)
+        return ConditionalDistribution(self._flow, given[slices], self.name)
 
     def _embedded(self) -> tf.Tensor:
         """What steps and base take, `[*batch, ...]`: with the weights as they are."""

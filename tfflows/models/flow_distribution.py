@@ -12,6 +12,7 @@ from tfflows.bijectors import FlowStep
 from tfflows.distributions import Base
 from tfflows.distributions.support import log_prob_in_support
 from tfflows.models.conditioning import Conditioning
+from tfflows.models.slicing import check_slices
 
 # What `tfd.TransformedDistribution(base, step)` gives too. The public class itself is a
 # CompositeTensor, of which TFP's containers see no variables but those of parameters.
@@ -58,6 +59,21 @@ class FlowDistribution(_Transformed):
     @classmethod
     def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> Any:
         return super()._parameter_properties(dtype, num_classes)
+
+    def __getitem__(self, slices: Any) -> FlowDistribution:
+        """Itself, for `...`: of batch shape (), it has no axes to slice.
+
+        Raises:
+          ValueError: For other slices.
+        """
+        slices = slices if isinstance(slices, tuple) else (slices,)
+        check_slices(slices, self.batch_shape, self.name)
+        if any(part is None for part in slices):
+            raise ValueError(
+                f"{self.name}: expected slices of batch shape (), got tf.newaxis; a "
+                "batch shape is that of the contexts of flow.conditional(contexts)"
+            )
+        return self
 
     @property
     def context_shape(self) -> tuple[int | None, ...]:
@@ -109,3 +125,21 @@ class FlowDistribution(_Transformed):
         z = self.distribution.sample(sample_shape, seed, **base)
         x, log_det = self.bijector._from_latents(z, context)
         return x, self._base_log_prob(z, context) - log_det
+
+
+class _KnowsFlows(type(tfd.TransformedDistribution)):  # type: ignore[misc]
+    """Lets `isinstance(flow.distribution, tfd.TransformedDistribution)` be true.
+
+    A subclass, or one registered with it, would be a CompositeTensor as well, which
+    TensorFlow takes apart.
+    """
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if cls is tfd.TransformedDistribution and isinstance(
+            instance, FlowDistribution
+        ):
+            return True
+        return super().__instancecheck__(instance)
+
+
+tfd.TransformedDistribution.__class__ = _KnowsFlows
