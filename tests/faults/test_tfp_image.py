@@ -441,6 +441,15 @@ def test_large_latents_are_no_mark_of_missing_ones():
     wide = tfflows.Flow(fb.TFPStep(tfb.Sigmoid()), (1,), base=wide)
     assert np.isfinite(wide.sample(5, seed=1)).all()
     assert np.isfinite(wide.distribution.sample(5, seed=1)).all()
+    vae = tfflows.FlowVAE(
+        keras.layers.Dense(3),
+        keras.layers.Dense(4),
+        2,
+        prior=fb.TFPStep(tfb.Sigmoid()),
+        likelihood="gaussian",
+        event_shape=(2,),
+    )
+    assert np.isfinite(vae.sample(3, seed=1, temperature=1e14)).all()
 
 
 def test_samples_around_a_mode_that_is_not_defined():

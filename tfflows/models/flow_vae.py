@@ -249,7 +249,7 @@ class FlowVAE(LatentModel):
         features, mean, _ = self._encoded(self._checked(x))
         if self.posterior is None:
             return mean
-        return self.posterior.forward(mean, features)
+        return self.posterior._from_latents(mean, features)[0]
 
     def reconstruct(self, x: Any) -> tf.Tensor:
         """`decode` at `encode_mean`: deterministic."""
@@ -314,7 +314,7 @@ class FlowVAE(LatentModel):
         rows = temperature_rows(temperature, tf.shape(z)[0], z.dtype)
         z = rows[:, tf.newaxis] * z
         if self.prior is not None:
-            z = self.prior.forward(z)
+            z = self.prior._from_latents(z)[0]
         return self._params(z), data_seeds
 
     def get_config(self) -> dict[str, Any]:

@@ -217,7 +217,7 @@ class LatentModel(LikelihoodModel):
         log_q = gaussian_log_prob(z, mean, log_variance)
         if self.posterior is None:
             return z, log_q
-        z, log_det = self.posterior.forward_and_log_det(z, features)
+        z, log_det = self.posterior._from_latents(z, features)
         return z, log_q - log_det
 
     def _log_prior(self, z: tf.Tensor) -> tf.Tensor:
