@@ -177,6 +177,144 @@ def test_the_noise_of_an_example_does_not_depend_on_how_it_is_handed():
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
+def weighted(form, weight):
+    """Rows X with weights, in a form that `evaluate` and `fit` take."""
+    triple = (X[: len(weight)], None, weight)
+    batches = tf.data.Dataset.from_tensor_slices(triple).batch(8)
+    return {
+        "dict": {"x": triple[0], "sample_weight": weight},
+        "dataset": batches,
+        "unknown": tf.data.Dataset.from_generator(
+            lambda: iter([(triple[0], weight)]),
+            output_signature=(
+                tf.TensorSpec(None, "float32"),
+                tf.TensorSpec(None, np.asarray(weight).dtype),
+            ),
+        ).map(lambda x, w: (tf.ensure_shape(x, (None, 2)), None, w)),
+    }[form]
+
+
+WEIGHT_FORMS = ["dict", "dataset", "unknown"]
+
+
+@pytest.mark.parametrize("form", WEIGHT_FORMS)
+def test_weights_are_finite_and_not_negative(form):
+    flow = flow_of()
+    for bad in (-1.0, np.inf):
+        data = weighted(form, np.float32([bad] * 5))
+        with pytest.raises(ValueError, match="finite sample weights >= 0"):
+            flow.evaluate(data, verbose=0)
+    with pytest.raises(ValueError, match="finite sample weights >= 0"):
+        flow.fit(data, verbose=0)
+    with pytest.raises(ValueError, match="finite sample weights >= 0"):
+        flow.fit(X, validation_data=data, verbose=0)
+
+
+@pytest.mark.parametrize("form", WEIGHT_FORMS)
+def test_weights_are_numbers_of_any_kind(form):
+    flow = flow_of()
+    weight = np.arange(8)
+    wanted = -np.average(flow.log_prob(X), weights=weight)
+    for dtype in ("int64", "float64"):
+        found = flow.evaluate(weighted(form, weight.astype(dtype)), verbose=0)
+        assert found == pytest.approx(wanted, rel=1e-5)
+    found = flow.evaluate(weighted(form, weight > 3), verbose=0)
+    assert found == pytest.approx(-np.mean(flow.log_prob(X[4:])), rel=1e-5)
+
+
+@pytest.mark.large
+def test_xla_which_drops_requirements_gives_nan_for_bad_weights():
+    flow = flow_of(jit_compile=True)
+    bad = np.float32([-3.0] * 8)
+    assert np.isnan(flow.test_on_batch({"x": X, "sample_weight": bad}))
+    with pytest.warns(UserWarning, match="left out 1"):
+        flow.train_on_batch({"x": X, "sample_weight": bad})
+
+
+def test_one_weight_is_not_that_of_all_rows():
+    for weight in (np.float32([2.0]), 2.0, [[1.0]] * 8, ["1"] * 8):
+        with pytest.raises(ValueError, match="weight"):
+            flow_of().evaluate(X, sample_weight=weight, verbose=0)
+    alone = tf.data.Dataset.from_tensors((X, None, [2.0]))
+    data = alone.map(lambda x, _, w: (x, None, w[: tf.cast(tf.reduce_sum(w), "int32")]))
+    with pytest.raises(ValueError, match="one for each example"):
+        flow_of().evaluate(data, verbose=0)
+
+
+class Uneven(keras.utils.PyDataset):
+    """Batches of 1, 2 and 5 rows; counts how often they are asked for."""
+
+    def __init__(self, x, **kwargs):
+        super().__init__(**kwargs)
+        self.batches, self.asked = np.split(x, [1, 3]), 0
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, number):
+        self.asked += 1
+        return self.batches[number]
+
+
+def test_batches_of_a_py_dataset_need_not_be_equally_long():
+    x = np.random.default_rng(0).integers(0, 4, (8, 2))
+    flow = flow_of(levels=4, run_eagerly=True)
+    wanted = flow.evaluate(x, verbose=0)
+    data = Uneven(x)
+    np.testing.assert_allclose(flow.evaluate(data, verbose=0), wanted, rtol=1e-6)
+    plain = Uneven(x.astype("float32"))  # Keras looks at two batches before the first
+    flow_of(run_eagerly=True).evaluate(plain, verbose=0)
+    assert data.asked == plain.asked
+    data = Uneven(x, workers=3)
+    np.testing.assert_allclose(flow.evaluate(data, verbose=0), wanted, rtol=1e-6)
+
+    seen = []
+    per_example = flow.per_example
+
+    def watched(batch, training):
+        seen.extend(batch.index.numpy())
+        return per_example(batch, training)
+
+    flow.per_example = watched
+    flow.fit(Uneven(x), epochs=2, shuffle=False, verbose=0)
+    assert seen == 2 * list(range(8))
+    seen.clear()
+    data = Uneven(x)
+    flow.fit(data, verbose=0)
+    assert data.asked == plain.asked
+    assert sorted(seen) == [0, *(2**32 + np.arange(2)), *(2**33 + np.arange(5))]
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_one_context_for_all_rows(shape):
+    flow = tfflows.Flow(
+        fb.AffineCoupling(tfflows.networks.MLP((4,), context_dim=3)),
+        (2,),
+        context_shape=shape,
+        context_network=None if shape else keras.layers.Embedding(4, 3),
+    )
+    flow.compile("adam")
+    one = np.float32([1, 2, 3]) if shape else 3
+    data = {"x": X, "context": one}
+    wanted = flow.log_prob(X, one)
+    for each in (data, {"x": X, "context": np.asarray(one).tolist()}):
+        np.testing.assert_allclose(flow.predict(each, verbose=0), wanted, rtol=1e-5)
+        found = flow.evaluate(each, batch_size=3, verbose=0)
+        assert found == pytest.approx(-np.mean(wanted), rel=1e-5)
+    weighted = flow.evaluate((data, None, np.arange(8)), verbose=0)
+    assert weighted == pytest.approx(-np.average(wanted, weights=range(8)), rel=1e-5)
+    history = flow.fit(data, validation_data=data, verbose=0).history
+    assert np.isfinite(history["val_loss"]).all()
+    bad = {"x": X, "context": np.ones((7, *shape))}
+    with pytest.raises(ValueError, match="context with 8 rows, one for each of x"):
+        flow.evaluate(bad, verbose=0)
+
+
+def test_a_training_that_is_over_has_an_empty_history():
+    flow = flow_of()
+    assert flow.fit(X, epochs=3, initial_epoch=3, verbose=0).history == {}
+
+
 def test_initialize_takes_the_first_batch_of_a_dataset():
     flow = tfflows.Flow(fb.ActNorm(), (2,))
     kl = tfflows.ReverseKL(flow, lambda x: x[:, 0])

@@ -217,7 +217,7 @@ def test_batches_come_in_rounds_where_all_are_of_one_shape():
         (lambda f, x: f.fit([x, x[:, 0]]), "x as one array, got a list of 2"),
         (lambda f, x: f.fit([x], verbose=0), r"shape \(batch, \*event\)"),
         (lambda f, x: f.compile("adam", max_skipped=0), "max_skipped >= 1"),
-        (lambda f, x: f.compile("adam", max_skipped=True), "max_skipped as a number"),
+        (lambda f, x: f.compile("adam", max_skipped=True), "max_skipped >= 1"),
         (lambda f, x: f.compile("adam", jit_compile="auto"), "True or False"),
         (lambda f, x: f.compile("adam", loss_weights=[1.0]), "neither loss nor"),
         (
@@ -225,10 +225,8 @@ def test_batches_come_in_rounds_where_all_are_of_one_shape():
             "sample_weight= with arrays",
         ),
         (
-            lambda f, x: f.fit(
-                tf.data.Dataset.from_tensors((x, None, np.arange(40))), verbose=0
-            ),
-            "float dtype and shape \\(batch,\\), got int64",
+            lambda f, x: f.fit(tf.data.Dataset.from_tensors((x, None, x)), verbose=0),
+            "numbers of shape \\(40,\\).*got float32 of shape \\(40, 2\\)",
         ),
         (lambda f, x: f.fit(x[:0], verbose=0), "expected data, got none"),
         (lambda f, x: f.evaluate(x[:0], verbose=0), "expected data, got none"),

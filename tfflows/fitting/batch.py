@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from typing import Any
 
 import tensorflow as tf
+
+from tfflows.backend.checks import require
 
 _KEYS = ("x", "context", "index", "sample_weight")
 
@@ -20,7 +23,7 @@ class Batch:
       context: None or `[B, ...]`.
       index: None or int64 `[B]`, the example's position in its data set, which keys
         the noise of training.
-      sample_weight: None or `[B]`.
+      sample_weight: None or floats `[B]`, finite and >= 0.
     """
 
     x: tf.Tensor
@@ -37,12 +40,15 @@ class Batch:
             "sample_weight".
 
         Raises:
-          ValueError: For other structures, keys, or weights of another shape.
+          ValueError: For other structures or keys, or weights of another shape, below
+            0 or not finite; in a graph InvalidArgumentError for their values.
         """
         given = parts(data)
-        batch = cls(**{key: _as_tensor(value, key) for key, value in given.items()})
-        _check_weight(batch)
-        return batch
+        given = {key: _as_tensor(value, key) for key, value in given.items()}
+        if "sample_weight" in given:
+            weight = _checked_weight(given["sample_weight"], given["x"])
+            given["sample_weight"] = weight
+        return cls(**given)
 
     @property
     def inputs(self) -> Any:
@@ -141,13 +147,24 @@ def _as_tensor(value: Any, name: str) -> tf.Tensor:
         ) from error
 
 
-def _check_weight(batch: Batch) -> None:
-    weight = batch.sample_weight
-    if weight is None:
-        return
-    if not weight.dtype.is_floating or weight.shape.rank != 1:
+def _checked_weight(weight: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """The weights, floats; the one place for what they have to be."""
+    if weight.dtype.is_integer or weight.dtype.is_bool:
+        weight = tf.cast(weight, tf.float32)
+    rows = x.shape[:1]
+    if not weight.dtype.is_floating or not weight.shape.is_compatible_with(rows):
         raise ValueError(
-            "expected sample weights of a float dtype and shape (batch,), got "
-            f"{weight.dtype.name} of shape {tuple(weight.shape)}; labels are given as "
-            "{'x': x, 'context': labels}"
+            f"expected sample weights as numbers of shape {tuple(rows)}, one for each "
+            f"example, got {weight.dtype.name} of shape {tuple(weight.shape)}; labels "
+            "are given as {'x': x, 'context': labels}"
         )
+    valid = tf.reduce_all(tf.math.is_finite(weight) & (weight >= 0))
+    if rows.rank:
+        # Of one weight for many examples broadcasting would make many.
+        valid &= (tf.rank(weight) == 1) & (tf.size(weight) == tf.shape(x)[0])
+    message = "expected finite sample weights >= 0, one for each example, got"
+    with require(valid, message, weight):
+        # XLA drops the requirement: there the figures become NaN.
+        weight = tf.where(valid, weight, tf.constant(math.nan, weight.dtype))
+    weight.set_shape(rows)
+    return weight

@@ -18,7 +18,14 @@ import tensorflow as tf
 from tfflows.fitting.batch import parts, unpack
 
 
-def fed(data: Any, weight: Any, name: str, numbered: bool) -> Any:
+def fed(
+    data: Any,
+    weight: Any,
+    name: str,
+    numbered: bool,
+    context_shape: tuple[int | None, ...] | None = None,
+    shuffled: bool = False,
+) -> Any:
     """Data in the form in which every pipeline of Keras keeps all of their parts.
 
     Args:
@@ -29,15 +36,19 @@ def fed(data: Any, weight: Any, name: str, numbered: bool) -> Any:
       name: Who expects them.
       numbered: Whether examples without "index" get one: arrays the place in the data,
         whatever the order and the batches; of batches the place in all that came
-        before, in the order in which they come.
+        before, in the order in which they come; of a `PyDataset` the place in it, or
+        of a shuffled one another number, which the place in it determines.
+      context_shape: Shape of one context: arrays may have one for all rows.
+      shuffled: Whether Keras asks for the batches of a `PyDataset` out of order.
 
     Raises:
-      ValueError: For other structures, keys or weights.
+      ValueError: For other structures, keys or weights, or parts of other numbers of
+        rows.
     """
     if data is None:
         raise ValueError(f"{name}: expected data, got none")
     if _is_array_like(data):
-        return _arrays(data, weight, name, numbered)
+        return _arrays(data, weight, name, numbered, context_shape)
     if weight is not None:
         raise ValueError(
             f"{name}: expected sample_weight= with arrays, got it with a "
@@ -49,7 +60,7 @@ def fed(data: Any, weight: Any, name: str, numbered: bool) -> Any:
     if isinstance(data, types.GeneratorType):
         return _batches(data, numbered)
     if isinstance(data, keras.utils.PyDataset) and not isinstance(data, _Numbered):
-        return _Numbered(data, numbered)
+        return _Numbered(data, numbered, shuffled)
     return data
 
 
@@ -57,18 +68,49 @@ def _is_array_like(data: Any) -> bool:
     return isinstance(data, dict | tuple | list) or hasattr(data, "__array__")
 
 
-def _arrays(data: Any, weight: Any, name: str, numbered: bool) -> dict[str, Any]:
+def one_context_each(
+    data: Any, context_shape: tuple[int | None, ...] | None
+) -> dict[str, Any]:
+    """Arrays as a dict, in which one context for all rows is repeated for each.
+
+    Args:
+      data: In any form of a batch.
+      context_shape: Shape of one context; None: nothing is repeated.
+
+    Raises:
+      ValueError: For other structures or keys.
+    """
+    given = _batch(data)
+    context = given.get("context")
+    if context is None or context_shape is None:
+        return given
+    if np.ndim(context) == len(context_shape):
+        shape = (_rows(given), *np.shape(context))
+        given["context"] = np.broadcast_to(context, shape)
+    return given
+
+
+def _arrays(
+    data: Any,
+    weight: Any,
+    name: str,
+    numbered: bool,
+    context_shape: tuple[int | None, ...] | None,
+) -> dict[str, Any]:
     if isinstance(data, tuple):
         data, own = unpack(data)
         if own is not None and weight is not None:
             raise ValueError(f"{name}: expected sample weights once, got them twice")
         weight = own if weight is None else weight
-    given = {key: _array(value, key) for key, value in parts(data).items()}
-    if weight is not None:
-        weight = np.asarray(weight, "float32")
-        given = parts((given, None, weight))
-        if not np.all(weight >= 0):
-            raise ValueError(f"{name}: expected sample weights >= 0")
+    given = one_context_each((data, None, weight), context_shape)
+    for key, value in given.items():
+        if getattr(getattr(value, "dtype", None), "kind", "f") in "OSUcmM":
+            raise ValueError(f"{name}: expected {key} as numbers, got {value.dtype}")
+        if np.ndim(given["x"]) and np.shape(value)[:1] != (_rows(given),):
+            raise ValueError(
+                f"{name}: expected {key} with {_rows(given)} rows, one for each of x, "
+                f"got shape {np.shape(value)}"
+            )
     return _with_index(given, 0) if numbered else given
 
 
@@ -86,10 +128,15 @@ def _array(value: Any, key: str) -> Any:
 
 
 def _with_index(given: dict[str, Any], start: int) -> dict[str, Any]:
-    shape: Any = getattr(given["x"], "shape", ())
-    if "index" in given or not len(shape):
+    if "index" in given or not np.ndim(given["x"]):
         return given
-    return {**given, "index": np.arange(start, start + shape[0], dtype="int64")}
+    index = np.arange(start, start + _rows(given), dtype="int64")
+    return {**given, "index": index}
+
+
+def _rows(given: dict[str, Any]) -> int:
+    """Number of examples; 0 of what the model refuses."""
+    return (*np.shape(given["x"]), 0)[0]
 
 
 def _dataset(data: tf.data.Dataset, numbered: bool) -> tf.data.Dataset:
@@ -114,7 +161,7 @@ def _batches(data: Iterator[Any], numbered: bool) -> Iterator[tuple[dict[str, An
     for batch in data:
         given = _batch(batch)
         given = _with_index(given, start) if numbered else given
-        start += len(given["x"])
+        start += _rows(given)
         yield (given,)  # Keras wants a tuple
 
 
@@ -123,18 +170,22 @@ def _batch(batch: Any) -> dict[str, Any]:
 
 
 class _Numbered(keras.utils.PyDataset):
-    """A user's `PyDataset` with batches as dicts.
+    """A user's `PyDataset` with batches as dicts, numbered.
 
-    Batches are numbered by their place in it, in whatever order they are asked for.
+    In order, examples are numbered by their place in all that came before; a worker
+    that runs ahead of others asks for their batches, too, to count them. Out of order
+    that would take all batches before one: there each has numbers of its own.
     """
 
-    def __init__(self, data: keras.utils.PyDataset, numbered: bool) -> None:
+    def __init__(
+        self, data: keras.utils.PyDataset, numbered: bool, shuffled: bool
+    ) -> None:
         super().__init__(data.workers, data.use_multiprocessing, data.max_queue_size)
         self._data, self._is_numbered = data, numbered
         if data.num_batches == 0:
             raise ValueError("expected a PyDataset with batches, got one without")
-        # All batches but the last are as long as the first.
-        self._rows = len(_batch(data[0])["x"]) if numbered else 0
+        self._in_order = not shuffled or data.num_batches is None
+        self._starts = {0: 0}  # the first number of each batch, as far as known
 
     @property
     def num_batches(self) -> int | None:
@@ -142,10 +193,24 @@ class _Numbered(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         given = _batch(self._data[index])
-        return _with_index(given, index * self._rows) if self._is_numbered else given
+        if not self._is_numbered or "index" in given:
+            return given
+        return _with_index(given, self._start(index, _rows(given)))
+
+    def _start(self, index: int, rows: int) -> int:
+        if not self._in_order:
+            return index * 2**32
+        starts, known = self._starts, index
+        while known not in starts:
+            known -= 1
+        for earlier in range(known, index):
+            starts[earlier + 1] = starts[earlier] + _rows(_batch(self._data[earlier]))
+        starts[index + 1] = starts[index] + rows
+        return starts[index]
 
     def on_epoch_begin(self) -> None:
         self._data.on_epoch_begin()
 
     def on_epoch_end(self) -> None:
+        self._starts = {0: 0}  # the data may cut other batches now
         self._data.on_epoch_end()

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfflows.backend.checks import failed_requirements_as_value_errors
 from tfflows.fitting.batch import unpack
-from tfflows.fitting.feeding import fed
+from tfflows.fitting.feeding import fed, one_context_each
 from tfflows.fitting.skipped_steps import SkippedSteps, SkippedStepsReport
 from tfflows.fitting.step_loop import in_rounds
 
@@ -43,7 +43,8 @@ class FitWithoutTargets(keras.Model):
         Args:
           x: Data, or batches of a `tf.data.Dataset`, a generator or a `PyDataset`: x,
             (x, None, sample_weight), or dicts with "x" and any of "context", "index",
-            "sample_weight". (x, y) is an error: y could be weights or labels.
+            "sample_weight". Arrays may have one context for all rows. (x, y) is an
+            error: y could be weights or labels.
           y: Must stay None.
           *args: As in Keras, from batch_size on.
           **kwargs: The rest of `keras.Model.fit`; `class_weight` must stay None.
@@ -52,7 +53,8 @@ class FitWithoutTargets(keras.Model):
           Keras' History, with the keys of `metric_names` and "skipped_steps", the
           number of steps in the epoch that were left out because their loss or
           gradients were not finite. They are in no metric: without another step all
-          are NaN. A warning tells the number, too.
+          are NaN. A warning tells the number, too. Without an epoch to train
+          (initial_epoch >= epochs) it is empty.
 
         Raises:
           ValueError: For targets, data that break the model's rules, a model whose
@@ -60,7 +62,7 @@ class FitWithoutTargets(keras.Model):
             were left out (`compile(max_skipped=)`).
         """
         call = _bound(super().fit, x, y, *args, **kwargs)
-        x = self._fed(call)
+        x = self._fed(call, shuffled=bool(call.get("shuffle", True)))
         if call.get("validation_data") is not None:
             call["validation_data"] = self._fed_validation(call["validation_data"])
         if not self.is_initialized:
@@ -77,7 +79,8 @@ class FitWithoutTargets(keras.Model):
             _first(SkippedStepsReport(), call, self),
         ):
             history = super().fit(x, **call)
-        if not history.history:
+        epochs = call.get("epochs", 1) - call.get("initial_epoch", 0)
+        if not history.history and epochs > 0:
             raise ValueError(f"{self.name}: expected data, got none")
         return history
 
@@ -116,6 +119,8 @@ class FitWithoutTargets(keras.Model):
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """`keras.Model.predict`: what a call returns for all data (of a flow, nats)."""
+        if isinstance(x, dict):
+            x = one_context_each(x, getattr(self, "context_shape", None))
         with failed_requirements_as_value_errors():
             return super().predict(x, *args, **kwargs)
 
@@ -130,7 +135,7 @@ class FitWithoutTargets(keras.Model):
         """Whether a figure of an example depends on noise, keyed by its number."""
         return True
 
-    def _fed(self, call: dict[str, Any]) -> Any:
+    def _fed(self, call: dict[str, Any], shuffled: bool = False) -> Any:
         """Takes the data out of the arguments of a call, in one form: see `fed`."""
         if call.pop("y", None) is not None:
             raise ValueError(
@@ -146,13 +151,17 @@ class FitWithoutTargets(keras.Model):
         sized = x.get("x") if isinstance(x, dict) else x
         if x is None or getattr(sized, "shape", (1,))[:1] == (0,):
             raise ValueError(f"{self.name}: expected data, got none")
-        return fed(x, weight, self.name, self.draws_noise)
+        return self._in_one_form(x, weight, shuffled)
 
     def _fed_validation(self, data: Any) -> Any:
         weight = None
         if isinstance(data, tuple | list):  # as Keras
             data, weight = unpack(tuple(data))
-        return fed(data, weight, self.name, self.draws_noise)
+        return self._in_one_form(data, weight)
+
+    def _in_one_form(self, data: Any, weight: Any, shuffled: bool = False) -> Any:
+        shape = getattr(self, "context_shape", None)
+        return fed(data, weight, self.name, self.draws_noise, shape, shuffled)
 
 
 def _bound(method: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:

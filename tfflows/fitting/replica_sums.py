@@ -5,8 +5,6 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from tfflows.backend.checks import require
-
 
 def sum_over_replicas(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
     """The sums over replicas, the same on all of them.
@@ -33,7 +31,7 @@ def global_mean(values: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
 
     Args:
       values: `[B]`, this replica's.
-      weight: None or `[B]`.
+      weight: None or `[B]`, >= 0.
 
     Returns:
       A scalar; the mean itself on one replica.
@@ -42,9 +40,8 @@ def global_mean(values: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
         weight = tf.ones_like(values)
     weight = tf.cast(weight, values.dtype)
     (total,) = sum_over_replicas([tf.reduce_sum(weight)])
-    with require(tf.reduce_all(weight >= 0), "expected sample weights >= 0"):
-        # Where the weight is 0 an infinite value counts for nothing.
-        weighted_values = tf.math.multiply_no_nan(values, weight)
+    # Where the weight is 0 an infinite value counts for nothing.
+    weighted_values = tf.math.multiply_no_nan(values, weight)
     return tf.math.divide_no_nan(tf.reduce_sum(weighted_values), total)
 
 

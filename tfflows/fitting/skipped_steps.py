@@ -26,8 +26,8 @@ class SkippedSteps:
 
     def __init__(self, limit: int | None) -> None:
         def counter() -> tf.Variable:
-            mean = tf.VariableAggregation.ONLY_FIRST_REPLICA
-            return tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=mean)
+            first = tf.VariableAggregation.ONLY_FIRST_REPLICA
+            return tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=first)
 
         self.limit = limit
         self.total, self.in_a_row, self._longest_row = counter(), counter(), counter()

@@ -94,8 +94,6 @@ class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
         check_count("steps_per_execution", kwargs.get("steps_per_execution", 1))
         if max_skipped is not None:
             check_count("max_skipped", max_skipped)
-        if isinstance(max_skipped, bool):
-            raise ValueError(f"expected max_skipped as a number, got {max_skipped}")
         with self.distribute_strategy.scope():
             optimizer = keras.optimizers.get(optimizer)
             if kwargs.get("auto_scale_loss", True):
