@@ -15,7 +15,9 @@ _FILES = re.compile(
     r"(Read|Write)File|(Experimental)?MatchingFiles(Dataset)?"
     r"|(Save|Restore)(V2|Slices?)?|MergeV2Checkpoints|LoadAndRemapMatrix"
     r"|.*Reader(V2)?|Reader.*|RecordInput|InitializeTableFromTextFile(V2)?"
-    r"|.*(FixedLengthRecord|TFRecord|TextLine|LMDB|Sql)(Dataset)?(V2)?"
+    r"|.*(FixedLengthRecord|TFRecord|TextLine|LMDB|Sql|CSV)Dataset(V2)?"
+    r"|(Experimental)?DatasetToTFRecord|GenerateVocabRemapping|Skipgram|DumpTensor"
+    r"|CalibrationStatisticsSaver"
     r"|(Load|Save|Cache|Snapshot|SnapshotChunk|ListSnapshotChunks)Dataset(V2)?"
     r"|.*SummaryWriter|CreateSummary(File|Db)Writer|Write\w*Summary|FileSystem\w+"
 )
@@ -24,6 +26,14 @@ _NETWORK = re.compile(
     r"|RegisterDataset(V2)?|DistributedSave|\w*DistributedTPU|BigQuery\w+|Bigtable\w+"
     r"|_?XlaSend\w+|_?XlaRecv\w+|_?XlaHostCompute\w*|XlaRecvFromHost|XlaSendToHost"
 )
+# Whether an operation touches files hangs on an attribute: its name, and the values
+# that are no files.
+_BY_ATTRIBUTE = {
+    "PrintV2": ("output_stream", r"(?!file:).*"),
+    "FixedUnigramCandidateSampler": ("vocab_file", ""),
+    "EncodeProto": ("descriptor_source", r"((local|bytes)://.*)?"),
+    "DecodeProtoV2": ("descriptor_source", r"((local|bytes)://.*)?"),
+}
 _DEBUG = re.compile(r"Debug(Identity|NanCount|NumericSummary)(V[23])?")
 # What loading a SavedModel does by design: weights restored, tables read from assets.
 _OF_LOADING = re.compile(
@@ -42,7 +52,7 @@ def touches(node: node_def_pb2.NodeDef, loading: bool = False) -> str | None:
     """
     if loading and _OF_LOADING.fullmatch(node.op):
         return None
-    if _FILES.fullmatch(node.op) or _prints_to_file(node):
+    if _FILES.fullmatch(node.op) or _names_a_file(node):
         return "files"
     if _NETWORK.fullmatch(node.op):
         return "the network"
@@ -54,5 +64,9 @@ def touches(node: node_def_pb2.NodeDef, loading: bool = False) -> str | None:
     return None
 
 
-def _prints_to_file(node: node_def_pb2.NodeDef) -> bool:
-    return node.op == "PrintV2" and node.attr["output_stream"].s.startswith(b"file:")
+def _names_a_file(node: node_def_pb2.NodeDef) -> bool:
+    if node.op not in _BY_ATTRIBUTE:
+        return False
+    name, harmless = _BY_ATTRIBUTE[node.op]
+    value = node.attr[name].s.decode(errors="replace")
+    return not re.fullmatch(harmless, value, re.DOTALL)
