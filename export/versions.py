@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tfflows.backend.arguments import check_count
 from tfflows.system import files
 
 
@@ -30,8 +31,8 @@ def reserved_version(
       ValueError: A version below 1, or a directory that TensorFlow cannot read from.
       FileExistsError: The version exists, or another process writes it.
     """
-    if version is not None and (not isinstance(version, int) or version < 1):
-        raise ValueError(f"expected an integer version above 0, got {version!r}")
+    if version is not None:
+        version = check_count("version", version)
     if files.has_wildcards(os.path.abspath(directory)):
         raise ValueError(
             f"expected a directory without the characters * ? [ \\ , got "

@@ -108,8 +108,8 @@ class JsonProcesses:
 
     def close(self) -> None:
         """Ends the processes."""
-        while self._idle:
-            self._idle.pop().close()
+        while process := self._take_idle():
+            process.close()
 
     async def _ask(self, name: str, *arguments: Any) -> Any:
         # A limiter of its own: who waits here takes no thread from small requests.
@@ -120,8 +120,14 @@ class JsonProcesses:
             raise answer
         return answer
 
+    def _take_idle(self) -> _Process | None:
+        try:
+            return self._idle.pop()
+        except IndexError:  # asked first, another thread may take the last in between
+            return None
+
     def _run(self, name: str, arguments: tuple) -> Any:
-        process = self._idle.pop() if self._idle else _Process()
+        process = self._take_idle() or _Process()
         try:
             answer = process.ask(name, arguments)
         except (OSError, EOFError):

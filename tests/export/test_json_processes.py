@@ -25,6 +25,26 @@ def processes():
     processes.close()
 
 
+class Contended(list):
+    """An item that another thread takes just after one has seen it."""
+
+    def __bool__(self):
+        seen = len(self) > 0
+        self.clear()
+        return seen
+
+
+def test_threads_may_take_the_last_idle_process_at_once(monkeypatch):
+    class Echo:
+        def ask(self, name, arguments):
+            return name
+
+    monkeypatch.setattr(json_processes, "_Process", Echo)
+    processes = JsonProcesses(2)
+    processes._idle = Contended([Echo()])
+    assert processes._run("read", ()) == "read"
+
+
 def test_the_same_as_here(processes):
     here = rest_json.read_request(BODY, SIGNATURES)
     there = asyncio.run(processes.read(BODY, SIGNATURES))

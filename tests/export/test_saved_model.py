@@ -41,9 +41,9 @@ def test_an_existing_version_is_kept(scale_flow, tmp_path):
     assert names(tmp_path / "3") == ["precious"]
 
 
-@pytest.mark.parametrize("version", [0, -1, "3", 1.5])
+@pytest.mark.parametrize("version", [0, -1, "3", 1.5, True])
 def test_a_version_is_a_positive_integer(scale_flow, tmp_path, version):
-    with pytest.raises(ValueError, match="expected an integer version above 0"):
+    with pytest.raises(ValueError, match="expected version >= 1, an integer"):
         export_saved_model(scale_flow, tmp_path, version=version)
     assert names(tmp_path) == []
 
