@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
@@ -107,6 +107,19 @@ def test_threads_that_fit_at_once_do_not_meet(fitted):
         for one, other in zip(alone, threads.map(fit, (0, 1)), strict=True):
             np.testing.assert_allclose(other, one, rtol=1e-5)
     assert not np.allclose(*alone)
+
+
+@pytest.mark.large
+def test_a_grid_search_over_threads_finds_what_a_serial_one_does():
+    density = FlowDensity(num_layers=1, max_epochs=2, random_state=0)
+    grid = {"learning_rate": [1e-3, 1e-2], "hidden_units": [(3,), (4,)]}
+
+    def scores(n_jobs):
+        search = GridSearchCV(density, grid, cv=2, n_jobs=n_jobs, error_score="raise")
+        with joblib.parallel_backend("threading"):
+            return search.fit(ROWS[:40]).cv_results_["split1_test_score"]
+
+    np.testing.assert_allclose(scores(2), scores(1), rtol=1e-5)
 
 
 def test_samples(fitted):
