@@ -10,19 +10,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 from absl import flags
 
-from tfflows.export.converting import converter
-from tfflows.export.writing.deployment import write_deployment
-from tfflows.export.writing.lint import lint
-from tfflows.export.writing.writer import export_saved_model
 from tfflows.provenance import Provenance
-from tfflows.zoo import ConfigError, cli, create, load
-from tfflows.zoo.provenance import of_registered, of_run
+from tfflows.system import command_line
+from tfflows.zoo import pretrained
+from tfflows.zoo.errors import ConfigError
+from tfflows.zoo.registry import get_config
 
-FLAGS = flags.FlagValues()
+if TYPE_CHECKING:
+    import keras
+
 _STRINGS = {
     "model_dir": "Folder of a training run, whose best weights are taken.",
     "model": "Name of a registered model, instead of --model_dir.",
@@ -44,16 +44,15 @@ _BOOLEANS = {
         "Has XLA compile the signatures; the server has to be told to allow it."
     ),
     "verify": "Compares the export with the model before it is kept.",
-    "help": "Shows this help.",
 }
-for _name, _text in _STRINGS.items():
-    flags.DEFINE_string(_name, None, _text, flag_values=FLAGS)
+_FORMATS = ("onnx", "tflite")
+FLAGS = command_line.new_flags(**_STRINGS)
 for _name, _text in _BOOLEANS.items():
     flags.DEFINE_boolean(_name, _name == "verify", _text, flag_values=FLAGS)
 flags.DEFINE_enum(
     "convert",
     None,
-    list(converter.FORMATS),
+    _FORMATS,
     "Also writes log_prob, encode and decode as files of this format, "
     "EXPORT_DIR/FORMAT/VERSION.",
     flag_values=FLAGS,
@@ -85,10 +84,11 @@ def main(argv: Sequence[str]) -> int:
     del argv
     if FLAGS.check:
         return _check(FLAGS.check)
-    if not FLAGS.export_dir:
-        raise ConfigError("expected --export_dir, the folder to export to")
-    if FLAGS.split and FLAGS.default:
-        raise ConfigError("expected --split or --default, got both")
+    _check_flags()
+    command_line.start_tensorflow()
+    from tfflows.export.writing.deployment import write_deployment
+    from tfflows.export.writing.writer import export_saved_model
+
     if FLAGS.convert:
         _check_convert()
     model, provenance = _model()
@@ -114,18 +114,35 @@ def main(argv: Sequence[str]) -> int:
 
 def run() -> None:
     """Runs the binary."""
-    cli.run(main, FLAGS)
+    command_line.run(main, FLAGS)
 
 
-def _check_convert() -> None:
-    """Raises ConfigError before the export if the conversion could not follow."""
-    if FLAGS.split:
+def _check_flags() -> None:
+    if not FLAGS.export_dir:
+        raise ConfigError("expected --export_dir, the folder to export to")
+    if FLAGS.split and FLAGS.default:
+        raise ConfigError("expected --split or --default, got both")
+    if bool(FLAGS.model_dir) == bool(FLAGS.model):
+        raise ConfigError("expected either --model_dir of a training run or --model")
+    if FLAGS.weights and not FLAGS.model:
+        raise ConfigError("expected --weights with --model, got it with --model_dir")
+    if FLAGS.split and FLAGS.convert:
         raise ConfigError("expected --convert without --split, got both")
     if FLAGS.jit_compile and FLAGS.convert == "onnx":
         raise ConfigError(
             "expected --convert=onnx without --jit_compile, got both: its converter "
             "cannot read a function that XLA compiles"
         )
+    if FLAGS.model:
+        get_config(FLAGS.model)
+        if FLAGS.weights in (None, "pretrained"):
+            pretrained.path(FLAGS.model)
+
+
+def _check_convert() -> None:
+    """Raises ConfigError before the export if the conversion could not follow."""
+    from tfflows.export.converting import converter
+
     try:
         converter.FORMATS[FLAGS.convert].require()
     except ImportError as error:
@@ -133,6 +150,8 @@ def _check_convert() -> None:
 
 
 def _convert(path: Path) -> None:
+    from tfflows.export.converting import converter
+
     folder = path.parent / FLAGS.convert / path.name
     files, refused = converter.convert_saved_model(path, folder, FLAGS.convert)
     for signature, reason in refused.items():
@@ -144,6 +163,9 @@ def _convert(path: Path) -> None:
 def _check(directory: str) -> int:
     if FLAGS.export_dir or FLAGS.model or FLAGS.model_dir:
         raise ConfigError("expected --check alone, got it with flags of an export")
+    command_line.start_tensorflow()
+    from tfflows.export.writing.lint import lint
+
     findings = lint(directory)
     for finding in findings:
         print(finding)
@@ -152,14 +174,13 @@ def _check(directory: str) -> int:
 
 
 def _model() -> tuple[keras.Model, Provenance]:
-    if bool(FLAGS.model_dir) == bool(FLAGS.model):
-        raise ConfigError("expected either --model_dir of a training run or --model")
+    from tfflows.zoo.factory import create, load
+    from tfflows.zoo.provenance import of_registered, of_run
+
     if FLAGS.model:
         weights = FLAGS.weights or "pretrained"
         model = create(FLAGS.model, weights=weights)
         return model, of_registered(FLAGS.model, weights)
-    if FLAGS.weights:
-        raise ConfigError("expected --weights with --model, got it with --model_dir")
     return load(FLAGS.model_dir), of_run(FLAGS.model_dir)
 
 

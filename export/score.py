@@ -14,19 +14,15 @@ bad rows with the reasons, and summary.json, which is also the last line printed
 
 from __future__ import annotations
 
-import functools
 import json
 import warnings
 from collections.abc import Sequence
 
-from absl import app, flags, logging
+from absl import flags, logging
 
-from tfflows.backend.memory import keep_freed_memory
-from tfflows.export import command_line
-from tfflows.export.command_line import UsageError
-from tfflows.system.termination import Termination
+from tfflows.system import command_line
+from tfflows.system.command_line import UsageError
 
-FLAGS = command_line.new_flags()
 _STRINGS = {
     "export_dir": "Folder of tfflows-export: of all versions (the newest is taken), "
     "or of one.",
@@ -34,8 +30,8 @@ _STRINGS = {
     "output": "A new folder for what is written.",
 }
 _FORMATS = ("csv", "parquet", "tfrecord")
-for _name, _text in _STRINGS.items():
-    flags.DEFINE_string(_name, None, _text, flag_values=FLAGS)
+FLAGS = command_line.new_flags(**_STRINGS)
+command_line.add_version_flag(FLAGS)
 flags.DEFINE_enum(
     "format",
     None,
@@ -55,24 +51,13 @@ flags.DEFINE_integer(
 )
 
 
-def main(argv: Sequence[str], termination: Termination | None = None) -> int:
+def main(argv: Sequence[str]) -> None:
     """Scores.
 
     Args:
       argv: The program's name, then Beam's command line.
-      termination: Tells errors from what a signal did to the pipeline.
-
-    Returns:
-      The exit code.
     """
-    try:
-        summary = _score(argv[1:])
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        if termination is not None and termination.requested:
-            termination.stop()  # Beam made an error of it
-        return command_line.report(error)
-    print(json.dumps(summary))
-    return 0
+    print(json.dumps(_score(argv[1:])))
 
 
 def _score(beam_args: Sequence[str]) -> dict[str, int]:
@@ -80,6 +65,7 @@ def _score(beam_args: Sequence[str]) -> dict[str, int]:
     if missing:
         raise UsageError(f"expected {', '.join(missing)}")
     input_format = FLAGS.format or _by_ending(FLAGS.input)
+    command_line.start_tensorflow()
     try:
         from tfflows.export.scoring.pipeline import score
     except ImportError as error:
@@ -117,7 +103,8 @@ def parse(line: Sequence[str]) -> list[str]:
       The program's name, and what follows `--`.
     """
     end = line.index("--") if "--" in line else len(line)
-    program = command_line.parse(FLAGS, line[:end], __doc__, "; Beam's follow --")
+    hint = "; Beam's follow --"
+    program = command_line.parse(FLAGS, line[:end], main, hint)
     logging.set_verbosity(logging.ERROR)  # absl would show all that Beam notes
     warnings.filterwarnings("ignore", "Possible nested set")  # Beam's of a[1]/rows.csv
     return [*program, *line[end + 1 :]]
@@ -125,12 +112,7 @@ def parse(line: Sequence[str]) -> list[str]:
 
 def run() -> None:
     """Runs the binary."""
-    keep_freed_memory()
-    with Termination() as termination:
-        app.run(
-            functools.partial(main, termination=termination),
-            flags_parser=parse,
-        )
+    command_line.run(main, FLAGS, parser=parse)
 
 
 if __name__ == "__main__":

@@ -11,22 +11,20 @@ import functools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from absl import app as absl_app
 from absl import flags
 
-from tfflows.backend.memory import keep_freed_memory
-from tfflows.export import command_line
-from tfflows.export.command_line import UsageError
 from tfflows.export.served_names import served_folders
-from tfflows.export.serving.limits import MIB, Limits
-from tfflows.export.serving.process import Settings, listen, serve
-from tfflows.export.serving.served_model import ServedModel
-from tfflows.export.writing.warmup import load_warm
+from tfflows.system import command_line
+from tfflows.system.command_line import UsageError
 
-__all__ = ["listen", "main", "models", "parse", "run"]
+if TYPE_CHECKING:
+    from tfflows.export.serving.process import Settings
+    from tfflows.export.serving.served_model import ServedModel
 
 FLAGS = command_line.new_flags()
+command_line.add_version_flag(FLAGS)
 flags.DEFINE_multi_string(
     "export_dir",
     [],
@@ -95,33 +93,24 @@ flags.DEFINE_boolean(
 )
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str]) -> None:
     """Serves until it is interrupted.
 
     Args:
       argv: Not used; the flags say all.
-
-    Returns:
-      The exit code.
     """
     del argv
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        serve(models(FLAGS.export_dir, FLAGS.xla_cpu_compilation_enabled), _settings())
-    except (UsageError, OSError, ImportError) as error:
-        return command_line.report(error)
-    return 0
+    _folders(FLAGS.export_dir)
+    command_line.start_tensorflow()
+    from tfflows.export.serving.process import serve
+
+    serve(models(FLAGS.export_dir, FLAGS.xla_cpu_compilation_enabled), _settings())
 
 
 def run() -> None:
     """Runs the binary."""
-    keep_freed_memory()
-    absl_app.run(main, flags_parser=parse)
-
-
-def parse(line: Sequence[str]) -> list[str]:
-    """Parses a command line; ends the process after --help or an error."""
-    return command_line.parse(FLAGS, line, __doc__)
+    command_line.run(main, FLAGS)
 
 
 def models(folders: Sequence[str], xla: bool = False) -> dict[str, ServedModel]:
@@ -134,10 +123,21 @@ def models(folders: Sequence[str], xla: bool = False) -> dict[str, ServedModel]:
     Raises:
       UsageError: A folder is none of an export, or two have one name.
     """
+    from tfflows.export.serving.served_model import ServedModel
+    from tfflows.export.writing.warmup import load_warm
+
+    load = functools.partial(load_warm, xla=xla)
+    return {
+        name: ServedModel(name, versions, load)
+        for name, versions in _folders(folders).items()
+    }
+
+
+def _folders(folders: Sequence[str]) -> dict[str, Path]:
+    """The folders of versions, by the names that their models are served by."""
     if not folders:
         raise UsageError("expected --export_dir, a folder of tfflows-export")
-    load = functools.partial(load_warm, xla=xla)
-    found: dict[str, ServedModel] = {}
+    found: dict[str, Path] = {}
     for folder in folders:
         path = Path(folder).resolve()
         if (path / "saved_model.pb").exists():
@@ -150,11 +150,14 @@ def models(folders: Sequence[str], xla: bool = False) -> dict[str, ServedModel]:
         for name, versions in served_folders(path).items():
             if name in found:
                 raise UsageError(f"expected folders of other names, got {name} twice")
-            found[name] = ServedModel(name, versions, load)
+            found[name] = versions
     return found
 
 
 def _settings() -> Settings:
+    from tfflows.export.serving.limits import MIB, Limits
+    from tfflows.export.serving.process import Settings
+
     mib = FLAGS.max_request_mib
     return Settings(
         host=FLAGS.host,

@@ -6,37 +6,48 @@ import importlib
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-for _name in ("zoo", "export"):
-    if not (pathlib.Path(__file__).parent / _name / "__init__.py").exists():
-        raise ImportError(
-            f"expected tfflows/{_name} to be a symbolic link to ../{_name}, which this "
-            "checkout wrote as a text file; run 'git config core.symlinks true' and "
-            "'git checkout -- tfflows', or install from PyPI or a wheel"
-        )
-
-from tfflows import (  # noqa: E402
-    bijectors,
-    data,
-    distributions,
-    metrics,
-    models,
-    networks,
-    preprocessing,
-    training,
-)
-from tfflows.backend.fork_warning import warn_at_forks  # noqa: E402
-from tfflows.bijectors import FlowStep, InverseNotAvailable  # noqa: E402
-from tfflows.models import Flow, FlowVAE, ReverseKL  # noqa: E402
+from tfflows.system.programs import is_program
 
 if TYPE_CHECKING:
-    from tfflows import export, latent, sklearn, zoo
-
-warn_at_forks()
+    from tfflows import (
+        bijectors,
+        data,
+        distributions,
+        export,
+        latent,
+        metrics,
+        models,
+        networks,
+        preprocessing,
+        sklearn,
+        training,
+        zoo,
+    )
+    from tfflows.bijectors import FlowStep, InverseNotAvailable
+    from tfflows.models import Flow, FlowVAE, ReverseKL
 
 __version__ = "0.1.0"
 
+_PARTS = (
+    "bijectors",
+    "data",
+    "distributions",
+    "families",
+    "metrics",
+    "models",
+    "networks",
+    "preprocessing",
+    "training",
+)
 # Imported on first use: they stand above the library, or need more than it does.
 _LAZY = ("export", "latent", "sklearn", "zoo")
+_CLASSES = {
+    "Flow": "models",
+    "FlowStep": "bijectors",
+    "FlowVAE": "models",
+    "InverseNotAvailable": "bijectors",
+    "ReverseKL": "models",
+}
 # What version 0.1.0 had at this place.
 _BACKEND = ("autograph", "checkpointing", "checks", "random", "xla")
 
@@ -61,9 +72,35 @@ __all__ = [
 ]
 
 
+def import_parts() -> None:
+    """Imports the library, so that Keras can load each of its classes.
+
+    `import tfflows` does it, but for one of its programs, which reads its flags first.
+    """
+    from tfflows.backend.fork_warning import warn_at_forks
+
+    for part in _PARTS:
+        importlib.import_module(f"tfflows.{part}")
+    for name, part in _CLASSES.items():
+        globals()[name] = getattr(importlib.import_module(f"tfflows.{part}"), name)
+    warn_at_forks()
+
+
+def _check_links() -> None:
+    for name in ("zoo", "export"):
+        if not (pathlib.Path(__file__).parent / name / "__init__.py").exists():
+            raise ImportError(
+                f"expected tfflows/{name} to be a symbolic link to ../{name}, which "
+                "this checkout wrote as a text file; run 'git config core.symlinks "
+                "true' and 'git checkout -- tfflows', or install from PyPI or a wheel"
+            )
+
+
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
+    if name in _LAZY or name in _PARTS:
         return importlib.import_module(f"tfflows.{name}")
+    if name in _CLASSES:
+        return getattr(importlib.import_module(f"tfflows.{_CLASSES[name]}"), name)
     if name in _BACKEND:
         return importlib.import_module(f"tfflows.backend.{name}")
     raise AttributeError(f"module 'tfflows' has no attribute {name!r}")
@@ -71,3 +108,8 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(set(globals()) | set(__all__))
+
+
+_check_links()
+if not is_program():
+    import_parts()

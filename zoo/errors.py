@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from tfflows.system.command_line import UsageError
+
 _MOST_NAMES = 20
 
 
-class ConfigError(ValueError):
+class ConfigError(UsageError):
     """A name or value that no configuration has; the binaries exit with 2."""
 
 

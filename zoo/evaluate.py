@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from absl import flags
 
-from tfflows.data.source import SPLITS
 from tfflows.system import files
-from tfflows.training import is_chief
-from tfflows.zoo import cli, run_dir
-from tfflows.zoo.evaluation import ALL, evaluate
+from tfflows.zoo import cli
 
 FLAGS = cli.new_flags(model_dir="Folder of a training run.")
 flags.DEFINE_enum(
     "split",
     "test",
-    [*SPLITS, ALL],
+    ["train", "validation", "test", "all"],
     "Split to evaluate on; all of a file's rows: all.",
     flag_values=FLAGS,
 )
@@ -37,20 +33,21 @@ def main(argv: Sequence[str]) -> None:
       argv: Not used; the flags say all.
     """
     del argv
+    cli.require_model(FLAGS)
     strategy = cli.strategy(FLAGS)
+    from tfflows.training import is_chief
+    from tfflows.zoo import run_dir
+    from tfflows.zoo.evaluation import evaluate
+
     with strategy.scope():
         model, config, progress = cli.trained_model(FLAGS)
     result = evaluate(model, config, FLAGS.split, progress)
     if not is_chief(strategy):
         return
-    if FLAGS.model_dir and _is_the_runs_own(result):
+    own = FLAGS.model_dir and run_dir.read_config(FLAGS.model_dir).data.name
+    if own and result["dataset"] == own:  # figures of what the run was made for
         files.write_json(pathlib.Path(FLAGS.model_dir) / run_dir.EVALUATION, result)
     print(json.dumps(result))
-
-
-def _is_the_runs_own(result: Mapping[str, Any]) -> bool:
-    """Whether the figures are of the data that the run was made for."""
-    return result["dataset"] == run_dir.read_config(FLAGS.model_dir).data.name
 
 
 def run() -> None:

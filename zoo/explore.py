@@ -13,16 +13,10 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Sequence
 
-import numpy as np
 from absl import flags
 
-import tfflows.data
-from tfflows import latent
-from tfflows.models import Flow
 from tfflows.zoo import cli
 from tfflows.zoo.errors import ConfigError
-from tfflows.zoo.pictures import is_image, write_images
-from tfflows.zoo.sources import load_source, resolve_shape
 
 FLAGS = cli.new_flags(model_dir="Folder of a training run.")
 flags.DEFINE_enum(
@@ -82,22 +76,24 @@ def main(argv: Sequence[str]) -> None:
             cli.refuse_unused(FLAGS, [name], f"--show={FLAGS.show}")
     strengths = _strengths()
     model, config, _ = cli.trained_model(FLAGS)
-    if not isinstance(model, Flow) or not is_image(model.event_shape):
-        raise ConfigError(f"expected a flow of images to explore, got {config.name}")
-    if config.data.label_as_context:
-        raise ConfigError(
-            f"expected a flow without context to explore, got {config.name}"
+    from tfflows.zoo import exploration
+    from tfflows.zoo.pictures import write_images
+
+    source = exploration.data_to_explore(model, config)
+    if FLAGS.show == "interpolation":
+        strips = exploration.interpolations(
+            model, source, FLAGS.num_images, FLAGS.num_steps
         )
-    source = load_source(config)
-    resolve_shape(config, source)
-    strips = {
-        "interpolation": lambda: _interpolations(model, source),
-        "attribute": lambda: _attribute(model, source, strengths),
-        "reconstruction": lambda: _reconstructions(model, source),
-    }[FLAGS.show]()
+    elif FLAGS.show == "attribute":
+        classes = FLAGS.from_class, FLAGS.to_class
+        strips = exploration.attributes(
+            model, source, classes, strengths, FLAGS.num_images, FLAGS.num_examples
+        )
+    else:
+        strips = exploration.reconstructions(model, source, FLAGS.num_images)
     output = FLAGS.output or pathlib.Path(FLAGS.model_dir or ".", f"{FLAGS.show}.png")
     flat = strips.reshape(-1, *model.event_shape)
-    write_images(output, np.round(flat), config.data.levels, columns=strips.shape[1])
+    write_images(output, flat.round(), config.data.levels, columns=strips.shape[1])
     print(output)
 
 
@@ -108,42 +104,6 @@ def _strengths() -> list[float]:
         raise ConfigError(
             f"expected --strengths as numbers, got {','.join(FLAGS.strengths)}"
         ) from error
-
-
-def _interpolations(model: Flow, source: tfflows.data.DataSource) -> np.ndarray:
-    """`[num_images, num_steps, *event]`, between neighbours of the test split."""
-    x = source.arrays("test", limit=2 * FLAGS.num_images)
-    weights = np.linspace(0, 1, FLAGS.num_steps)
-    pairs = zip(x[0::2], x[1::2], strict=False)
-    return np.stack([latent.interpolate(model, a, b, weights) for a, b in pairs])
-
-
-def _attribute(
-    model: Flow, source: tfflows.data.DataSource, strengths: list[float]
-) -> np.ndarray:
-    """`[num_images, strengths, *event]`, of test images of the class to leave."""
-    labels = source.labels("train", limit=FLAGS.num_examples)
-    if labels is None:
-        raise ConfigError(f"expected data with labels, got {source.name}")
-    x = source.arrays("train", limit=FLAGS.num_examples)
-    classes = FLAGS.from_class, FLAGS.to_class
-    for chosen in classes:
-        if chosen not in labels:
-            raise ConfigError(
-                f"expected classes of {source.name} for --from_class and --to_class, "
-                f"got {chosen}; there are {np.unique(labels).tolist()}"
-            )
-    direction = latent.class_direction(model, x, labels, *classes)
-    test_labels = source.labels("test", limit=FLAGS.num_examples)
-    images = source.arrays("test", limit=FLAGS.num_examples)
-    images = images[test_labels == FLAGS.from_class][: FLAGS.num_images]
-    return latent.manipulate(model, images, direction, strengths)
-
-
-def _reconstructions(model: Flow, source: tfflows.data.DataSource) -> np.ndarray:
-    """`[num_images, 2, *event]`: test images and their reconstructions."""
-    x = source.arrays("test", limit=FLAGS.num_images)
-    return np.stack([x, latent.reconstruct(model, x)], axis=1)
 
 
 def run() -> None:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import keras
-import numpy as np
 from absl import flags
 
-from tfflows.models import FlowVAE
 from tfflows.zoo import cli
-from tfflows.zoo.contexts import context_of_samples
-from tfflows.zoo.pictures import check_output, is_image, write_samples
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
 
 FLAGS = cli.new_flags(model_dir="Folder of a training run.")
 flags.DEFINE_integer("num_samples", 64, "Number of samples.", 1, flag_values=FLAGS)
@@ -49,6 +49,9 @@ def main(argv: Sequence[str]) -> None:
     del argv
     cli.refuse_unused(FLAGS, ["dataset", "data_dir"], "samples of a model")
     model, config, _ = cli.trained_model(FLAGS)
+    from tfflows.zoo.contexts import context_of_samples
+    from tfflows.zoo.pictures import check_output, is_image, write_samples
+
     context = context_of_samples(model, config, FLAGS.context, FLAGS.num_samples)
     ending = "png" if is_image(model.event_shape) else "npz"
     folder = pathlib.Path(FLAGS.model_dir or ".")
@@ -64,6 +67,8 @@ def _draw(
     model: keras.Model, context: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The samples, and their log-densities where the model knows them."""
+    from tfflows.models import FlowVAE
+
     arguments = {"seed": FLAGS.seed, "temperature": FLAGS.temperature}
     if isinstance(model, FlowVAE):
         return model.sample(FLAGS.num_samples, **arguments).numpy(), None

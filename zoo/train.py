@@ -9,16 +9,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-import tensorflow as tf
 from absl import flags
 
-from tfflows.training import Termination
+from tfflows.system import files
+from tfflows.system.termination import Termination
 from tfflows.zoo import cli
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError
-from tfflows.zoo.overrides import override, parse_assignments
+from tfflows.zoo.overrides import from_dict, override, parse_assignments
 from tfflows.zoo.registry import describe, get_config, list_models
-from tfflows.zoo.trainer import train
 
 FLAGS = cli.new_flags(
     model_dir="Folder of the run: new, or one to go on with, with the same settings."
@@ -29,6 +28,13 @@ flags.DEFINE_multi_string(
     "Changes a field of the configuration, for example trainer.epochs=2 or "
     "model.hidden_units=64,64; repeatable. The fields are those of "
     "tfflows.zoo.get_config(NAME), and of config.json in a run's folder.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "config",
+    None,
+    "A config.json instead of --model: that of another run, or your own. --set and "
+    "the other flags change it.",
     flag_values=FLAGS,
 )
 flags.DEFINE_integer(
@@ -74,16 +80,14 @@ def main(argv: Sequence[str]) -> None:
         cli.refuse_unused(FLAGS, {*FLAGS} - {"list"}, "--list")
         _print_models()
         return
-    if not FLAGS.model or not FLAGS.model_dir:
-        missing = "--model_dir" if FLAGS.model else "--model"
-        raise ConfigError(
-            f"expected --model and --model_dir, got no {missing}; --list shows the "
-            "models"
-        )
     config = _config()
+    strategy = cli.strategy(FLAGS)  # first: a cluster's runtime takes SIGTERM, too
+    import tensorflow as tf
+
+    from tfflows.zoo.trainer import train
+
     if FLAGS.deterministic:
         tf.config.experimental.enable_op_determinism()
-    strategy = cli.strategy(FLAGS)  # first: a cluster's runtime takes SIGTERM, too
     with Termination() as termination:
         train(
             config,
@@ -95,7 +99,18 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _config() -> ExperimentConfig:
-    config = get_config(FLAGS.model)
+    if FLAGS.model and FLAGS.config:
+        raise ConfigError("expected --model or --config, got both")
+    if not (FLAGS.model or FLAGS.config) or not FLAGS.model_dir:
+        missing = "--model_dir" if FLAGS.model or FLAGS.config else "--model"
+        raise ConfigError(
+            f"expected --model and --model_dir, got no {missing}; --list shows the "
+            "models"
+        )
+    if FLAGS.config:
+        config = from_dict(files.read_json(files.path(FLAGS.config)))
+    else:
+        config = get_config(FLAGS.model)
     changes = cli.data_changes(FLAGS)
     if changes.get("data.name", config.data.name) != config.data.name:
         # Other data than the registered ones bring their own shape.

@@ -5,14 +5,15 @@ import sys
 import pytest
 
 from tfflows.export import Provenance, main
-from tfflows.zoo import cli
+from tfflows.zoo import cli, factory, provenance
 
 
 @pytest.fixture
 def call(tmp_path, monkeypatch, scale_flow, capsys):
     """Runs the binary: its exit code, the lines of stdout and of stderr."""
-    monkeypatch.setattr(main, "load", lambda model_dir: scale_flow)
-    monkeypatch.setattr(main, "of_run", lambda model_dir: Provenance(model="mine"))
+    monkeypatch.setattr(factory, "load", lambda model_dir: scale_flow)
+    mine = Provenance(model="mine")
+    monkeypatch.setattr(provenance, "of_run", lambda model_dir: mine)
 
     def call(*arguments):
         line = ["tfflows-export", *(a.format(tmp_path) for a in arguments)]

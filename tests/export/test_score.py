@@ -13,6 +13,7 @@ from tests.export.conftest import trained_like
 from tfflows import Flow, bijectors
 from tfflows.export import Provenance, export_saved_model
 from tfflows.preprocessing import Dequantization
+from tfflows.system import command_line
 
 pytest.importorskip("apache_beam", reason="needs Apache Beam: pip install '.[beam]'")
 
@@ -26,7 +27,8 @@ def call(capsys):
 
     def call(*arguments):
         try:
-            code = score.main(score.parse(["tfflows-score", *arguments]))
+            rest = score.parse(["tfflows-score", *arguments])
+            code = command_line.call(score.main, rest)
         except SystemExit as stop:
             code = stop.code
         out, err = capsys.readouterr()

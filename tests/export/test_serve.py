@@ -18,6 +18,8 @@ from tests.export.conftest import plane_flow, trained_like
 from tfflows import Flow, bijectors
 from tfflows.export import export_saved_model, serve
 from tfflows.export.client import GrpcClient, RestClient
+from tfflows.export.serving.process import listen
+from tfflows.system import command_line
 
 ROWS = 64  # of the data that clients ask about, some at a time
 
@@ -156,7 +158,8 @@ def call(tmp_path, capsys):
     def call(*arguments):
         line = ["tfflows-serve", *(a.format(tmp_path) for a in arguments)]
         try:
-            code = serve.main(serve.parse(line))
+            rest = command_line.parse(serve.FLAGS, line, serve.main)
+            code = command_line.call(serve.main, rest)
         except SystemExit as stop:
             code = stop.code
         out, err = capsys.readouterr()
@@ -212,7 +215,7 @@ def test_a_port_that_is_taken(call, tmp_path):
 
 def test_an_answer_is_not_held_back():
     with (
-        serve.listen("127.0.0.1", 0) as listener,
+        listen("127.0.0.1", 0) as listener,
         socket.create_connection(listener.getsockname()),
         listener.accept()[0] as connection,
     ):

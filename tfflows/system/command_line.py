@@ -1,0 +1,231 @@
+"""What all programs share: flags, help, errors as one line, exit codes, quiet logs.
+
+Each program has flags of its own (`flags.FlagValues`), so that several can be imported
+in one process. Exit codes: 0; 1 for an error while running; 2 for a wrong command
+line, which includes unknown models and fields and the model_dir of another
+configuration; 75 after SIGTERM, where the same command goes on; 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NoReturn
+
+from absl import app, flags, logging
+
+from tfflows.system.termination import Termination
+
+Main = Callable[[Sequence[str]], int | None]
+RUN_ERROR, USAGE_ERROR = 1, 2
+
+
+class UsageError(ValueError):
+    """A wrong command line; the programs exit with 2."""
+
+
+def new_flags(**strings: str) -> flags.FlagValues:
+    """Makes the flags that every program has, and some for texts.
+
+    Args:
+      **strings: Names of string flags, by default None, and their help.
+
+    Returns:
+      Flags to add to: --help, --helpfull and these.
+    """
+    values = flags.FlagValues()
+    for name, text in strings.items():
+        flags.DEFINE_string(name, None, text, flag_values=values)
+    flags.DEFINE_boolean("help", False, "Shows this help.", flag_values=values)
+    flags.DEFINE_boolean(
+        "helpfull", False, "Shows the flags of the logs, too.", flag_values=values
+    )
+    return values
+
+
+def add_version_flag(values: flags.FlagValues) -> None:
+    """Adds --version, which tells the version of the library and ends."""
+    flags.DEFINE_boolean(
+        "version", False, "Shows the version of tfflows.", flag_values=values
+    )
+
+
+def run(
+    main: Main,
+    values: flags.FlagValues,
+    argv: list[str] | None = None,
+    *,
+    parser: Callable[[Sequence[str]], list[str]] | None = None,
+) -> NoReturn:
+    """Runs a program and ends the process with its exit code.
+
+    TensorFlow is imported after the flags have been read, without its log lines unless
+    --verbosity or TF_CPP_MIN_LOG_LEVEL asks for them. The process keeps the memory that
+    it frees, see `tfflows.backend.memory`, and ends in good order at SIGTERM and
+    Ctrl-C, see `tfflows.system.termination`.
+
+    Args:
+      main: The program; it gets the arguments that are no flags.
+      values: Its flags.
+      argv: Command line with the program's name first; None: the process's.
+      parser: Reads the command line; None: `parse`.
+    """
+    with Termination() as termination:
+        app.run(
+            lambda rest: call(main, rest, termination),
+            argv=argv,
+            flags_parser=parser or (lambda line: parse(values, line, main)),
+        )
+
+
+def parse(
+    values: flags.FlagValues,
+    line: Sequence[str],
+    main: Main | None = None,
+    hint: str = "",
+) -> list[str]:
+    """Parses a command line; ends the process after --help or an error.
+
+    Args:
+      values: The flags of the program; absl's own (--verbosity) are added.
+      line: Command line with the program's name first.
+      main: The program; the docstring of its module heads the help.
+      hint: What to say where there is more than flags.
+
+    Returns:
+      The program's name.
+    """
+    values.unparse_flags()
+    everything = _with_absls(values)
+    try:
+        rest = everything(line)
+        if rest[1:]:
+            raise flags.Error(f"expected only flags, got {' '.join(rest[1:])}{hint}")
+    except flags.Error as error:
+        sys.exit(report(error, USAGE_ERROR))
+    if flags.FLAGS["verbosity"].using_default_value:
+        logging.set_verbosity(logging.WARNING)  # absl would choose INFO
+    values.mark_as_parsed()
+    flags.FLAGS.mark_as_parsed()
+    if values.help or values.helpfull:
+        about = sys.modules[main.__module__].__doc__ if main else None
+        shown = everything if values.helpfull else values
+        print(f"{about or ''}\n{shown.get_help()}")
+        sys.exit(0)
+    if "version" in values and values.version is True:
+        print(importlib.metadata.version("tfflows"))
+        sys.exit(0)
+    return rest
+
+
+def _with_absls(values: flags.FlagValues) -> flags.FlagValues:
+    everything = flags.FlagValues()
+    everything.append_flag_values(values)
+    for name in flags.FLAGS:
+        # A short name is a second entry of the same flag.
+        if name not in everything and name == flags.FLAGS[name].name:
+            everything[name] = flags.FLAGS[name]
+    return everything
+
+
+def call(
+    main: Main, argv: Sequence[str], termination: Termination | None = None
+) -> int:
+    """Calls a program's main and makes an exit code of what comes of it.
+
+    Args:
+      main: The program.
+      argv: Its arguments.
+      termination: Tells errors from what a signal did to the work.
+
+    Returns:
+      The exit code; the user's errors are printed as one line, unless --verbosity is
+      1 or more, which raises them.
+    """
+    try:
+        return main(argv) or 0
+    except Exception as error:
+        if termination is not None and termination.requested:
+            termination.stop()  # a library made an error of it
+        if not _is_users(error) or logging.get_verbosity() >= logging.DEBUG:
+            raise
+        usage = isinstance(error, UsageError)
+        return report(error, USAGE_ERROR if usage else RUN_ERROR)
+
+
+def _is_users(error: Exception) -> bool:
+    kinds = [ValueError, KeyError, OSError, RuntimeError, ImportError]
+    if "tensorflow" in sys.modules:
+        kinds.append(sys.modules["tensorflow"].errors.OpError)
+    return isinstance(error, tuple(kinds))
+
+
+def report(error: Exception, exit_code: int = RUN_ERROR) -> int:
+    """Prints an error as one line; returns the exit code."""
+    # The text of a KeyError is its repr.
+    text = str(error.args[0]) if isinstance(error, KeyError) else str(error)
+    lines = text.strip().splitlines() or [type(error).__name__]
+    more = " (--verbosity=1 shows all)" if len(lines) > 1 else ""
+    print(f"error: {lines[0]}{more}", file=sys.stderr)
+    return exit_code
+
+
+def refuse_unused(values: flags.FlagValues, names: Iterable[str], where: str) -> None:
+    """Refuses flags that would have no effect.
+
+    Args:
+      values: Parsed flags.
+      names: Those without an effect.
+      where: With which flag they have none, for example "--list".
+
+    Raises:
+      UsageError: One of them is given.
+    """
+    for name in names:
+        if values[name].present:
+            raise UsageError(
+                f"expected no --{name} with {where}, where it has no effect, got "
+                f"--{name}={values[name].value}"
+            )
+
+
+def start_tensorflow() -> None:
+    """Imports the library, as `import tfflows` does outside of a program.
+
+    Log lines of TensorFlow's start are kept back unless somebody asks for them, or the
+    import fails.
+    """
+    if "tensorflow" in sys.modules:  # a test, or a program of the user's
+        return
+    asked = "TF_CPP_MIN_LOG_LEVEL" in os.environ or logging.get_verbosity() >= 0
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with contextlib.nullcontext() if asked else _standard_error_kept_back():
+        import tfflows
+
+        tfflows.import_parts()
+    from tfflows.backend.memory import keep_freed_memory
+
+    keep_freed_memory()
+
+
+@contextlib.contextmanager
+def _standard_error_kept_back() -> Iterator[None]:
+    """Inside, the process writes no standard error; it comes after an exception."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as kept:
+        shown = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(shown, kept.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(shown, 2)
+            os.close(shown)
