@@ -35,6 +35,15 @@ def test_amortized_inference_runs():
     assert names["ranks"].shape == (200, 3)
 
 
+def test_contexts_and_vaes_run():
+    names = run_guide(
+        "contexts_and_vaes",
+        epochs=("epochs = 10", "epochs = 1"),
+        samples=("num_samples=5000", "num_samples=10"),
+    )
+    assert names["flow"].context_shape == (8, 8, 1)
+
+
 @pytest.mark.large
 def test_amortized_inference_says_what_it_says():
     names = run_guide("amortized_inference")
