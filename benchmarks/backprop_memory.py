@@ -25,7 +25,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     import numpy as np
     import tensorflow as tf
 
-    from tfflows.families import glow
+    from tfflows.models import glow
 
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)

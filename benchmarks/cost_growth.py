@@ -35,7 +35,7 @@ def measure(depth: int, width: int, batch: int, dimensions: int) -> dict[str, fl
     import numpy as np
     import tensorflow as tf
 
-    from tfflows.families import realnvp
+    from tfflows.models import realnvp
 
     x = np.random.default_rng(0).standard_normal((batch, dimensions)).astype("float32")
     flow = realnvp((dimensions,), num_couplings=depth, hidden_units=(width, width))

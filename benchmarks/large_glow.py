@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfflows import Flow
-from tfflows.families import glow
+from tfflows.models import glow
 
 
 def traced_operations(flow: Flow) -> int:

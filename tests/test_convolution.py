@@ -10,7 +10,7 @@ from tests.testing_utils import randomize
 from tfflows.backend import convolution
 from tfflows.backend.convolution import convolve
 from tfflows.bijectors import AffineCoupling
-from tfflows.families import glow, realnvp_multiscale
+from tfflows.models import glow, realnvp_multiscale
 from tfflows.networks import ConvNet
 
 KERNELS = {

@@ -9,8 +9,7 @@ import pytest
 import tfflows
 from tests.testing_utils import randomize
 from tfflows import bijectors as fb
-from tfflows.families import maf, nsf
-from tfflows.models import iaf
+from tfflows.models import iaf, maf, nsf
 
 TINY = {"num_steps": 2, "hidden_units": (8, 8)}
 FAMILIES = {

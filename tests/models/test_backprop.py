@@ -14,7 +14,7 @@ import tensorflow as tf
 
 import tfflows
 from tests.testing_utils import randomize
-from tfflows.families import glow, realnvp_multiscale
+from tfflows.models import glow, realnvp_multiscale
 
 BENCHMARK = pathlib.Path(__file__).parents[2] / "benchmarks" / "backprop_memory.py"
 TWINS = {

@@ -10,8 +10,7 @@ import tensorflow as tf
 import tfflows
 from tests.testing_utils import randomize
 from tfflows import bijectors as fb
-from tfflows.families import glow, realnvp_multiscale
-from tfflows.models import ClassifyingFlow
+from tfflows.models import ClassifyingFlow, glow, realnvp_multiscale
 
 TINY = {"num_steps": 2, "num_levels": 2, "width": 8, "levels": 256}
 TINY_NVP = {"num_levels": 2, "width": 4, "num_blocks": 1, "levels": 256}

@@ -20,7 +20,7 @@ from tfflows.bijectors import (
 )
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import DataInfo, Examples
-from tfflows.families import glow, maf
+from tfflows.models import glow, maf
 from tfflows.networks import MLP
 
 # Where XLA is the faster way on two cores;
