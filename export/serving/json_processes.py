@@ -26,16 +26,17 @@ from tfflows.export.serving.rest_json import Request, read_request, write_reply
 _SMALL_BODY = 32 * 2**10  # bytes
 _SMALL_REPLY = 4096  # numbers
 
-# Modules of this folder without the __init__s above it, which would import TensorFlow.
+# Modules of tfflows.export without its __init__ and that of tfflows, which would import
+# TensorFlow.
 _START = """
 import sys, types
-for name in "tfflows", "tfflows.export", "tfflows.export.serving":
+for name in "tfflows", "tfflows.export":
     sys.modules[name] = types.ModuleType(name)
-sys.modules["tfflows.export.serving"].__path__ = [sys.argv[1]]
+sys.modules["tfflows.export"].__path__ = [sys.argv[1]]
 from tfflows.export.serving.json_worker import serve
 serve(int(sys.argv[2]))
 """
-_FOLDER = str(Path(__file__).parent)
+_FOLDER = str(Path(__file__).parents[1])
 
 
 class JsonProcessError(RuntimeError):

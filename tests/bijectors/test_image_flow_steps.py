@@ -65,7 +65,7 @@ def test_plu_weights_are_what_the_paper_says():
     log_det = conv.inverse_log_det_jacobian(np.zeros((1, 2, 2, 5)))
     matrix = conv._matrix_and_log_det()[0]
     np.testing.assert_allclose(log_det, 4 * np.linalg.slogdet(matrix)[1])
-    with pytest.raises(ValueError, match=r"parameterization of .*got 'qr'"):
+    with pytest.raises(ValueError, match=r"parameterization .*got 'qr'"):
         fb.Invertible1x1Conv("qr")
 
 

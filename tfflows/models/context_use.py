@@ -97,9 +97,14 @@ def _speakers(layer: Any) -> Iterator[Any]:
     names = ("context_dim", "context_shape", "check_context")
     if any(hasattr(layer, name) for name in names):
         yield layer
-        return
-    for part in _parts(layer):
-        yield from _speakers(part)
+    elif not isinstance(layer, _COMPOSITES) or _is_ours(layer):
+        for part in _parts(layer):
+            yield from _speakers(part)
+
+
+def _is_ours(layer: Any) -> bool:
+    # A composite of a user's may hand its parts a context of its own.
+    return type(layer).__module__.startswith("tfflows.")
 
 
 def _parts(layer: Any) -> list[Any]:
