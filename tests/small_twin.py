@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import keras
 
 from tfflows import zoo
@@ -27,5 +25,8 @@ SMALL = {
 
 def small_twin(name: str) -> keras.Model:
     """A registered model, made as small as its architecture allows."""
-    fields = {field.name for field in dataclasses.fields(zoo.get_config(name).model)}
+    model = zoo.get_config(name).model
+    fields = (
+        {"latent_dim", "hidden_units"} if model.family == "vae" else model.arguments
+    )
     return zoo.create(name, **{k: v for k, v in SMALL.items() if k in fields})

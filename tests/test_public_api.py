@@ -38,7 +38,12 @@ def test_public_names_exist_and_are_documented(package):
 
 RECORDED = json.loads(pathlib.Path(__file__).with_name("public_api.json").read_text())
 # What may differ from the record, with the reason.
-CHANGED: dict[str, str] = {}
+_MIRRORED = "the builder's signature says it; ModelConfig(family, arguments)"
+CHANGED: dict[str, str] = {
+    f"tfflows.zoo.{name}": _MIRRORED
+    for name in RECORDED["tfflows.zoo"]
+    if name.startswith(("IAFC", "MAFC", "NICEC", "NSFC", "RealNVPC"))
+}
 
 
 def now(module, name):

@@ -17,24 +17,24 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from tfflows import models
 from tfflows.backend.arguments import check_unused
 from tfflows.backend.random import seeded_initializers
+from tfflows.families import builder
 from tfflows.models import Flow
 from tfflows.training import fit_until_settled
 
 # Each takes the event's shape and a number of layers.
 _FAMILIES: dict[str, Callable[..., Flow]] = {
-    "realnvp": lambda shape, layers, **kwargs: models.realnvp(
+    "realnvp": lambda shape, layers, **kwargs: builder("realnvp")(
         shape, num_couplings=layers, **kwargs
     ),
-    "maf": lambda shape, layers, **kwargs: models.maf(
+    "maf": lambda shape, layers, **kwargs: builder("maf")(
         shape, num_steps=layers, normalization="actnorm", **kwargs
     ),
-    "nsf": lambda shape, layers, **kwargs: models.nsf(
+    "nsf": lambda shape, layers, **kwargs: builder("nsf")(
         shape, num_steps=layers, **kwargs
     ),
-    "nsf_ar": lambda shape, layers, **kwargs: models.nsf(
+    "nsf_ar": lambda shape, layers, **kwargs: builder("nsf")(
         shape, num_steps=layers, structure="autoregressive", **kwargs
     ),
 }

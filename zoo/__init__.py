@@ -15,17 +15,12 @@ if __name__ != "tfflows.zoo":
         "a second copy would have a registry of its own; use 'import tfflows.zoo'"
     )
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from tfflows.zoo import experiments
 from tfflows.zoo.config import DataConfig, ExperimentConfig, ModelConfig, TrainerConfig
 from tfflows.zoo.errors import ConfigError
-from tfflows.zoo.factory import create, load
-from tfflows.zoo.model_config import (
-    IAFConfig,
-    MAFConfig,
-    NICEConfig,
-    NSFConfig,
-    RealNVPConfig,
-)
 from tfflows.zoo.overrides import override
 from tfflows.zoo.registry import (
     ModelInfo,
@@ -35,17 +30,26 @@ from tfflows.zoo.registry import (
     register,
 )
 
+if TYPE_CHECKING:
+    from tfflows.zoo.factory import create, load
+
+# They need TensorFlow, which a program that lists names or reads flags does not.
+_LAZY = ("create", "load")
+# Version 0.1.0 had a class for each of these families.
+_FAMILIES = {
+    "IAFConfig": "iaf",
+    "MAFConfig": "maf",
+    "NICEConfig": "nice",
+    "NSFConfig": "nsf",
+    "RealNVPConfig": "realnvp",
+}
+
 __all__ = [
     "ConfigError",
     "DataConfig",
     "ExperimentConfig",
-    "IAFConfig",
-    "MAFConfig",
     "ModelConfig",
     "ModelInfo",
-    "NICEConfig",
-    "NSFConfig",
-    "RealNVPConfig",
     "TrainerConfig",
     "create",
     "describe",
@@ -56,3 +60,19 @@ __all__ = [
     "override",
     "register",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module("tfflows.zoo.factory"), name)
+    if name in _FAMILIES:
+        raise ImportError(  # of an AttributeError, `from ... import` drops the text
+            f"tfflows.zoo.{name} went with version 0.1.0; use "
+            f'ModelConfig("{_FAMILIES[name]}", {{...}}), that is '
+            "ModelConfig(family, arguments)"
+        )
+    raise AttributeError(f"module 'tfflows.zoo' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

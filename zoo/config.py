@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import keras
+from tfflows.zoo import families
+from tfflows.zoo.errors import ConfigError
 
-from tfflows.zoo.errors import ConfigError, unknown_name
+if TYPE_CHECKING:
+    import keras
 
-_FAMILIES: dict[str, type[ModelConfig]] = {}
 _POSITIVE = (
     "epochs",
     "batch_size",
@@ -27,18 +28,35 @@ _POSITIVE = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
+# With slots, each field is an attribute of the class too, as `family` was in 0.1.0.
+@dataclasses.dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """What a family of models can be set to; one subclass for each family.
+    """A model: its family, and what the family's builder is called with.
 
-    A subclass names its `family` and mirrors the keyword arguments of the function
-    that `build` calls. Defining the subclass makes the family known.
+    The keywords of the builder, `tfflows.models.<family>`, are the fields; they can be
+    read as attributes: `config.num_couplings`.
+
+    Attributes:
+      family: A name of `tfflows.families.BUILDERS`, to which a builder of one's own can
+        be added.
+      arguments: Values by name; those not given get the builder's defaults.
+
+    Raises:
+      ConfigError: The family or a name is unknown, or a value does not fit.
     """
 
-    family: ClassVar[str] = ""
+    family: str
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-    def __init_subclass__(cls) -> None:
-        _FAMILIES[cls.family] = cls
+    def __post_init__(self) -> None:
+        arguments = families.complete(self.family, self.arguments)
+        object.__setattr__(self, "arguments", arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        # Copying and unpickling ask before there are any arguments.
+        if not name.startswith("_") and name != "arguments" and name in self.arguments:
+            return self.arguments[name]
+        raise AttributeError(f"a model of this family has no field {name!r}")
 
     def build(self, event_shape: tuple[int, ...], levels: int | None) -> keras.Model:
         """Builds the model, with new weights.
@@ -49,8 +67,12 @@ class ModelConfig:
 
         Returns:
           The model; its weights exist.
+
+        Raises:
+          ValueError: The arguments fit neither each other nor the data.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no build method")
+        builder = families.find_builder(self.family)
+        return builder(event_shape, levels=levels, **self.arguments)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,23 +189,6 @@ class ExperimentConfig:
                 "come from the data; give event_shape=, or train on a data set"
             )
         return self.model.build(self.data.event_shape, self.data.levels)
-
-
-def model_config_class(family: str) -> type[ModelConfig]:
-    """Finds the configuration class of a family.
-
-    Args:
-      family: For example "realnvp".
-
-    Returns:
-      The subclass of `ModelConfig`.
-
-    Raises:
-      ConfigError: The family is not known.
-    """
-    if family not in _FAMILIES:
-        raise unknown_name("model family", family, _FAMILIES)
-    return _FAMILIES[family]
 
 
 def _check(field: str, value: object, holds: bool, expected: str) -> None:

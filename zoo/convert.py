@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfflows.zoo.errors import ConfigError
@@ -23,8 +23,8 @@ def convert(value: Any, annotation: Any, field: str) -> Any:
 
     Args:
       value: Text, or a value of that type or of its JSON form.
-      annotation: Bool, int, float, str, a Literal of texts, tuple[T, ...],
-        Mapping[str, T], or one of these or None.
+      annotation: Bool, int, float, str, a Literal of texts, tuple[T, ...] or
+        Sequence[T], Mapping[str, T], or a union that begins with one of these.
       field: Name of the field, for the error.
 
     Returns:
@@ -35,15 +35,15 @@ def convert(value: Any, annotation: Any, field: str) -> Any:
     """
     origin, parameters = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (types.UnionType, typing.Union):
-        if value is None or (isinstance(value, str) and value.lower() == "none"):
+        is_none = value is None or (isinstance(value, str) and value.lower() == "none")
+        if is_none and types.NoneType in parameters:
             return None
-        (inner,) = (p for p in parameters if p is not types.NoneType)
-        return convert(value, inner, field)
+        return convert(value, parameters[0], field)
     if origin is typing.Literal:
         if value not in parameters:
             raise _misfit(f"one of {', '.join(parameters)}", field, value)
         return value
-    if origin is tuple:
+    if origin in (tuple, Sequence):
         return _to_tuple(value, parameters[0], field)
     if origin is Mapping:
         return _to_mapping(value, parameters[1], field)

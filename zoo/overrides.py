@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from tfflows.zoo.config import ExperimentConfig, ModelConfig, model_config_class
+from tfflows.zoo.config import ExperimentConfig, ModelConfig
 from tfflows.zoo.convert import convert
 from tfflows.zoo.errors import ConfigError, unknown_name
 
@@ -26,7 +26,7 @@ def to_dict(config: ExperimentConfig) -> dict[str, Any]:
       Nested dicts; the model's has its family too, and tuples became lists.
     """
     plain = dataclasses.asdict(config)
-    plain["model"] = {"family": config.model.family, **plain["model"]}
+    plain["model"] = {"family": config.model.family, **config.model.arguments}
     return json.loads(json.dumps(plain))
 
 
@@ -92,9 +92,9 @@ def field_names(config: ExperimentConfig) -> list[str]:
     Returns:
       Names like "trainer.epochs".
     """
-    return [
+    return [f"model.{name}" for name in config.model.arguments] + [
         f"{part}.{field.name}"
-        for part in ("model", "data", "trainer")
+        for part in ("data", "trainer")
         for field in dataclasses.fields(getattr(config, part))
     ]
 
@@ -131,19 +131,21 @@ def _override_one(
         raise unknown_name("field", name, near or known)
     part, field = name.split(".")
     section = getattr(config, part)
-    annotation = typing.get_type_hints(type(section))[field]
-    section = dataclasses.replace(section, **{field: convert(value, annotation, name)})
+    if isinstance(section, ModelConfig):
+        changed = {"arguments": {**section.arguments, field: value}}
+    else:
+        annotation = typing.get_type_hints(type(section))[field]
+        changed = {field: convert(value, annotation, name)}
+    section = dataclasses.replace(section, **changed)
     return dataclasses.replace(config, **{part: section})
 
 
 def _build(kind: type[_Config], values: Any, prefix: str) -> _Config:
     if not isinstance(values, Mapping):
         raise ConfigError(f"expected a mapping for {prefix or 'config'}, got {values}")
-    values = dict(values)
     if kind is ModelConfig:
-        kind = typing.cast(
-            type[_Config], model_config_class(str(values.pop("family", None)))
-        )
+        arguments = {name: v for name, v in values.items() if name != "family"}
+        return typing.cast(Any, kind)(values.get("family", "none"), arguments)
     hints = typing.get_type_hints(kind)
     fields = {f.name: f for f in dataclasses.fields(typing.cast(Any, kind))}
     for name in values:

@@ -7,33 +7,13 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from tfflows.data.simulators import SIMULATORS
-from tfflows.data.toy import TOYS
+from tfflows.data.table import licence as data_licence
 from tfflows.provenance import Provenance
 from tfflows.system import files
 from tfflows.zoo import overrides, pretrained, run_dir
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.registry import get_config, list_models
 
-_SYNTHETIC = "synthetic, drawn by tfflows itself: Apache-2.0"
-_IMAGENET = "ImageNet's terms of access: research and education, not commercial"
-_CELEBA = "CelebA's agreement: research only, not commercial"
-_CIFAR10 = "none stated; cite Krizhevsky, 2009"
-_UCI = "CC BY 4.0 (UCI Machine Learning Repository)"
-# By the name of the builder, as their owners state it.
-_LICENCES = {
-    "digits": "CC BY 4.0 (UCI, Optical Recognition of Handwritten Digits)",
-    "mnist": "CC BY-SA 3.0 (Yann LeCun and Corinna Cortes)",
-    "cifar10": _CIFAR10,
-    "cifar10_patches": _CIFAR10,
-    **dict.fromkeys(["power", "gas", "hepmass", "miniboone"], _UCI),
-    "bsds300": "Berkeley's terms: research and education, not commercial",
-    "celeba64": _CELEBA,
-    "celeb_a_hq": _CELEBA,
-    "downsampled_imagenet": _IMAGENET,
-    "imagenet_resized": _IMAGENET,
-    **dict.fromkeys([*TOYS, *SIMULATORS], _SYNTHETIC),
-}
 _FILE_KINDS = ("csv", "npz", "parquet", "images")
 
 
@@ -81,16 +61,6 @@ def of_registered(name: str, weights: str | None = None) -> Provenance:
     evaluate = f"tfflows-evaluate --model={name}"
     commands = {"train": record["command"], "evaluate": evaluate}
     return _provenance(config, record["evaluation"], commands)
-
-
-def data_licence(name: str | None) -> str | None:
-    """Under which terms a data set is; None where that is not known here.
-
-    Args:
-      name: The data's name, as in `tfflows.data.load`.
-    """
-    parts = (name or "").replace("/", ":").split(":")
-    return next((_LICENCES[part] for part in parts if part in _LICENCES), None)
 
 
 def _provenance(

@@ -6,18 +6,23 @@ For example::
     def _realnvp_mine() -> ExperimentConfig:
         return ExperimentConfig(name="realnvp_mine", ...)
 
-Once a module with this is imported, the name is as good as those that come along.
+Once a module with this is imported, the name is as good as those that come along, which
+are rows of keywords: nothing of them is built, checked or imported before it is asked
+for, so that programs list and describe them at once.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import functools
+import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tfflows.system import files
 from tfflows.zoo import pretrained
-from tfflows.zoo.config import ExperimentConfig
+from tfflows.zoo.config import DataConfig, ExperimentConfig, ModelConfig, TrainerConfig
 from tfflows.zoo.errors import unknown_name
 
 ConfigFunction = Callable[[], ExperimentConfig]
@@ -51,12 +56,66 @@ class ModelInfo:
 
 
 @dataclasses.dataclass(frozen=True)
+class _Row:
+    """An experiment as keywords; `_Row.config` checks them."""
+
+    name: str
+    family: str
+    arguments: Mapping[str, Any]
+    data: DataConfig
+    trainer: TrainerConfig
+    description: str
+    reference: Mapping[str, float]
+
+    def config(self) -> ExperimentConfig:
+        return ExperimentConfig(
+            self.name,
+            ModelConfig(self.family, self.arguments),
+            self.data,
+            self.trainer,
+            self.description,
+            self.reference,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
 class _Entry:
     make_config: ConfigFunction
-    parameters: int | None
+    parameters: int | None = None
+    row: _Row | None = None
 
 
+# Trainable parameters by name; `python -m tfflows.zoo.parameters` counts them.
+PARAMETERS = pathlib.Path(__file__).with_name("parameters.json")
 _REGISTRY: dict[str, _Entry] = {}
+
+
+def add(
+    name: str,
+    family: str,
+    *,
+    data: DataConfig,
+    trainer: TrainerConfig,
+    description: str,
+    reference: Mapping[str, float] | None = None,
+    **arguments: Any,
+) -> None:
+    """Registers an experiment that comes along; see `ExperimentConfig`.
+
+    Args:
+      name: <family>_<data set>.
+      family: The model's family.
+      data: The data's configuration.
+      trainer: The training's configuration.
+      description: One sentence on what this is.
+      reference: Figures to compare with, by name and unit.
+      **arguments: What the family's builder is called with.
+
+    Raises:
+      KeyError: The name is registered already.
+    """
+    row = _Row(name, family, arguments, data, trainer, description, reference or {})
+    _enter(name, _Entry(row.config, row=row))
 
 
 def register(
@@ -75,11 +134,10 @@ def register(
     Raises:
       KeyError: The name is registered already.
     """
-    if name in _REGISTRY:
-        raise KeyError(f"expected a new name, got {name!r}, which is registered")
+    _require_new(name)
 
     def decorator(make_config: ConfigFunction) -> ConfigFunction:
-        _REGISTRY[name] = _Entry(make_config, parameters)
+        _enter(name, _Entry(make_config, parameters))
         return make_config
 
     return decorator
@@ -124,18 +182,40 @@ def describe(name: str) -> ModelInfo:
     Raises:
       ConfigError: The name is unknown; near ones are listed.
     """
-    config = get_config(name)
+    entry = _entry(name)
+    facts = entry.row or entry.make_config()
+    family = facts.family if isinstance(facts, _Row) else facts.model.family
     return ModelInfo(
         name=name,
-        family=config.model.family,
-        description=config.description,
-        parameters=_entry(name).parameters,
-        dataset=config.data.name,
-        event_shape=config.data.event_shape,
-        levels=config.data.levels,
-        reference=config.reference,
+        family=family,
+        description=facts.description,
+        parameters=entry.parameters or recorded_parameters().get(name),
+        dataset=facts.data.name,
+        event_shape=facts.data.event_shape,
+        levels=facts.data.levels,
+        reference=facts.reference,
         pretrained=pretrained.record(name) if pretrained.exists(name) else None,
     )
+
+
+@functools.cache
+def recorded_parameters() -> Mapping[str, int]:
+    """The numbers of trainable parameters of the models that come along.
+
+    Returns:
+      Numbers by name, without the models whose data decide.
+    """
+    return files.read_json(PARAMETERS)
+
+
+def _enter(name: str, entry: _Entry) -> None:
+    _require_new(name)
+    _REGISTRY[name] = entry
+
+
+def _require_new(name: str) -> None:
+    if name in _REGISTRY:
+        raise KeyError(f"expected a new name, got {name!r}, which is registered")
 
 
 def _entry(name: str) -> _Entry:

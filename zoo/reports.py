@@ -11,7 +11,6 @@ from tfflows.training import SampleGridCallback
 from tfflows.zoo import run_dir
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.contexts import classes_in_turn
-from tfflows.zoo.model_config import GlowConfig, RealNVPMultiscaleConfig
 from tfflows.zoo.pictures import is_image
 
 _GRID = 16  # samples in each grid
@@ -36,7 +35,7 @@ def make_reports(
         keras.callbacks.CSVLogger(folder / run_dir.HISTORY, append=append),
         keras.callbacks.TensorBoard(logs, write_graph=False),
     ]
-    if isinstance(config.model, GlowConfig | RealNVPMultiscaleConfig) and (
+    if config.model.family in ("glow", "realnvp_multiscale") and (
         is_image(config.data.event_shape or ())
     ):
         grids, labels = os.path.join(logs, "samples"), classes_in_turn(config, _GRID)

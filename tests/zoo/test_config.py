@@ -1,20 +1,15 @@
+import copy
 import dataclasses
 import inspect
 import json
+import pickle
 
 import pytest
 
 import tfflows
-from tfflows.zoo import ConfigError, get_config, list_models, override
+from tfflows.families import BUILDERS
+from tfflows.zoo import ConfigError, ModelConfig, get_config, list_models, override
 from tfflows.zoo.config import TrainerConfig
-from tfflows.zoo.model_config import (
-    GlowDenseConfig,
-    IAFConfig,
-    MAFConfig,
-    NICEConfig,
-    NSFConfig,
-    RealNVPConfig,
-)
 from tfflows.zoo.overrides import (
     field_names,
     first_difference,
@@ -32,27 +27,58 @@ def test_json_round_trip(name):
     assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
 
 
-@pytest.mark.parametrize(
-    ("config", "function"),
-    [
-        (NICEConfig, tfflows.models.nice),
-        (RealNVPConfig, tfflows.models.realnvp),
-        (MAFConfig, tfflows.models.maf),
-        (IAFConfig, tfflows.models.iaf),
-        (NSFConfig, tfflows.models.nsf),
-        (GlowDenseConfig, tfflows.models.glow_dense),
-    ],
-)
-def test_fields_mirror_the_arguments_of_the_model(config, function):
-    parameters = inspect.signature(function).parameters
-    wanted = {k: p.default for k, p in parameters.items() if p.kind == p.KEYWORD_ONLY}
-    # NICE has no context in the zoo, and a network is no value of a configuration.
-    others = ["name", "levels", "context", "context_shape"]
-    others += ["context_dtype", "context_network"]
-    for other in [*others, *(["context_dim"] if config is NICEConfig else [])]:
-        wanted.pop(other, None)
-    fields = {f.name: f.default for f in dataclasses.fields(config)}
-    assert fields == wanted
+@pytest.mark.parametrize("family", BUILDERS)
+def test_the_builders_signature_is_what_a_family_can_be_set_to(family):
+    parameters = inspect.signature(getattr(tfflows.models, family)).parameters
+    others = {"event_shape", "levels", "name", "context", "context_shape"}
+    others |= {"context_dtype", "context_network"}
+    wanted = {k: p.default for k, p in parameters.items() if k not in others}
+    model = ModelConfig(family)
+    assert model.arguments == wanted
+    for name, default in wanted.items():
+        assert getattr(model, name) == default
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert copied == model
+
+
+def test_the_arguments_of_a_model_are_checked_where_it_is_made():
+    model = ModelConfig("nsf", {"hidden_units": [8, 4], "network": "mlp"})
+    assert (model.hidden_units, model.num_bins) == ((8, 4), 8)
+    assert model == ModelConfig("nsf", model.arguments)
+    assert not hasattr(model, "num_couplings")
+    for family, arguments, message in (
+        ("nfs", {}, "model family, got 'nfs'; did you mean nsf"),
+        ("nsf", {"num_bin": 4}, "field of model, got 'num_bin'; did you mean num_bins"),
+        ("nsf", {"network": "mpl"}, "one of mlp, resnet for model.network, got 'mpl'"),
+        ("nsf", {"num_bins": 2.5}, "int for model.num_bins, got 2.5"),
+        ("sylvester_vae", {"posterior": "planar"}, "field of model, got 'posterior'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            ModelConfig(family, arguments)
+
+
+def test_a_family_of_ones_own(monkeypatch):
+    def mine(event_shape, *, size: int, levels: int | None = None):
+        return event_shape, size, levels
+
+    monkeypatch.setitem(BUILDERS, "mine", mine)
+    assert ModelConfig("mine", {"size": "3"}).build((2,), 5) == ((2,), 3, 5)
+    with pytest.raises(
+        ConfigError, match=r"expected a value for model\.size, got none"
+    ):
+        ModelConfig("mine")
+
+
+def test_the_classes_of_version_0_1_say_what_stands_for_them():
+    for name in ("NICEConfig", "RealNVPConfig", "MAFConfig", "IAFConfig", "NSFConfig"):
+        with pytest.raises(ImportError, match=r"ModelConfig\(family, arguments\)"):
+            getattr(tfflows.zoo, name)
+
+
+def test_a_file_of_version_0_1_loads():
+    old = to_dict(get_config("nice_digits"))
+    del old["model"]["context_dim"]  # which that version's NICE did not have
+    assert from_dict(old) == get_config("nice_digits")
 
 
 @pytest.mark.parametrize(

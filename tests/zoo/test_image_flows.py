@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import math
 
 import keras
@@ -11,13 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import tfflows
 from tests.zoo.test_cli import error_line, run
 from tfflows import zoo
 from tfflows.export import main as export_main
 from tfflows.zoo import evaluate, explore, sample, train
 from tfflows.zoo.contexts import context_of_samples
-from tfflows.zoo.model_config import GlowConfig, RealNVPMultiscaleConfig
 
 IMAGE_FLOWS = [
     name
@@ -33,21 +29,6 @@ TINY = [
     "--set=trainer.warmup_steps=0",
     "--set=trainer.precision=mixed_bfloat16",
 ]
-
-
-@pytest.mark.parametrize(
-    ("config", "function"),
-    [
-        (GlowConfig, tfflows.models.glow),
-        (RealNVPMultiscaleConfig, tfflows.models.realnvp_multiscale),
-    ],
-)
-def test_fields_mirror_the_arguments_of_the_model(config, function):
-    parameters = inspect.signature(function).parameters
-    wanted = {k: p.default for k, p in parameters.items() if p.kind == p.KEYWORD_ONLY}
-    del wanted["name"], wanted["levels"]
-    fields = {f.name: f.default for f in dataclasses.fields(config)}
-    assert fields == wanted
 
 
 def test_the_issues_data_sets_have_both_families():

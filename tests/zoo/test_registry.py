@@ -1,19 +1,19 @@
-import math
+import json
+import pathlib
+import subprocess
+import sys
 
 import pytest
 
-from tfflows import data, zoo
-from tfflows.zoo import pretrained, registry
+import tfflows
+from tfflows import data, families, zoo
+from tfflows.zoo import parameters, pretrained, registry
 from tfflows.zoo.config import ModelConfig
 
 NAMES = zoo.list_models()
 SIZES = {n: zoo.describe(n).parameters for n in NAMES}
 SMALL = [n for n, size in SIZES.items() if size and size <= 100_000]
 LARGE = [n for n, size in SIZES.items() if size and size > 100_000]
-
-
-def count_parameters(model):
-    return sum(math.prod(w.shape) for w in model.trainable_weights)
 
 
 def test_the_registered_names():
@@ -45,25 +45,32 @@ def test_every_registration(name):
         assert (source.event_shape, source.levels) == (info.event_shape, info.levels)
 
 
+def test_the_record_of_parameters_has_each_model_of_known_size():
+    """`python -m tfflows.zoo.parameters` writes it."""
+    sized = {n for n in NAMES if zoo.describe(n).event_shape is not None}
+    assert set(registry.recorded_parameters()) == sized
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_recorded_parameters(name):
-    assert count_parameters(zoo.create(name)) == SIZES[name]
+    assert parameters.count(zoo.create(name)) == SIZES[name]
 
 
 @pytest.mark.large
 @pytest.mark.parametrize("name", LARGE)
 def test_recorded_parameters_of_the_large_ones(name):
-    assert count_parameters(zoo.create(name)) == SIZES[name]
+    assert parameters.count(zoo.create(name)) == SIZES[name]
 
 
-def test_describe_builds_nothing(monkeypatch):
-    def build(*args):
-        raise RuntimeError("built")
+def test_describe_builds_and_imports_nothing(monkeypatch):
+    def builder(family):
+        raise RuntimeError("asked for")
 
-    for config in (zoo.NICEConfig, zoo.RealNVPConfig):
-        monkeypatch.setattr(config, "build", build)
+    monkeypatch.setattr(families, "builder", builder)
     for name in NAMES:
         zoo.describe(name)
+    with pytest.raises(RuntimeError, match="asked for"):
+        zoo.get_config(NAMES[0])
 
 
 def test_describe_tells_the_pretrained_figures():
@@ -84,6 +91,42 @@ def test_register(monkeypatch):
     assert zoo.describe("realnvp_mine").parameters == 3
     with pytest.raises(KeyError, match="expected a new name, got 'realnvp_mine'"):
         zoo.register("realnvp_mine")
+
+
+def test_parameters_are_counted_where_the_record_lacks_them(monkeypatch, tmp_path):
+    known = dict(registry.recorded_parameters())
+    del known["nice_digits"]
+    monkeypatch.setattr(parameters, "recorded_parameters", lambda: known | {"x": 1})
+    monkeypatch.setattr(parameters, "PARAMETERS", tmp_path / "parameters.json")
+    parameters.main([])
+    written = json.loads((tmp_path / "parameters.json").read_text())
+    assert written == registry.recorded_parameters()
+
+
+# Modules without the `__init__` of tfflows, as in the processes that read JSON.
+ALONE = """
+import sys, types
+tfflows = types.ModuleType("tfflows")
+tfflows.__path__ = [sys.argv[1]]
+sys.modules["tfflows"] = tfflows
+import tfflows.zoo.overrides, tfflows.zoo.registry, tfflows.zoo.pretrained
+import tfflows.data.registry
+from tfflows import zoo
+for name in zoo.list_models():
+    zoo.describe(name)
+tfflows.data.list_datasets()
+try:
+    zoo.get_config("realnvp_digit")
+except zoo.ConfigError:
+    print(sorted({"tensorflow", "keras", "numpy"} & set(sys.modules)))
+"""
+
+
+def test_names_and_facts_need_no_tensorflow():
+    folder = pathlib.Path(tfflows.__file__).parent
+    command = [sys.executable, "-P", "-c", ALONE, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 @pytest.mark.parametrize("call", [zoo.get_config, zoo.describe, zoo.create])

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
-import inspect
 import json
 
 import numpy as np
 import pytest
 
-import tfflows
 from tests.zoo.test_cli import run
 from tfflows import zoo
-from tfflows.zoo import evaluate, sample, train, vae_config
+from tfflows.zoo import evaluate, sample, train
 
-CONFIGS = (
-    vae_config.VAEConfig,
-    vae_config.PlanarVAEConfig,
-    vae_config.SylvesterVAEConfig,
-    vae_config.RealNVPVAEConfig,
-    vae_config.IAFVAEConfig,
-    vae_config.FlowPriorVAEConfig,
-)
 NAMES = zoo.list_models("*vae*")
-
-
-@pytest.mark.parametrize("config", CONFIGS)
-def test_fields_are_arguments_of_the_model(config):
-    arguments = set(inspect.signature(tfflows.models.vae).parameters)
-    fields = {field.name for field in dataclasses.fields(config)} - {"basis"}
-    assert fields <= arguments
 
 
 def test_every_family_has_digits_and_mnist_of_both_kinds():

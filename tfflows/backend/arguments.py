@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
+import typing
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -122,13 +123,13 @@ def check_flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def check_word(name: str, value: Any, words: Iterable[str]) -> str:
-    """One of some words.
+def check_word(name: str, value: Any, words: Any) -> str:
+    """One of some words, which are a `Literal` or an iterable.
 
     Raises:
       ValueError: For another one; the message names the near ones.
     """
-    words = tuple(words)
+    words = typing.get_args(words) or tuple(words)
     if not isinstance(value, str) or value not in words:
         near = difflib.get_close_matches(str(value), words, n=2)
         hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

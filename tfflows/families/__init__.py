@@ -1,1 +1,45 @@
-"""The families of models: one builder a file, each of which returns a model."""
+"""The families of models: one builder a file, each of which returns a model.
+
+The table names builders without importing them: programs read it before they have read
+their flags, and TensorFlow comes with the first builder.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+# By family: "module:function", or the function itself. To add one is to write it here.
+BUILDERS: dict[str, str | Callable[..., Any]] = {
+    "flowprior_vae": "tfflows.families.vae:flowprior_vae",
+    "glow": "tfflows.families.glow:glow",
+    "glow_dense": "tfflows.families.glow_dense:glow_dense",
+    "iaf": "tfflows.families.maf:iaf",
+    "iaf_vae": "tfflows.families.vae:iaf_vae",
+    "maf": "tfflows.families.maf:maf",
+    "nice": "tfflows.families.nice:nice",
+    "nsf": "tfflows.families.nsf:nsf",
+    "planar_vae": "tfflows.families.vae:planar_vae",
+    "realnvp": "tfflows.families.realnvp:realnvp",
+    "realnvp_multiscale": "tfflows.families.realnvp_multiscale:realnvp_multiscale",
+    "realnvp_vae": "tfflows.families.vae:realnvp_vae",
+    "sylvester_vae": "tfflows.families.vae:sylvester_vae",
+    "vae": "tfflows.families.vae:vae",
+}
+
+
+def builder(family: str) -> Callable[..., Any]:
+    """The function that builds the models of a family.
+
+    Args:
+      family: For example "realnvp".
+
+    Raises:
+      KeyError: There is no such family.
+    """
+    found = BUILDERS[family]
+    if isinstance(found, str):
+        module, _, function = found.partition(":")
+        found = getattr(importlib.import_module(module), function)
+    return found

@@ -31,7 +31,6 @@ def builder_context(
     context_shape: int | Sequence[int | None] | None,
     context_dtype: Any,
     context_network: Any,
-    dtype: Any,
     *,
     context_dim: int | None = None,
     context: Mapping[str, Any] | None = None,
@@ -43,7 +42,6 @@ def builder_context(
       context_shape: As in `Flow`.
       context_dtype: As in `Flow`.
       context_network: As in `Flow`.
-      dtype: Keras dtype policy of the flow.
       context_dim: Short for a context_shape of vectors of that size; with a
         context_shape, what the context is embedded as.
       context: The first three as a dict.
@@ -71,7 +69,7 @@ def builder_context(
         check_count("context_dim", context_dim)
         if all(value is None for value in arguments.values()):
             arguments["context_shape"] = context_dim
-    flow_dtype = at_least_single(keras.dtype_policies.get(dtype).variable_dtype)
+    flow_dtype = at_least_single(keras.config.dtype_policy().variable_dtype)
     shape = Conditioning(**arguments, flow_dtype=flow_dtype).embedded_shape
     if shape is None:
         return BuilderContext(None, None, arguments)

@@ -16,12 +16,11 @@ from tfflows.backend.arguments import (
 )
 from tfflows.bijectors import Chain, Flatten
 from tfflows.families.context import BuilderContext
+from tfflows.families.declare import Network
 from tfflows.families.image import LOGIT_ALPHA
 from tfflows.models.flow import Flow
 from tfflows.networks import MLP, ResNet
 from tfflows.preprocessing import Dequantization, Logit, Rescale, Standardize
-
-NETWORKS = ("mlp", "resnet")
 
 
 def preprocessing_for(
@@ -29,7 +28,6 @@ def preprocessing_for(
     standardize: bool,
     logit_alpha: float | None,
     evaluation_draws: int,
-    dtype: Any,
 ) -> list[Any]:
     """The preprocessing of integer or continuous data.
 
@@ -38,7 +36,6 @@ def preprocessing_for(
       standardize: Whether a `Standardize` comes last.
       logit_alpha: Integer data: alpha of their logit, or None for [0, 1] itself.
       evaluation_draws: Draws of dequantization noise that `evaluate` averages.
-      dtype: Keras dtype policy.
 
     Returns:
       A list for `Flow`, from data to latent.
@@ -48,20 +45,18 @@ def preprocessing_for(
         check_unused("logit_alpha", logit_alpha, [None, LOGIT_ALPHA], "levels")
         check_unused("evaluation_draws", evaluation_draws, [1], "levels")
     else:
-        parts.append(
-            Dequantization(levels, evaluation_draws=evaluation_draws, dtype=dtype)
-        )
+        parts.append(Dequantization(levels, evaluation_draws=evaluation_draws))
         if logit_alpha is None:
-            parts.append(Rescale(0.0, levels, dtype=dtype))
+            parts.append(Rescale(0.0, levels))
         else:
-            parts.append(Logit(logit_alpha, 0.0, levels, dtype=dtype))
+            parts.append(Logit(logit_alpha, 0.0, levels))
     if check_flag("standardize", standardize):
-        parts.append(Standardize(dtype=dtype))
+        parts.append(Standardize())
     return parts
 
 
 def conditioner(
-    network: str, hidden_units: Sequence[int], context_dim: int | None, dtype: Any
+    network: Network, hidden_units: Sequence[int], context_dim: int | None
 ) -> keras.layers.Layer:
     """A coupling's dense network.
 
@@ -69,14 +64,13 @@ def conditioner(
       network: "mlp", or "resnet" of width hidden_units[0] with a block per entry.
       hidden_units: Widths.
       context_dim: Size of the context that it also sees, or None.
-      dtype: Keras dtype policy.
 
     Raises:
       ValueError: For another network.
     """
     hidden_units = check_counts("hidden_units", hidden_units)
-    if check_word("network", network, NETWORKS) == "mlp":
-        return MLP(hidden_units, context_dim=context_dim, dtype=dtype)
+    if check_word("network", network, Network) == "mlp":
+        return MLP(hidden_units, context_dim=context_dim)
     if len(set(hidden_units)) > 1:
         raise ValueError(
             f"expected equal hidden_units with network='resnet', got {hidden_units}"
@@ -85,7 +79,6 @@ def conditioner(
         hidden_units[0],
         num_blocks=len(hidden_units),
         context_dim=context_dim,
-        dtype=dtype,
     )
 
 
@@ -96,7 +89,6 @@ def dense_flow(
     *,
     context: BuilderContext,
     base: Any = None,
-    dtype: Any,
     name: str,
 ) -> Flow:
     """A flow of steps on vectors; events of more axes are flattened first.
@@ -107,7 +99,6 @@ def dense_flow(
       preprocessing: That of `Flow`.
       context: The context that the steps take.
       base: That of `Flow`.
-      dtype: Keras dtype policy.
       name: Name of the model.
 
     Raises:
@@ -115,14 +106,13 @@ def dense_flow(
     """
     event_shape = check_sizes("event_shape", event_shape)
     if len(event_shape) > 1:
-        steps = [Flatten(dtype=dtype), *steps]
-    flow = Chain(steps, event_ndims=len(event_shape), dtype=dtype)
+        steps = [Flatten(), *steps]
+    flow = Chain(steps, event_ndims=len(event_shape))
     return Flow(
         flow,
         event_shape,
         base,
         preprocessing,
         name=name,
-        dtype=dtype,
         **context.arguments,
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
 from tfflows.backend.arguments import check_count, check_number, check_word
+from tfflows.backend.policy import DType, policy_scope
 from tfflows.bijectors import (
     ActNorm,
     AdditiveCoupling,
@@ -23,30 +24,32 @@ from tfflows.bijectors import (
     Squeeze,
 )
 from tfflows.families.context import BuilderContext, builder_context
+from tfflows.families.declare import Backprop, Base, LogScale, family
 from tfflows.families.image import check_images, image_base, image_preprocessing
 from tfflows.models.classifying_flow import ClassifyingFlow
 from tfflows.models.flow import Flow
 from tfflows.networks import ConvNet
 from tfflows.networks.image_context import BlocksToChannels
 
-_PERMUTATIONS = ("conv", "reverse", "shuffle")
-_COUPLINGS = ("affine", "additive")
-_LOG_SCALE = "sigmoid"
+Permutation = Literal["conv", "reverse", "shuffle"]
+Couplings = Literal["affine", "additive"]
+_LOG_SCALE: LogScale = "sigmoid"
 
 
+@family
 def glow(
     event_shape: Sequence[int],
     *,
     num_steps: int = 32,
     num_levels: int = 3,
     width: int = 512,
-    coupling: str = "affine",
-    log_scale: str = _LOG_SCALE,
-    permutation: str = "conv",
+    coupling: Couplings = "affine",
+    log_scale: LogScale = _LOG_SCALE,
+    permutation: Permutation = "conv",
     split_priors: bool = True,
     num_classes: int | None = None,
     classifier_weight: float = 0.0,
-    base: str = "normal",
+    base: Base = "normal",
     logit_alpha: float | None = None,
     levels: int | None = None,
     n_bits: int | None = None,
@@ -54,8 +57,8 @@ def glow(
     context_shape: int | Sequence[int | None] | None = None,
     context_dtype: Any = None,
     context_network: Any = None,
-    backprop: str = "stored",
-    dtype: Any = None,
+    backprop: Backprop = "stored",
+    dtype: DType = None,
     name: str = "glow",
 ) -> Flow:
     """Glow on images [H, W, C], integers of some levels or continuous.
@@ -77,27 +80,19 @@ def glow(
       num_levels: L.
       width: Hidden channels of each coupling's network.
       coupling: "affine" or "additive".
-      log_scale: That of affine couplings, see `AffineLaw`.
       permutation: "conv" (1x1 convolutions), "reverse" or "shuffle" (fixed).
       split_priors: Whether factored-out halves depend on the kept ones.
       num_classes: Number of classes of a class-conditional model, or None.
       classifier_weight: With classes, the weight of a loss by which the last level's
         output tells the class, see `ClassifyingFlow`; the authors' is 0.01. 0: none.
-      base: "normal", or "logistic" for tails that forgive a single pixel.
       logit_alpha: None for integer data scaled to [0, 1], as in the paper, or the alpha
         of their logit: a small one (1e-6) gives a dark background, a single level of
         many, as much room as the rest.
-      levels: Number of levels of integer data; None for continuous data.
       n_bits: None, or the bits to keep of integer data.
-      evaluation_draws: Draws of dequantization noise that `evaluate` averages.
       context_shape: Shape of the context of a conditional model, as in `Flow`: an image
         or a vector, which all couplings see, or what context_network embeds as one. A
         larger image is averaged to the size of a level, a smaller one repeated.
-      context_dtype: As in `Flow`.
       context_network: As in `Flow`.
-      backprop: "stored", "remat" or "reversible", see `Flow`.
-      dtype: Keras dtype policy.
-      name: Name of the model.
 
     Returns:
       The model.
@@ -114,71 +109,69 @@ def glow(
         )
     if num_classes is None:
         context = _image_context(
-            context_shape, context_dtype, context_network, event_shape, dtype
+            context_shape, context_dtype, context_network, event_shape
         )
     else:
         context = _class_context(context_shape, context_dtype, context_network)
 
     def step(seed: int) -> FlowStep:
         parts = [
-            ActNorm(dtype=dtype),
-            _permutation(permutation, seed, dtype),
-            _coupling(coupling, width, log_scale, context.dim, dtype),
+            ActNorm(),
+            _permutation(permutation, seed),
+            _coupling(coupling, width, log_scale, context.dim),
         ]
-        return Chain(parts, event_ndims=3, dtype=dtype)
+        return Chain(parts, event_ndims=3)
 
     def steps(level: int) -> FlowStep:
         if permutation != "shuffle":
-            return Repeated(step(0), num_steps, dtype=dtype)
+            return Repeated(step(0), num_steps)
         # Shuffles differ from step to step, not in weights.
         first = level * num_steps
-        return Chain([step(first + k) for k in range(num_steps)], dtype=dtype)
+        return Chain([step(first + k) for k in range(num_steps)])
 
     chains: list[list[FlowStep]] = [
-        [Squeeze(dtype=dtype), steps(level)] for level in range(num_levels)
+        [Squeeze(), steps(level)] for level in range(num_levels)
     ]
     if num_classes is not None:
-        chains[-1].append(ClassAffine(num_classes, dtype=dtype))
+        chains[-1].append(ClassAffine(num_classes))
     flow = Multiscale(
-        [Chain(chain, dtype=dtype) for chain in chains],
+        [Chain(chain) for chain in chains],
         split_priors=split_priors,
-        dtype=dtype,
     )
     parts: dict[str, Any] = {
         "bijector": flow,
         "event_shape": event_shape,
         "base": image_base(base, event_shape, flow.flow_dtype),
         "preprocessing": image_preprocessing(
-            levels, n_bits, logit_alpha, evaluation_draws, dtype
+            levels, n_bits, logit_alpha, evaluation_draws
         ),
         "backprop": backprop,
         **context.arguments,
         "name": name,
-        "dtype": dtype,
     }
     if classifier_weight:
         return ClassifyingFlow(classifier_weight=classifier_weight, **parts)
     return Flow(**parts)
 
 
-def _permutation(permutation: str, seed: int, dtype: Any) -> FlowStep:
-    if check_word("permutation", permutation, _PERMUTATIONS) == "conv":
-        return Invertible1x1Conv(dtype=dtype)
+def _permutation(permutation: Permutation, seed: int) -> FlowStep:
+    if check_word("permutation", permutation, Permutation) == "conv":
+        return Invertible1x1Conv()
     if permutation == "reverse":
-        return Permute("reverse", dtype=dtype)
-    return Permute("shuffle", seed=seed, dtype=dtype)
+        return Permute("reverse")
+    return Permute("shuffle", seed=seed)
 
 
 def _coupling(
-    coupling: str, width: int, log_scale: str, context_dim: int | None, dtype: Any
+    coupling: Couplings, width: int, log_scale: LogScale, context_dim: int | None
 ) -> FlowStep:
-    network = ConvNet(width, context_dim, dtype=dtype)
-    parts: dict[str, Any] = {"mask": "channel", "head": "glow", "dtype": dtype}
-    if check_word("coupling", coupling, _COUPLINGS) == "affine":
+    network = ConvNet(width, context_dim)
+    parts: dict[str, Any] = {"mask": "channel", "head": "glow"}
+    if check_word("coupling", coupling, Couplings) == "affine":
         # As in the authors' code, the scale multiplies on the way to the latents: the
         # sigmoid's keeps that way, which training takes, from blowing up.
         affine = AffineCoupling(network, log_scale=log_scale, **parts)
-        return Invert(affine, event_ndims=3, dtype=dtype)
+        return Invert(affine, event_ndims=3)
     if log_scale != _LOG_SCALE:
         raise ValueError(
             "expected log_scale with coupling='affine' only, got "
@@ -200,13 +193,17 @@ def _class_context(shape: Any, dtype: Any, network: Any) -> BuilderContext:
 
 
 def _image_context(
-    shape: Any, dtype: Any, network: Any, event_shape: Sequence[int], policy: Any
+    shape: Any, dtype: Any, network: Any, event_shape: Sequence[int]
 ) -> BuilderContext:
     """The context that the couplings see."""
-    context = builder_context(shape, dtype, network, policy, images=True)
+    context = builder_context(shape, dtype, network, images=True)
     if context.shape is None or context.shape[:-1] != tuple(event_shape)[:-1]:
         return context
     # The first level sees images of half the sides: pixels beside each other become
     # channels, of which no mean is taken.
-    layers = [BlocksToChannels()] if network is None else [network, BlocksToChannels()]
-    return builder_context(shape, dtype, keras.Sequential(layers), policy, images=True)
+    # In full precision, whatever the steps' networks compute in.
+    with policy_scope(keras.config.dtype_policy().variable_dtype):
+        blocks = BlocksToChannels()
+        layers = [blocks] if network is None else [network, blocks]
+        embedding = keras.Sequential(layers)
+    return builder_context(shape, dtype, embedding, images=True)

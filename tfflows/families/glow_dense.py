@@ -6,20 +6,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfflows.backend.arguments import check_count
+from tfflows.backend.policy import DType
 from tfflows.bijectors import ActNorm, AffineCoupling, FlowStep, Invertible1x1Conv
 from tfflows.families.context import builder_context
+from tfflows.families.declare import LogScale, Network, family
 from tfflows.families.dense import conditioner, dense_flow, preprocessing_for
 from tfflows.families.image import LOGIT_ALPHA
 from tfflows.models.flow import Flow
 
 
+@family
 def glow_dense(
     event_shape: Sequence[int],
     *,
     num_steps: int = 10,
     hidden_units: Sequence[int] = (128, 128),
-    network: str = "mlp",
-    log_scale: str = "tanh",
+    network: Network = "mlp",
+    log_scale: LogScale = "tanh",
     levels: int | None = None,
     standardize: bool = False,
     logit_alpha: float = LOGIT_ALPHA,
@@ -29,7 +32,7 @@ def glow_dense(
     context_shape: int | Sequence[int | None] | None = None,
     context_dtype: Any = None,
     context_network: Any = None,
-    dtype: Any = None,
+    dtype: DType = None,
     name: str = "glow_dense",
 ) -> Flow:
     """Glow without images: actnorm, an invertible matrix, an affine coupling per step.
@@ -38,22 +41,9 @@ def glow_dense(
     tables in Grathwohl et al., "FFJORD", 2018, arXiv 1810.01367, table 2.
 
     Args:
-      event_shape: Shape of one event; it is flattened.
       num_steps: Number of steps.
       hidden_units: Widths of each coupling's network.
       network: "mlp", or "resnet" of width hidden_units[0] with one block per entry.
-      log_scale: "tanh", "sigmoid" or "exp", see `AffineLaw`.
-      levels: Number of levels of integer data; None for continuous data.
-      standardize: Whether to standardise the data, from `initialize`'s batch.
-      logit_alpha: Alpha of the logit of integer data.
-      evaluation_draws: Draws of dequantization noise that `evaluate` averages.
-      context_dim: Size of the vectors that are a conditional model's context, or None.
-      context: The next three as a dict, as before version 0.2.
-      context_shape: Shape of another context, as in `Flow`: labels (), images, sets.
-      context_dtype: As in `Flow`.
-      context_network: As in `Flow`: embeds such a context as a vector.
-      dtype: Keras dtype policy.
-      name: Name of the model.
 
     Returns:
       The model.
@@ -65,7 +55,6 @@ def glow_dense(
         context_shape,
         context_dtype,
         context_network,
-        dtype,
         context_dim=context_dim,
         context=context,
     )
@@ -73,19 +62,17 @@ def glow_dense(
     steps: list[FlowStep] = []
     for _ in range(num_steps):
         steps += [
-            ActNorm(dtype=dtype),
-            Invertible1x1Conv(event_ndims=1, dtype=dtype),
+            ActNorm(),
+            Invertible1x1Conv(event_ndims=1),
             AffineCoupling(
-                conditioner(network, hidden_units, told.dim, dtype),
+                conditioner(network, hidden_units, told.dim),
                 log_scale=log_scale,
-                dtype=dtype,
             ),
         ]
     return dense_flow(
         steps,
         event_shape,
-        preprocessing_for(levels, standardize, logit_alpha, evaluation_draws, dtype),
+        preprocessing_for(levels, standardize, logit_alpha, evaluation_draws),
         context=told,
-        dtype=dtype,
         name=name,
     )

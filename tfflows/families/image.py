@@ -68,7 +68,6 @@ def image_preprocessing(
     n_bits: int | None,
     logit_alpha: float | None,
     evaluation_draws: int,
-    dtype: Any,
 ) -> list[Any]:
     """The preprocessing of integer or continuous images, for `Flow`.
 
@@ -77,20 +76,17 @@ def image_preprocessing(
       n_bits: None, or the bits to keep of integer data.
       logit_alpha: Alpha of the logit of integer data, or None for [0, 1] itself.
       evaluation_draws: Draws of dequantization noise that `evaluate` averages.
-      dtype: Keras dtype policy.
     """
     if levels is None:
         check_unused("n_bits", n_bits, [None], "levels")
         check_unused("logit_alpha", logit_alpha, [None, LOGIT_ALPHA], "levels")
         check_unused("evaluation_draws", evaluation_draws, [1], "levels")
         return []
-    dequantization = Dequantization(
-        levels, n_bits, evaluation_draws=evaluation_draws, dtype=dtype
-    )
+    dequantization = Dequantization(levels, n_bits, evaluation_draws=evaluation_draws)
     high = dequantization.num_levels
     if logit_alpha is None:
-        return [dequantization, Rescale(0.0, high, dtype=dtype)]
-    return [dequantization, Logit(logit_alpha, 0.0, high, dtype=dtype)]
+        return [dequantization, Rescale(0.0, high)]
+    return [dequantization, Logit(logit_alpha, 0.0, high)]
 
 
 def image_base(base: str, event_shape: Sequence[int], dtype: Any) -> Any:

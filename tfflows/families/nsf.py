@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from tfflows.backend.arguments import check_count, check_flag, check_word
+from tfflows.backend.policy import DType
 from tfflows.bijectors import (
     ActNorm,
     FlowStep,
@@ -16,25 +17,27 @@ from tfflows.bijectors import (
     RationalQuadraticLaw,
 )
 from tfflows.families.context import builder_context
-from tfflows.families.dense import NETWORKS, conditioner, dense_flow, preprocessing_for
+from tfflows.families.declare import Network, family
+from tfflows.families.dense import conditioner, dense_flow, preprocessing_for
 from tfflows.families.image import LOGIT_ALPHA
 from tfflows.models.flow import Flow
 from tfflows.networks import MADE
 
-_STRUCTURES = ("coupling", "autoregressive")
-_PERMUTATIONS = ("linear", "reverse", "shuffle")
+Structure = Literal["coupling", "autoregressive"]
+Permutation = Literal["linear", "reverse", "shuffle"]
 
 
+@family
 def nsf(
     event_shape: Sequence[int],
     *,
-    structure: str = "coupling",
+    structure: Structure = "coupling",
     num_steps: int = 8,
     hidden_units: Sequence[int] = (128, 128),
-    network: str = "resnet",
+    network: Network = "resnet",
     num_bins: int = 8,
     bound: float = 3.0,
-    permutation: str = "linear",
+    permutation: Permutation = "linear",
     actnorm: bool = False,
     levels: int | None = None,
     standardize: bool = False,
@@ -45,7 +48,7 @@ def nsf(
     context_shape: int | Sequence[int | None] | None = None,
     context_dtype: Any = None,
     context_network: Any = None,
-    dtype: Any = None,
+    dtype: DType = None,
     name: str = "nsf",
 ) -> Flow:
     """A neural spline flow: rational-quadratic couplings or autoregressive steps.
@@ -58,7 +61,6 @@ def nsf(
     arXiv 1906.04032, section 4 and appendix B: RQ-NSF (C) and RQ-NSF (AR).
 
     Args:
-      event_shape: Shape of one event; it is flattened.
       structure: "coupling", or "autoregressive": richer, but sampled element by
         element.
       num_steps: Number of steps.
@@ -70,17 +72,6 @@ def nsf(
       permutation: "linear" (an invertible matrix, as in the paper), "reverse" or
         "shuffle" (fixed).
       actnorm: Whether an ActNorm precedes each step.
-      levels: Number of levels of integer data; None for continuous data.
-      standardize: Whether to standardise the data, from `initialize`'s batch.
-      logit_alpha: Alpha of the logit of integer data.
-      evaluation_draws: Draws of dequantization noise that `evaluate` averages.
-      context_dim: Size of the vectors that are a conditional model's context, or None.
-      context: The next three as a dict, as before version 0.2.
-      context_shape: Shape of another context, as in `Flow`: labels (), images, sets.
-      context_dtype: As in `Flow`.
-      context_network: As in `Flow`: embeds such a context as a vector.
-      dtype: Keras dtype policy.
-      name: Name of the model.
 
     Returns:
       The model.
@@ -92,48 +83,44 @@ def nsf(
         context_shape,
         context_dtype,
         context_network,
-        dtype,
         context_dim=context_dim,
         context=context,
     )
 
     def spline() -> FlowStep:
-        if check_word("structure", structure, _STRUCTURES) == "coupling":
+        if check_word("structure", structure, Structure) == "coupling":
             return RationalQuadraticCoupling(
-                conditioner(network, hidden_units, told.dim, dtype),
+                conditioner(network, hidden_units, told.dim),
                 num_bins=num_bins,
                 bound=bound,
-                dtype=dtype,
             )
         made = MADE(
             hidden_units,
-            residual=check_word("network", network, NETWORKS) == "resnet",
+            residual=check_word("network", network, Network) == "resnet",
             context_dim=told.dim,
-            dtype=dtype,
         )
         law = RationalQuadraticLaw(num_bins, bound)
-        return MaskedAutoregressive(made, law, dtype=dtype)
+        return MaskedAutoregressive(made, law)
 
     check_count("num_steps", num_steps)
     steps: list[FlowStep] = []
     for k in range(num_steps):
         if check_flag("actnorm", actnorm):
-            steps.append(ActNorm(dtype=dtype))
-        steps += [_mixing(permutation, k, dtype), spline()]
-    steps.append(_mixing(permutation, num_steps, dtype))
+            steps.append(ActNorm())
+        steps += [_mixing(permutation, k), spline()]
+    steps.append(_mixing(permutation, num_steps))
     return dense_flow(
         steps,
         event_shape,
-        preprocessing_for(levels, standardize, logit_alpha, evaluation_draws, dtype),
+        preprocessing_for(levels, standardize, logit_alpha, evaluation_draws),
         context=told,
-        dtype=dtype,
         name=name,
     )
 
 
-def _mixing(permutation: str, seed: int, dtype: Any) -> FlowStep:
-    if check_word("permutation", permutation, _PERMUTATIONS) == "linear":
-        return Invertible1x1Conv(event_ndims=1, dtype=dtype)
+def _mixing(permutation: Permutation, seed: int) -> FlowStep:
+    if check_word("permutation", permutation, Permutation) == "linear":
+        return Invertible1x1Conv(event_ndims=1)
     if permutation == "reverse":
-        return Permute("reverse", dtype=dtype)
-    return Permute("shuffle", seed=seed, dtype=dtype)
+        return Permute("reverse")
+    return Permute("shuffle", seed=seed)

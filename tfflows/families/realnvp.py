@@ -6,20 +6,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfflows.backend.arguments import check_count, check_flag
+from tfflows.backend.policy import DType
 from tfflows.bijectors import ActNorm, AffineCoupling, Permute
 from tfflows.families.context import builder_context
+from tfflows.families.declare import LogScale, Network, family
 from tfflows.families.dense import conditioner, dense_flow, preprocessing_for
 from tfflows.families.image import LOGIT_ALPHA
 from tfflows.models.flow import Flow
 
 
+@family
 def realnvp(
     event_shape: Sequence[int],
     *,
     num_couplings: int = 8,
     hidden_units: Sequence[int] = (128, 128),
-    network: str = "mlp",
-    log_scale: str = "tanh",
+    network: Network = "mlp",
+    log_scale: LogScale = "tanh",
     actnorm: bool | None = None,
     levels: int | None = None,
     standardize: bool = False,
@@ -30,7 +33,7 @@ def realnvp(
     context_shape: int | Sequence[int | None] | None = None,
     context_dtype: Any = None,
     context_network: Any = None,
-    dtype: Any = None,
+    dtype: DType = None,
     name: str = "realnvp",
 ) -> Flow:
     """RealNVP with dense networks: affine couplings, on continuous data with actnorms.
@@ -43,24 +46,11 @@ def realnvp(
     arXiv 1605.08803; actnorm: arXiv 1807.03039.
 
     Args:
-      event_shape: Shape of one event; it is flattened.
       num_couplings: Number of couplings.
       hidden_units: Widths of each coupling's network.
       network: "mlp", or "resnet" of width hidden_units[0] with one block per entry.
-      log_scale: "tanh", "sigmoid" or "exp", see `AffineLaw`.
       actnorm: Whether an ActNorm precedes each coupling; None: for continuous data
         (a pixel may be constant, which leaves nothing to normalise).
-      levels: Number of levels of integer data; None for continuous data.
-      standardize: Whether to standardise the data, from `initialize`'s batch.
-      logit_alpha: Alpha of the logit of integer data.
-      evaluation_draws: Draws of dequantization noise that `evaluate` averages.
-      context_dim: Size of the vectors that are a conditional model's context, or None.
-      context: The next three as a dict, as before version 0.2.
-      context_shape: Shape of another context, as in `Flow`: labels (), images, sets.
-      context_dtype: As in `Flow`.
-      context_network: As in `Flow`: embeds such a context as a vector.
-      dtype: Keras dtype policy.
-      name: Name of the model.
 
     Returns:
       The model.
@@ -72,7 +62,6 @@ def realnvp(
         context_shape,
         context_dtype,
         context_network,
-        dtype,
         context_dim=context_dim,
         context=context,
     )
@@ -80,21 +69,18 @@ def realnvp(
     if actnorm is None:
         actnorm = levels is None
     # Neighbouring pixels would all stand in one half.
-    steps: list[Any] = [] if levels is None else [Permute("shuffle", dtype=dtype)]
+    steps: list[Any] = [] if levels is None else [Permute("shuffle")]
     for k in range(num_couplings):
         if check_flag("actnorm", actnorm):
-            steps.append(ActNorm(dtype=dtype))
-        network_k = conditioner(network, hidden_units, told.dim, dtype)
+            steps.append(ActNorm())
+        network_k = conditioner(network, hidden_units, told.dim)
         steps.append(
-            AffineCoupling(
-                network_k, reverse=bool(k % 2), log_scale=log_scale, dtype=dtype
-            )
+            AffineCoupling(network_k, reverse=bool(k % 2), log_scale=log_scale)
         )
     return dense_flow(
         steps,
         event_shape,
-        preprocessing_for(levels, standardize, logit_alpha, evaluation_draws, dtype),
+        preprocessing_for(levels, standardize, logit_alpha, evaluation_draws),
         context=told,
-        dtype=dtype,
         name=name,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from tfflows.backend.arguments import check_count, check_word
+from tfflows.backend.policy import DType
 from tfflows.bijectors import (
     ActNorm,
     AffineCoupling,
@@ -16,6 +17,7 @@ from tfflows.bijectors import (
     Squeeze,
 )
 from tfflows.families.context import builder_context
+from tfflows.families.declare import Backprop, Base, LogScale, family
 from tfflows.families.image import (
     LOGIT_ALPHA,
     check_images,
@@ -25,24 +27,27 @@ from tfflows.families.image import (
 from tfflows.models.flow import Flow
 from tfflows.networks import ConvResNet
 
+Normalization = Literal["actnorm", "batch"]
 
+
+@family
 def realnvp_multiscale(
     event_shape: Sequence[int],
     *,
     num_levels: int = 2,
     width: int = 64,
     num_blocks: int = 8,
-    log_scale: str = "tanh",
-    normalization: str = "actnorm",
+    log_scale: LogScale = "tanh",
+    normalization: Normalization = "actnorm",
     logit_alpha: float = LOGIT_ALPHA,
-    base: str = "normal",
+    base: Base = "normal",
     levels: int | None = None,
     evaluation_draws: int = 1,
     context_shape: int | Sequence[int | None] | None = None,
     context_dtype: Any = None,
     context_network: Any = None,
-    backprop: str = "stored",
-    dtype: Any = None,
+    backprop: Backprop = "stored",
+    dtype: DType = None,
     name: str = "realnvp_multiscale",
 ) -> Flow:
     """RealNVP on images [H, W, C], integers of some levels or continuous.
@@ -65,21 +70,13 @@ def realnvp_multiscale(
       num_levels: Number of levels.
       width: Hidden channels of the first couplings' networks; each squeeze doubles it.
       num_blocks: Residual blocks of each network.
-      log_scale: "tanh", "sigmoid" or "exp", see `AffineLaw`.
       normalization: "actnorm" before each coupling, or "batch": a
         `BatchNormalization` after it, as in the paper.
       logit_alpha: Alpha of the logit of integer data.
-      base: "normal", or "logistic" for tails that forgive a single pixel.
-      levels: Number of levels of integer data; None for continuous data.
-      evaluation_draws: Draws of dequantization noise that `evaluate` averages.
       context_shape: Shape of the context of a conditional model, as in `Flow`: an image
         or a vector, which all couplings see, or what context_network embeds as one. A
         larger image is averaged to the size of a level, a smaller one repeated.
-      context_dtype: As in `Flow`.
       context_network: As in `Flow`.
-      backprop: "stored", "remat" or "reversible", see `Flow`.
-      dtype: Keras dtype policy.
-      name: Name of the model.
 
     Returns:
       The model.
@@ -88,16 +85,16 @@ def realnvp_multiscale(
       ValueError: For sides that the levels cannot halve, or parts out of range.
     """
     check_images(event_shape, num_levels, squeeze_last=False)
-    check_word("normalization", normalization, ("actnorm", "batch"))
+    check_word("normalization", normalization, Normalization)
     check_count("width", width)
     context = builder_context(
-        context_shape, context_dtype, context_network, dtype, images=True
+        context_shape, context_dtype, context_network, images=True
     )
 
     def couplings(mask: str, number: int, level_width: int) -> list[FlowStep]:
         steps: list[FlowStep] = []
         for k in range(number):
-            network = ConvResNet(level_width, num_blocks, context.dim, dtype=dtype)
+            network = ConvResNet(level_width, num_blocks, context.dim)
             coupling = AffineCoupling(
                 network,
                 mask=mask,
@@ -105,36 +102,33 @@ def realnvp_multiscale(
                 head="weight_norm",
                 log_scale=log_scale,
                 event_ndims=3,
-                dtype=dtype,
             )
             if normalization == "batch":
-                norm = BatchNormalization(event_ndims=3, dtype=dtype)
+                norm = BatchNormalization(event_ndims=3)
                 steps += [coupling, norm]
             else:
-                steps += [ActNorm(event_ndims=3, dtype=dtype), coupling]
+                steps += [ActNorm(event_ndims=3), coupling]
         return steps
 
     chains = [
         [
             *couplings("checkerboard", 3, width * 2**level),
-            Squeeze(dtype=dtype),
+            Squeeze(),
             *couplings("channel", 3, width * 2 ** (level + 1)),
         ]
         for level in range(num_levels - 1)
     ]
     chains.append(couplings("checkerboard", 4, width * 2 ** (num_levels - 1)))
     flow = Multiscale(
-        [Chain(chain, event_ndims=3, dtype=dtype) for chain in chains],
+        [Chain(chain, event_ndims=3) for chain in chains],
         split_priors=False,
-        dtype=dtype,
     )
     return Flow(
         flow,
         event_shape,
         image_base(base, event_shape, flow.flow_dtype),
-        image_preprocessing(levels, None, logit_alpha, evaluation_draws, dtype),
+        image_preprocessing(levels, None, logit_alpha, evaluation_draws),
         backprop,
         name=name,
-        dtype=dtype,
         **context.arguments,
     )

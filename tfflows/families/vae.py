@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 from tfflows import bijectors as fb
 from tfflows.backend.arguments import (
@@ -13,6 +13,8 @@ from tfflows.backend.arguments import (
     check_unused,
     check_word,
 )
+from tfflows.backend.policy import DType
+from tfflows.families.declare import family, inherit
 from tfflows.families.vae_networks import dense_pair, gated_conv_pair
 from tfflows.models.flow_vae import FlowVAE
 from tfflows.networks import MADE, MLP
@@ -23,7 +25,7 @@ from tfflows.vae.likelihoods import (
     Likelihood,
 )
 
-POSTERIORS = (
+Posterior = Literal[
     "none",
     "planar",
     "radial",
@@ -32,29 +34,33 @@ POSTERIORS = (
     "sylvester_triangular",
     "realnvp",
     "iaf",
-)
-PRIORS = ("none", "realnvp")
-NETWORKS = ("dense", "gated_conv")
+]
+Prior = Literal["none", "realnvp"]
+Network = Literal["dense", "gated_conv"]
+Basis = Literal["orthogonal", "householder", "triangular"]
+POSTERIORS: tuple[str, ...] = get_args(Posterior)
+PRIORS: tuple[str, ...] = get_args(Prior)
 
 
+@family
 def vae(
     event_shape: Sequence[int],
     *,
     latent_dim: int = 32,
-    network: str = "dense",
+    network: Network = "dense",
     hidden_units: Sequence[int] = (300, 300),
-    posterior: str = "none",
+    posterior: Posterior = "none",
     num_flows: int = 4,
     num_columns: int = 16,
     num_reflections: int = 8,
-    prior: str = "none",
+    prior: Prior = "none",
     num_prior_couplings: int = 6,
     flow_units: Sequence[int] = (128,),
     levels: int | None = 2,
     warmup_steps: int = 0,
     free_nats: float = 0.0,
     evaluation_samples: int = 0,
-    dtype: Any = None,
+    dtype: DType = None,
     name: str = "vae",
 ) -> FlowVAE:
     """A VAE with amortised posterior flows, or a flow as its prior.
@@ -65,25 +71,13 @@ def vae(
 
     Args:
       event_shape: Shape of one event.
-      latent_dim: Size of z.
       network: "dense" or "gated_conv".
       hidden_units: Widths of the dense encoder, the decoder's reversed; the last is
         the number of features, of either network.
       posterior: One of `POSTERIORS`.
-      num_flows: Number of its steps.
-      num_columns: Columns M of each orthogonal Sylvester step.
-      num_reflections: Reflections H of each Householder Sylvester step.
       prior: One of `PRIORS`.
-      num_prior_couplings: Number of its couplings.
-      flow_units: Widths of the networks of couplings and autoregressive steps, in
-        posterior and prior.
       levels: Number of levels of integer data, Bernoulli for 2, else a discretised
         logistic; None for continuous data, Gaussian with a learned scale.
-      warmup_steps: As in `FlowVAE`.
-      free_nats: As in `FlowVAE`.
-      evaluation_samples: As in `FlowVAE`.
-      dtype: Keras dtype policy.
-      name: Name of the model.
 
     Returns:
       The model, built.
@@ -99,45 +93,127 @@ def vae(
     likelihood = _likelihood(levels)
     channels = likelihood.num_params * event_shape[-1]
     features = hidden_units[-1]
-    if check_word("network", network, NETWORKS) == "dense":
-        pair = dense_pair(event_shape, channels, hidden_units, dtype)
+    if check_word("network", network, Network) == "dense":
+        pair = dense_pair(event_shape, channels, hidden_units)
     else:
         check_unused("hidden_units", hidden_units, [(300, 300), (features,)], "'dense'")
-        pair = gated_conv_pair(event_shape, channels, features, dtype)
+        pair = gated_conv_pair(event_shape, channels, features)
     makers: dict[str, Callable[[int], Any]] = {
-        "planar": lambda _: fb.Planar(context_dim=features, dtype=dtype),
-        "radial": lambda _: fb.Radial(context_dim=features, dtype=dtype),
+        "planar": lambda _: fb.Planar(context_dim=features),
+        "radial": lambda _: fb.Radial(context_dim=features),
         "sylvester_orthogonal": lambda _: fb.OrthogonalSylvester(
-            num_columns, context_dim=features, dtype=dtype
+            num_columns, context_dim=features
         ),
         "sylvester_householder": lambda _: fb.HouseholderSylvester(
-            num_reflections, context_dim=features, dtype=dtype
+            num_reflections, context_dim=features
         ),
         "sylvester_triangular": lambda k: fb.TriangularSylvester(
-            reverse=bool(k % 2), context_dim=features, dtype=dtype
+            reverse=bool(k % 2), context_dim=features
         ),
-        "realnvp": lambda k: _coupling(k, flow_units, features, dtype),
-        "iaf": lambda _: _autoregressive(flow_units, features, dtype),
+        "realnvp": lambda k: _coupling(k, flow_units, features),
+        "iaf": lambda _: _autoregressive(flow_units, features),
     }
     return FlowVAE(
         *pair,
         latent_dim,
-        _chain("num_flows", posterior, makers, num_flows, dtype),
+        _chain("num_flows", posterior, makers, num_flows),
         _chain(
             "num_prior_couplings",
             prior,
-            {"realnvp": lambda k: _coupling(k, flow_units, None, dtype)},
+            {"realnvp": lambda k: _coupling(k, flow_units, None)},
             num_prior_couplings,
-            dtype,
         ),
         likelihood=likelihood,
         event_shape=event_shape,
         warmup_steps=warmup_steps,
         free_nats=free_nats,
         evaluation_samples=evaluation_samples,
-        dtype=dtype,
         name=name,
     )
+
+
+_SHARED = (
+    "latent_dim",
+    "network",
+    "hidden_units",
+    "levels",
+    "warmup_steps",
+    "free_nats",
+    "evaluation_samples",
+    "dtype",
+)
+
+
+@family
+@inherit(vae, *_SHARED)
+def planar_vae(
+    event_shape: Sequence[int],
+    *,
+    num_flows: int = 16,
+    name: str = "planar_vae",
+    **arguments: Any,
+) -> FlowVAE:
+    """A VAE whose posterior is a planar flow; see `vae`."""
+    arguments |= {"posterior": "planar", "num_flows": num_flows}
+    return vae(event_shape, name=name, **arguments)
+
+
+@family
+@inherit(vae, *_SHARED, "num_flows", "num_columns", "num_reflections")
+def sylvester_vae(
+    event_shape: Sequence[int],
+    *,
+    basis: Basis = "orthogonal",
+    name: str = "sylvester_vae",
+    **arguments: Any,
+) -> FlowVAE:
+    """A VAE whose posterior is a Sylvester flow; see `vae`.
+
+    Args:
+      basis: What the matrix Q of each step is.
+    """
+    check_word("basis", basis, Basis)
+    for size, default, owner in (
+        ("num_columns", 16, "orthogonal"),
+        ("num_reflections", 8, "householder"),
+    ):
+        if basis != owner:
+            value = arguments.get(size, default)
+            check_unused(size, value, [default], f"basis={owner!r}")
+    arguments["posterior"] = f"sylvester_{basis}"
+    return vae(event_shape, name=name, **arguments)
+
+
+@family
+@inherit(vae, *_SHARED, "num_flows", "flow_units")
+def realnvp_vae(
+    event_shape: Sequence[int], *, name: str = "realnvp_vae", **arguments: Any
+) -> FlowVAE:
+    """A VAE whose posterior is a chain of affine couplings; see `vae`."""
+    return vae(event_shape, posterior="realnvp", name=name, **arguments)
+
+
+@family
+@inherit(vae, *_SHARED, "num_flows")
+def iaf_vae(
+    event_shape: Sequence[int],
+    *,
+    flow_units: Sequence[int] = (320,),
+    name: str = "iaf_vae",
+    **arguments: Any,
+) -> FlowVAE:
+    """A VAE whose posterior is an inverse autoregressive flow; see `vae`."""
+    arguments |= {"posterior": "iaf", "flow_units": flow_units}
+    return vae(event_shape, name=name, **arguments)
+
+
+@family
+@inherit(vae, *_SHARED, "num_prior_couplings", "flow_units")
+def flowprior_vae(
+    event_shape: Sequence[int], *, name: str = "flowprior_vae", **arguments: Any
+) -> FlowVAE:
+    """A VAE with a Gaussian posterior and a prior of affine couplings; see `vae`."""
+    return vae(event_shape, prior="realnvp", name=name, **arguments)
 
 
 def _likelihood(levels: int | None) -> Likelihood:
@@ -153,23 +229,22 @@ def _chain(
     word: str,
     makers: dict[str, Callable[[int], Any]],
     num_steps: int,
-    dtype: Any,
 ) -> fb.Chain | None:
     check_count(name, num_steps, least=0)
     if word == "none":
         return None
-    return fb.Chain([makers[word](k) for k in range(num_steps)], dtype=dtype)
+    return fb.Chain([makers[word](k) for k in range(num_steps)])
 
 
 def _coupling(
-    k: int, units: Sequence[int], context_dim: int | None, dtype: Any
+    k: int, units: Sequence[int], context_dim: int | None
 ) -> fb.AffineCoupling:
-    network = MLP(units, context_dim=context_dim, dtype=dtype)
-    return fb.AffineCoupling(network, reverse=bool(k % 2), dtype=dtype)
+    network = MLP(units, context_dim=context_dim)
+    return fb.AffineCoupling(network, reverse=bool(k % 2))
 
 
-def _autoregressive(units: Sequence[int], context_dim: int, dtype: Any) -> fb.FlowStep:
+def _autoregressive(units: Sequence[int], context_dim: int) -> fb.FlowStep:
     """One pass from latent to data, and the order reversed for the next step."""
-    network = MADE(units, context_dim=context_dim, dtype=dtype)
-    step = fb.InverseAutoregressive(network, dtype=dtype)
-    return fb.Chain([step, fb.Permute("reverse", dtype=dtype)], dtype=dtype)
+    network = MADE(units, context_dim=context_dim)
+    step = fb.InverseAutoregressive(network)
+    return fb.Chain([step, fb.Permute("reverse")])

@@ -17,7 +17,6 @@ def dense_pair(
     event_shape: tuple[int, ...],
     channels: int,
     hidden_units: Sequence[int],
-    dtype: Any = None,
 ) -> Pair:
     """MLPs on flat events; the decoder's widths are the encoder's, reversed.
 
@@ -25,18 +24,17 @@ def dense_pair(
       event_shape: Shape of one event.
       channels: Size of the last axis of the decoder's output.
       hidden_units: Widths of the encoder; the last is its number of features.
-      dtype: Keras dtype policy.
     """
     output = (*event_shape[:-1], channels)
     encoder = keras.Sequential(
-        [keras.layers.Flatten(dtype=dtype), MLP(hidden_units, dtype=dtype)],
+        [keras.layers.Flatten(), MLP(hidden_units)],
         name="encoder",
     )
     decoder = keras.Sequential(
         [
-            MLP(tuple(hidden_units)[::-1], dtype=dtype),
-            keras.layers.Dense(math.prod(output), dtype=dtype),
-            keras.layers.Reshape(output, dtype=dtype),
+            MLP(tuple(hidden_units)[::-1]),
+            keras.layers.Dense(math.prod(output)),
+            keras.layers.Reshape(output),
         ],
         name="decoder",
     )
@@ -47,7 +45,6 @@ def gated_conv_pair(
     event_shape: tuple[int, ...],
     channels: int,
     features: int = 256,
-    dtype: Any = None,
 ) -> Pair:
     """Gated convolutions, each side with two steps of stride 2.
 
@@ -58,7 +55,6 @@ def gated_conv_pair(
       event_shape: Shape of one image [H, W, C]; 4 divides H = W.
       channels: Size of the last axis of the decoder's output.
       features: Number of the encoder's features.
-      dtype: Keras dtype policy.
 
     Raises:
       ValueError: For events that are no such images.
@@ -71,7 +67,7 @@ def gated_conv_pair(
     quarter = event_shape[0] // 4
 
     def conv(filters: int, size: int = 5, *args: Any, **kwargs: Any) -> GatedConv:
-        return GatedConv(filters, size, *args, dtype=dtype, **kwargs)
+        return GatedConv(filters, size, *args, **kwargs)
 
     encoder = keras.Sequential(
         [
@@ -81,20 +77,20 @@ def gated_conv_pair(
             conv(64, 5, 2),
             conv(64),
             conv(features, quarter, padding="valid"),
-            keras.layers.Flatten(dtype=dtype),
+            keras.layers.Flatten(),
         ],
         name="encoder",
     )
     decoder = keras.Sequential(
         [
-            _AsImage(dtype=dtype),
+            _AsImage(),
             conv(64, quarter, padding="valid", transpose=True),
             conv(64, transpose=True),
             conv(32, 5, 2, transpose=True),
             conv(32, transpose=True),
             conv(32, 5, 2, transpose=True),
             conv(32, transpose=True),
-            keras.layers.Conv2D(channels, 1, dtype=dtype),
+            keras.layers.Conv2D(channels, 1),
         ],
         name="decoder",
     )

@@ -25,20 +25,14 @@ if TYPE_CHECKING:
     from tfflows.families.nsf import nsf
     from tfflows.families.realnvp import realnvp
     from tfflows.families.realnvp_multiscale import realnvp_multiscale
-    from tfflows.families.vae import vae
-
-# Builders stand above the models, in tfflows.families: imported on first use.
-_FAMILIES = {
-    "glow": "glow",
-    "glow_dense": "glow_dense",
-    "iaf": "maf",
-    "maf": "maf",
-    "nice": "nice",
-    "nsf": "nsf",
-    "realnvp": "realnvp",
-    "realnvp_multiscale": "realnvp_multiscale",
-    "vae": "vae",
-}
+    from tfflows.families.vae import (
+        flowprior_vae,
+        iaf_vae,
+        planar_vae,
+        realnvp_vae,
+        sylvester_vae,
+        vae,
+    )
 
 __all__ = [
     "BernoulliLikelihood",
@@ -50,22 +44,28 @@ __all__ = [
     "GaussianLikelihood",
     "Likelihood",
     "ReverseKL",
+    "flowprior_vae",
     "glow",
     "glow_dense",
     "iaf",
+    "iaf_vae",
     "maf",
     "nice",
     "nsf",
+    "planar_vae",
     "realnvp",
     "realnvp_multiscale",
+    "realnvp_vae",
+    "sylvester_vae",
     "vae",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FAMILIES:
-        module = importlib.import_module(f"tfflows.families.{_FAMILIES[name]}")
-        return getattr(module, name)
+    # Builders stand above the models: imported on first use.
+    families = importlib.import_module("tfflows.families")
+    if name in families.BUILDERS:
+        return families.builder(name)
     raise AttributeError(f"module 'tfflows.models' has no attribute {name!r}")
 
 

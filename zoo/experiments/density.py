@@ -12,17 +12,10 @@ nats, of the 10-layer models, of RQ-NSF (C), and of Glow in Grathwohl et al.
 from __future__ import annotations
 
 import dataclasses
-import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from tfflows.zoo.config import DataConfig, ExperimentConfig, ModelConfig, TrainerConfig
-from tfflows.zoo.model_config import (
-    GlowDenseConfig,
-    MAFConfig,
-    NSFConfig,
-    RealNVPConfig,
-)
-from tfflows.zoo.registry import register
+from tfflows.zoo.config import DataConfig, TrainerConfig
+from tfflows.zoo.registry import add
 
 
 class _Table(NamedTuple):
@@ -75,121 +68,129 @@ _MAF_TRAINER = TrainerConfig(
 )
 
 
-def _models(name: str) -> dict[str, tuple[ModelConfig, TrainerConfig]]:
-    table = _TABLES[name]
+def _add_table(name: str, table: _Table) -> None:
     small = name == "miniboone"
-    maf_units = (table.units,) * 2
-    nsf_units = (table.nsf_width,) * table.nsf_blocks
     nsf_trainer = TrainerConfig(
         epochs=table.nsf_epochs,
         batch_size=128 if small else 512,
         learning_rate=3e-4 if small else 5e-4,
         clip_norm=5.0,
     )
-    nsf = NSFConfig(
-        num_steps=table.nsf_steps, hidden_units=nsf_units, num_bins=table.nsf_bins
-    )
-    maf = MAFConfig(10, maf_units, table.activation, False, "exp", "batch")
-    realnvp = RealNVPConfig(10, maf_units, log_scale="exp")
-    return {
-        "realnvp": (realnvp, _MAF_TRAINER),
-        "maf": (maf, _MAF_TRAINER),
-        "nsf": (nsf, nsf_trainer),
-        "glow": (GlowDenseConfig(10, nsf_units, "resnet"), nsf_trainer),
+    maf_units = (table.units,) * 2
+    nsf_units = (table.nsf_width,) * table.nsf_blocks
+    rows: dict[str, tuple[TrainerConfig, dict[str, Any]]] = {
+        "realnvp": (
+            _MAF_TRAINER,
+            {"num_couplings": 10, "hidden_units": maf_units, "log_scale": "exp"},
+        ),
+        "maf": (
+            _MAF_TRAINER,
+            {
+                "num_steps": 10,
+                "hidden_units": maf_units,
+                "activation": table.activation,
+                "log_scale": "exp",
+                "normalization": "batch",
+            },
+        ),
+        "nsf": (
+            nsf_trainer,
+            {
+                "num_steps": table.nsf_steps,
+                "hidden_units": nsf_units,
+                "num_bins": table.nsf_bins,
+            },
+        ),
+        "glow_dense": (
+            nsf_trainer,
+            {"num_steps": 10, "hidden_units": nsf_units, "network": "resnet"},
+        ),
     }
+    for (family, (trainer, arguments)), figure in zip(
+        rows.items(), table.references, strict=True
+    ):
+        add(
+            f"{family.removesuffix('_dense')}_{name}",
+            family,
+            **arguments,
+            data=DataConfig(name=name, event_shape=(table.size,)),
+            trainer=trainer,
+            description=f"{family} on {table.text}, a table of the MAF paper",
+            reference={"log_likelihood": figure},
+        )
 
+
+for _name, _table in _TABLES.items():
+    _add_table(_name, _table)
 
 # 63-D patches and 784-D logits: models of a size for two CPU cores.
-_IMAGES = {
-    "cifar10_patches": DataConfig(name="cifar10_patches", event_shape=(63,)),
-    "mnist_logit": DataConfig(name="logit:mnist", event_shape=(784,)),
-}
-_IMAGE_TRAINER = TrainerConfig(
-    epochs=20, batch_size=256, warmup_steps=200, clip_norm=100.0
-)
-_LEARNING_RATES = {"cifar10_patches": 2e-3, "mnist_logit": 3e-3}
-_IMAGE_MODELS: dict[str, dict[str, ModelConfig]] = {
-    "cifar10_patches": {
-        "realnvp": RealNVPConfig(10, (256, 256), standardize=True),
-        "maf": MAFConfig(5, (256, 256), normalization="batch", standardize=True),
-        "nsf": NSFConfig(num_steps=5, hidden_units=(128,), standardize=True),
-    },
-    "mnist_logit": {
-        "realnvp": RealNVPConfig(6, (256, 256), standardize=True),
-        "maf": MAFConfig(3, (256, 256), normalization="batch", standardize=True),
-        # Matrices of 784 x 784 would take most of the time.
-        "nsf": NSFConfig(
-            num_steps=4,
-            hidden_units=(128,),
-            num_bins=4,
-            bound=5.0,
-            permutation="shuffle",
-            standardize=True,
-        ),
-    },
-}
-_PARAMETERS = {
-    "power": {"realnvp": 111_180, "maf": 120_240, "nsf": 2_819_646, "glow": 2_657_820},
-    "gas": {"realnvp": 114_240, "maf": 126_320, "nsf": 2_881_624, "glow": 2_665_840},
-    "hepmass": {
-        "realnvp": 2_793_590,
-        "maf": 2_955_080,
-        "nsf": 1_350_641,
-        "glow": 377_530,
-    },
-    "miniboone": {
-        "realnvp": 2_963_210,
-        "maf": 3_293_880,
-        "nsf": 128_359,
-        "glow": 62_030,
-    },
-    "bsds300": {
-        "realnvp": 11_475_810,
-        "maf": 12_444_120,
-        "nsf": 2_724_629,
-        "glow": 494_710,
-    },
-    "cifar10_patches": {"realnvp": 904_290, "maf": 573_420, "nsf": 684_134},
-    "mnist_logit": {"realnvp": 2_216_736, "maf": 2_013_888, "nsf": 2_558_304},
-}
-
-
-def _table_experiment(family: str, name: str) -> ExperimentConfig:
-    table = _TABLES[name]
-    model, trainer = _models(name)[family]
-    figure = dict(zip(("realnvp", "maf", "nsf", "glow"), table.references, strict=True))
-    return ExperimentConfig(
-        name=f"{family}_{name}",
-        model=model,
-        data=DataConfig(name=name, event_shape=(table.size,)),
-        trainer=trainer,
-        description=f"{model.family} on {table.text}, a table of the MAF paper",
-        reference={"log_likelihood": figure[family]},
-    )
-
-
-def _image_experiment(family: str, name: str) -> ExperimentConfig:
-    text = {
-        "cifar10_patches": "63-D patches of CIFAR-10",
-        "mnist_logit": "MNIST's logits",
-    }
-    trainer = dataclasses.replace(
-        _IMAGE_TRAINER,
-        learning_rate=_LEARNING_RATES[name],
+_PATCHES: dict[str, Any] = {
+    "data": DataConfig(name="cifar10_patches", event_shape=(63,)),
+    "trainer": TrainerConfig(
+        epochs=20,
+        batch_size=256,
+        learning_rate=2e-3,
+        warmup_steps=200,
+        clip_norm=100.0,
         jit_compile=True,  # a step of splines takes half of the time
-    )
-    return ExperimentConfig(
-        name=f"{family}_{name}",
-        model=_IMAGE_MODELS[name][family],
-        data=_IMAGES[name],
-        trainer=trainer,
-        description=f"{family} on {text[name]} for two CPU cores",
-    )
-
-
-for _name, _sizes in _PARAMETERS.items():
-    for _family, _size in _sizes.items():
-        _make = _table_experiment if _name in _TABLES else _image_experiment
-        register(f"{_family}_{_name}", parameters=_size)(
-            functools.partial(_make, _family, _name)
-        )
+    ),
+    "standardize": True,
+}
+_LOGITS: dict[str, Any] = {
+    "data": DataConfig(name="logit:mnist", event_shape=(784,)),
+    "trainer": dataclasses.replace(_PATCHES["trainer"], learning_rate=3e-3),
+    "standardize": True,
+}
+add(
+    "realnvp_cifar10_patches",
+    "realnvp",
+    num_couplings=10,
+    hidden_units=(256, 256),
+    description="realnvp on 63-D patches of CIFAR-10 for two CPU cores",
+    **_PATCHES,
+)
+add(
+    "maf_cifar10_patches",
+    "maf",
+    num_steps=5,
+    hidden_units=(256, 256),
+    normalization="batch",
+    description="maf on 63-D patches of CIFAR-10 for two CPU cores",
+    **_PATCHES,
+)
+add(
+    "nsf_cifar10_patches",
+    "nsf",
+    num_steps=5,
+    hidden_units=(128,),
+    description="nsf on 63-D patches of CIFAR-10 for two CPU cores",
+    **_PATCHES,
+)
+add(
+    "realnvp_mnist_logit",
+    "realnvp",
+    num_couplings=6,
+    hidden_units=(256, 256),
+    description="realnvp on MNIST's logits for two CPU cores",
+    **_LOGITS,
+)
+add(
+    "maf_mnist_logit",
+    "maf",
+    num_steps=3,
+    hidden_units=(256, 256),
+    normalization="batch",
+    description="maf on MNIST's logits for two CPU cores",
+    **_LOGITS,
+)
+add(
+    "nsf_mnist_logit",
+    "nsf",
+    num_steps=4,
+    hidden_units=(128,),
+    num_bins=4,
+    bound=5.0,
+    permutation="shuffle",  # matrices of 784 x 784 would take most of the time
+    description="nsf on MNIST's logits for two CPU cores",
+    **_LOGITS,
+)

@@ -2,105 +2,73 @@
 
 from __future__ import annotations
 
-from tfflows.zoo.config import DataConfig, ExperimentConfig, TrainerConfig
-from tfflows.zoo.model_config import NICEConfig, RealNVPConfig
-from tfflows.zoo.registry import register
-
-DIGITS = DataConfig(name="digits", event_shape=(8, 8, 1), levels=17)
-MNIST = DataConfig(name="mnist", event_shape=(28, 28, 1), levels=256)
-# Bits/dim of the baselines that `tfflows.zoo.demo` computes.
-DIGITS_BASELINES = {
-    "bits_per_dim of a full-covariance Gaussian": 2.97,
-    "bits_per_dim of uniform levels": 4.087,
-}
-
+from tfflows.zoo.config import TrainerConfig
+from tfflows.zoo.experiments.datasets import DIGITS, DIGITS_BASELINES, MNIST
+from tfflows.zoo.registry import add
 
 # With 1,347 training digits the width and the weight decay decide on the gap between
 # training and held-out data, and a small alpha on how well the many zeros are fitted.
-@register("realnvp_digits", parameters=83_456)
-def realnvp_digits() -> ExperimentConfig:
-    """Dense RealNVP on scikit-learn's digits.
-
-    Returns:
-      The configuration.
-    """
-    return ExperimentConfig(
-        name="realnvp_digits",
-        model=RealNVPConfig(num_couplings=8, hidden_units=(64, 64), logit_alpha=0.01),
-        data=DIGITS,
-        trainer=TrainerConfig(
-            epochs=80, batch_size=64, learning_rate=2e-3, weight_decay=2.0
-        ),
-        description="dense RealNVP on scikit-learn's 8x8 digits, 17 grey levels",
-        reference=DIGITS_BASELINES,
-    )
-
-
+add(
+    "realnvp_digits",
+    "realnvp",
+    num_couplings=8,
+    hidden_units=(64, 64),
+    logit_alpha=0.01,
+    data=DIGITS,
+    trainer=TrainerConfig(
+        epochs=80, batch_size=64, learning_rate=2e-3, weight_decay=2.0
+    ),
+    description="dense RealNVP on scikit-learn's 8x8 digits, 17 grey levels",
+    reference=DIGITS_BASELINES,
+)
 # The high learning rate is for the final scale: it has to rise by orders of magnitude.
-@register("nice_digits", parameters=99_520)
-def nice_digits() -> ExperimentConfig:
-    """NICE on scikit-learn's digits.
-
-    Returns:
-      The configuration.
-    """
-    return ExperimentConfig(
-        name="nice_digits",
-        model=NICEConfig(num_couplings=4, hidden_units=(128, 128)),
-        data=DIGITS,
-        trainer=TrainerConfig(
-            epochs=100, batch_size=64, learning_rate=1e-2, weight_decay=2.0
-        ),
-        description="NICE on scikit-learn's 8x8 digits, 17 grey levels",
-        reference=DIGITS_BASELINES,
-    )
-
-
-# The paper: AdaM at 1e-3, 1,500 epochs, the best on validation data. The authors' code:
-# RMSProp with momentum 0.5 in batches of 200 of 50,000 images, from 1e-3 down to 1e-4
-# by 1.0005 a step, weights that start within +-0.01.
-@register("nice_mnist", parameters=19_158_352)
-def nice_mnist() -> ExperimentConfig:
-    """NICE on MNIST, the paper's model: Dinh et al. 2014, arXiv 1410.8516.
-
-    Returns:
-      The configuration.
-    """
-    return ExperimentConfig(
-        name="nice_mnist",
-        model=NICEConfig(num_couplings=4, hidden_units=(1000,) * 5),
-        data=MNIST,
-        trainer=TrainerConfig(
-            epochs=1500,
-            batch_size=200,
-            learning_rate=1e-3,
-            warmup_steps=500,
-            clip_norm=1000.0,
-        ),
-        description="NICE on MNIST: the paper's 4 couplings of 5x1000, logistic base, "
-        "Adam; not the paper's: a cosine, clipped gradients, 54,000 training images",
-        # Of the test data, in the paper's table; the others are the same in our units.
-        reference={
-            "log_likelihood_unit_scaled": 1980.50,
-            "nll": 2366.92,
-            "bits_per_dim": 4.355,
-        },
-    )
-
-
-@register("realnvp_mnist_dense", parameters=6_928_512)
-def realnvp_mnist_dense() -> ExperimentConfig:
-    """RealNVP with dense couplings on MNIST; the paper's are convolutional.
-
-    Returns:
-      The configuration.
-    """
-    return ExperimentConfig(
-        name="realnvp_mnist_dense",
-        model=RealNVPConfig(num_couplings=8, hidden_units=(512, 512)),
-        data=MNIST,
-        trainer=TrainerConfig(
-            epochs=100, batch_size=256, learning_rate=5e-4, weight_decay=0.1
-        ),
-        description="RealNVP on MNIST with dense couplings on the flat image",
-    )
+add(
+    "nice_digits",
+    "nice",
+    num_couplings=4,
+    hidden_units=(128, 128),
+    data=DIGITS,
+    trainer=TrainerConfig(
+        epochs=100, batch_size=64, learning_rate=1e-2, weight_decay=2.0
+    ),
+    description="NICE on scikit-learn's 8x8 digits, 17 grey levels",
+    reference=DIGITS_BASELINES,
+)
+# The paper, Dinh et al. 2014, arXiv 1410.8516: AdaM at 1e-3, 1,500 epochs, the best on
+# validation data. The authors' code: RMSProp with momentum 0.5 in batches of 200 of
+# 50,000 images, from 1e-3 down to 1e-4 by 1.0005 a step, weights that start within
+# +-0.01.
+add(
+    "nice_mnist",
+    "nice",
+    num_couplings=4,
+    hidden_units=(1000,) * 5,
+    data=MNIST,
+    trainer=TrainerConfig(
+        epochs=1500,
+        batch_size=200,
+        learning_rate=1e-3,
+        warmup_steps=500,
+        clip_norm=1000.0,
+    ),
+    description="NICE on MNIST: the paper's 4 couplings of 5x1000, logistic base, "
+    "Adam; not the paper's: a cosine, clipped gradients, 54,000 training images",
+    # Of the test data, in the paper's table; the others are the same in our units.
+    reference={
+        "log_likelihood_unit_scaled": 1980.50,
+        "nll": 2366.92,
+        "bits_per_dim": 4.355,
+    },
+)
+# The paper's couplings are convolutional.
+add(
+    "realnvp_mnist_dense",
+    "realnvp",
+    num_couplings=8,
+    hidden_units=(512, 512),
+    data=MNIST,
+    trainer=TrainerConfig(
+        epochs=100, batch_size=256, learning_rate=5e-4, weight_decay=0.1
+    ),
+    description="RealNVP on MNIST with dense couplings on the flat image",
+)

@@ -2,55 +2,38 @@
 
 from __future__ import annotations
 
-import functools
+from tfflows.zoo.config import DataConfig, TrainerConfig
+from tfflows.zoo.registry import add
 
-from tfflows.data.simulators import SIMULATORS
-from tfflows.zoo.config import DataConfig, ExperimentConfig, ModelConfig, TrainerConfig
-from tfflows.zoo.model_config import NSFConfig, RealNVPConfig
-from tfflows.zoo.registry import register
+# By simulator: the sizes of its parameters and of what is observed.
+_SIMULATORS = {"linear_gaussian": (3, 4), "sbi_two_moons": (2, 2)}
 
-_EPOCHS = {"realnvp": 30, "nsf": 100}
-_TITLES = {"realnvp": "RealNVP", "nsf": "neural spline flow of couplings"}
-# Trainable parameters by data and family.
-_PARAMETERS = {
-    "linear_gaussian": {"realnvp": 28_662, "nsf": 80_101},
-    "sbi_two_moons": {"realnvp": 27_300, "nsf": 73_584},
-}
-
-
-def _model(family: str, context_dim: int) -> ModelConfig:
-    if family == "realnvp":
-        return RealNVPConfig(
-            num_couplings=6,
-            hidden_units=(64, 64),
-            standardize=True,
-            context_dim=context_dim,
-        )
-    return NSFConfig(
+for _name, (_theta_dim, _observation_dim) in _SIMULATORS.items():
+    _data = DataConfig(name=_name, event_shape=(_theta_dim,), label_as_context=True)
+    add(
+        f"realnvp_{_name}",
+        "realnvp",
+        num_couplings=6,
+        hidden_units=(64, 64),
+        standardize=True,
+        context_dim=_observation_dim,
+        data=_data,
+        trainer=TrainerConfig(
+            epochs=30, batch_size=512, learning_rate=2e-3, clip_norm=5.0
+        ),
+        description=f"RealNVP, the posterior of the simulator {_name}",
+    )
+    add(
+        f"nsf_{_name}",
+        "nsf",
         num_steps=4,
         hidden_units=(64, 64),
         standardize=True,
-        context_dim=context_dim,
-    )
-
-
-def _experiment(family: str, name: str) -> ExperimentConfig:
-    simulator = SIMULATORS[name]
-    return ExperimentConfig(
-        name=f"{family}_{name}",
-        model=_model(family, simulator.observation_dim),
-        data=DataConfig(
-            name=name, event_shape=(simulator.theta_dim,), label_as_context=True
-        ),
+        context_dim=_observation_dim,
+        data=_data,
         trainer=TrainerConfig(
-            epochs=_EPOCHS[family], batch_size=512, learning_rate=2e-3, clip_norm=5.0
+            epochs=100, batch_size=512, learning_rate=2e-3, clip_norm=5.0
         ),
-        description=f"{_TITLES[family]}, the posterior of the simulator {name}",
+        description="neural spline flow of couplings, the posterior of the simulator "
+        f"{_name}",
     )
-
-
-for _name, _sizes in _PARAMETERS.items():
-    for _family, _size in _sizes.items():
-        register(f"{_family}_{_name}", parameters=_size)(
-            functools.partial(_experiment, _family, _name)
-        )

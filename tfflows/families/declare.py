@@ -1,0 +1,132 @@
+"""How a family is declared: its builder's signature is all that it can be set to.
+
+The zoo reads names, types and defaults from it (`tfflows.zoo.families`).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import typing
+from collections.abc import Callable
+from typing import Any, Literal, ParamSpec, TypeVar
+
+from tfflows.backend.policy import policy_scope
+
+Network = Literal["mlp", "resnet"]
+LogScale = Literal["tanh", "sigmoid", "exp"]
+Base = Literal["normal", "logistic"]
+Backprop = Literal["stored", "remat", "reversible"]
+
+_Parameters = ParamSpec("_Parameters")
+_Model = TypeVar("_Model")
+
+# What arguments mean wherever a builder does not say it of its own.
+_MEANINGS = {
+    "event_shape": "Shape of one event; it is flattened.",
+    "network": '"mlp", or "resnet" of width hidden_units[0] with a block per entry.',
+    "hidden_units": "Widths of each network.",
+    "log_scale": '"tanh", "sigmoid" or "exp", see `AffineLaw`.',
+    "base": '"normal", or "logistic" for tails that forgive a single pixel.',
+    "levels": "Number of levels of integer data; None for continuous data.",
+    "standardize": "Whether to standardise the data, from `initialize`'s batch.",
+    "logit_alpha": "Alpha of the logit of integer data.",
+    "evaluation_draws": "Draws of dequantization noise that `evaluate` averages.",
+    "context_dim": "Size of the vectors that are a conditional model's context, or "
+    "None.",
+    "context": "The next three as a dict, as before version 0.2.",
+    "context_shape": "Shape of another context, as in `Flow`: labels (), images, sets.",
+    "context_dtype": "As in `Flow`.",
+    "context_network": "As in `Flow`: embeds such a context as a vector.",
+    "backprop": '"stored", "remat" or "reversible", see `Flow`.',
+    "latent_dim": "Size of z.",
+    "warmup_steps": "As in `FlowVAE`.",
+    "free_nats": "As in `FlowVAE`.",
+    "evaluation_samples": "As in `FlowVAE`.",
+    "num_flows": "Number of the posterior's steps.",
+    "num_columns": "Columns M of each orthogonal Sylvester step.",
+    "num_reflections": "Reflections H of each Householder Sylvester step.",
+    "num_prior_couplings": "Number of the prior's couplings.",
+    "flow_units": "Widths of the networks of couplings and autoregressive steps, in "
+    "posterior and prior.",
+    "dtype": "Keras dtype policy, of all layers.",
+    "name": "Name of the model.",
+}
+
+
+def family(builder: Callable[_Parameters, _Model]) -> Callable[_Parameters, _Model]:
+    """Makes a function the builder of a family.
+
+    All layers that it makes get the policy of its `dtype`, and its docstring tells of
+    all arguments, of shared ones what `_MEANINGS` has.
+
+    Args:
+      builder: From an event_shape, and keywords with annotations and defaults.
+    """
+
+    @functools.wraps(builder)
+    def build(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Model:
+        with policy_scope(typing.cast(Any, kwargs.get("dtype"))):
+            return builder(*args, **kwargs)
+
+    build.__doc__ = builder.__doc__ and _with_arguments(builder)  # None with -OO
+    return build
+
+
+def inherit(
+    core: Callable[..., _Model], *names: str
+) -> Callable[[Callable[..., _Model]], Callable[..., _Model]]:
+    """Gives a function that passes on `**arguments` the keywords of what it calls.
+
+    Args:
+      core: What it calls.
+      *names: The keywords of `core` that it takes besides its own; none: all.
+    """
+
+    def decorate(function: Callable[..., _Model]) -> Callable[..., _Model]:
+        own = inspect.signature(function).parameters
+        taken = [
+            parameter
+            for name, parameter in inspect.signature(core).parameters.items()
+            if parameter.kind is parameter.KEYWORD_ONLY
+            and name not in own
+            and name in (names or [name])
+        ]
+        *given, name, _ = own.values()
+        hints = typing.get_type_hints(core) | typing.get_type_hints(function)
+        signature = inspect.Signature(
+            [*given, *taken, name], return_annotation=hints["return"]
+        )
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> _Model:
+            signature.bind(*args, **kwargs)  # names the unknown ones
+            return function(*args, **kwargs)
+
+        call.__annotations__ = {
+            name: hints[name] for name in [*signature.parameters, "return"]
+        }
+        vars(call).update(__signature__=signature, core=core)
+        return call
+
+    return decorate
+
+
+def _with_arguments(builder: Callable[..., Any]) -> str:
+    """The docstring, its section Args in the order of the signature, complete."""
+    before, own, after = _sections(builder)
+    told = _MEANINGS | _sections(vars(builder).get("core", builder))[1] | own
+    lines = [
+        f"  {name}: {told[name]}" for name in inspect.signature(builder).parameters
+    ]
+    return "\n".join([before, "", "Args:", *lines, "", after]).strip()
+
+
+def _sections(function: Callable[..., Any]) -> tuple[str, dict[str, str], str]:
+    """What stands before the docstring's Args, these by name, and what comes after."""
+    text = inspect.cleandoc(function.__doc__ or "")
+    head, returns, tail = text.partition("\n\nReturns:")
+    before, _, arguments = head.partition("\n\nArgs:\n")
+    items = re.findall(r"^  (\w+): (.*(?:\n    .*)*)", arguments, re.MULTILINE)
+    return before, dict(items), (returns + tail).strip()

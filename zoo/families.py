@@ -1,0 +1,95 @@
+"""What a family can be set to: the keywords of its builder, with types and defaults.
+
+The builder's signature is the one declaration; nothing here repeats it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from tfflows import families
+from tfflows.zoo.convert import convert
+from tfflows.zoo.errors import ConfigError, unknown_name
+
+# What the data or the program decide, and objects that no configuration can hold.
+_OTHERS = frozenset(
+    ["levels", "name", "context", "context_shape", "context_dtype", "context_network"]
+)
+
+
+class Field(NamedTuple):
+    """A keyword of a builder.
+
+    Attributes:
+      annotation: Its type.
+      default: Its default; `inspect.Parameter.empty` where a value has to be given.
+    """
+
+    annotation: Any
+    default: Any
+
+
+def find_builder(family: str) -> Callable[..., Any]:
+    """The function that builds the models of a family.
+
+    Args:
+      family: For example "realnvp".
+
+    Raises:
+      ConfigError: There is no such family; near ones are listed.
+    """
+    if family not in families.BUILDERS:
+        raise unknown_name("model family", str(family), families.BUILDERS)
+    return families.builder(family)
+
+
+def fields(family: str) -> Mapping[str, Field]:
+    """What a family can be set to.
+
+    Args:
+      family: For example "realnvp".
+
+    Raises:
+      ConfigError: There is no such family.
+    """
+    return _keywords(find_builder(family))
+
+
+def complete(family: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a family, checked, with the defaults of those not given.
+
+    Args:
+      family: For example "realnvp".
+      arguments: Values, or their text or JSON form, by name.
+
+    Raises:
+      ConfigError: The family or a name is unknown, a value does not fit, or one that
+        has to be given is not.
+    """
+    known = fields(family)
+    for name in arguments:
+        if name not in known:
+            raise unknown_name("field of model", str(name), known)
+    for name, field in known.items():
+        if field.default is inspect.Parameter.empty and name not in arguments:
+            raise ConfigError(f"expected a value for model.{name}, got none")
+    return {
+        name: convert(arguments[name], field.annotation, f"model.{name}")
+        if name in arguments
+        else field.default
+        for name, field in known.items()
+    }
+
+
+@functools.cache
+def _keywords(builder: Callable[..., Any]) -> Mapping[str, Field]:
+    hints = typing.get_type_hints(builder)
+    return {
+        name: Field(hints[name], parameter.default)
+        for name, parameter in inspect.signature(builder).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in _OTHERS
+    }
