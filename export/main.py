@@ -18,7 +18,7 @@ from tfflows.provenance import Provenance
 from tfflows.system import command_line
 from tfflows.zoo import pretrained
 from tfflows.zoo.errors import ConfigError
-from tfflows.zoo.registry import get_config
+from tfflows.zoo.registry import describe
 
 if TYPE_CHECKING:
     import keras
@@ -134,7 +134,7 @@ def _check_flags() -> None:
             "cannot read a function that XLA compiles"
         )
     if FLAGS.model:
-        get_config(FLAGS.model)
+        describe(FLAGS.model)  # an unknown name is refused
         if FLAGS.weights in (None, "pretrained"):
             pretrained.path(FLAGS.model)
 

@@ -13,7 +13,7 @@ from tfflows.zoo import pretrained
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.overrides import override
-from tfflows.zoo.registry import get_config
+from tfflows.zoo.registry import describe, get_config
 
 if TYPE_CHECKING:
     import keras
@@ -115,7 +115,7 @@ def require_model(values: flags.FlagValues) -> None:
             f"that ship ({', '.join(pretrained.names())})"
         )
     if values.model:
-        get_config(values.model)
+        describe(values.model)  # an unknown name is refused
         pretrained.path(values.model)
 
 

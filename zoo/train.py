@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from tfflows.system import files
+from tfflows.system import command_line, files
 from tfflows.system.termination import Termination
 from tfflows.zoo import cli
 from tfflows.zoo.config import ExperimentConfig
@@ -80,6 +80,8 @@ def main(argv: Sequence[str]) -> None:
         cli.refuse_unused(FLAGS, {*FLAGS} - {"list"}, "--list")
         _print_models()
         return
+    _check_flags()
+    command_line.start_tensorflow()
     config = _config()
     strategy = cli.strategy(FLAGS)  # first: a cluster's runtime takes SIGTERM, too
     import tensorflow as tf
@@ -98,7 +100,8 @@ def main(argv: Sequence[str]) -> None:
         )
 
 
-def _config() -> ExperimentConfig:
+def _check_flags() -> None:
+    """Refuses what is wrong with the flags alone, before TensorFlow is imported."""
     if FLAGS.model and FLAGS.config:
         raise ConfigError("expected --model or --config, got both")
     if not (FLAGS.model or FLAGS.config) or not FLAGS.model_dir:
@@ -107,6 +110,12 @@ def _config() -> ExperimentConfig:
             f"expected --model and --model_dir, got no {missing}; --list shows the "
             "models"
         )
+    parse_assignments(FLAGS.set)
+    if FLAGS.model:
+        describe(FLAGS.model)  # an unknown name is refused
+
+
+def _config() -> ExperimentConfig:
     if FLAGS.config:
         config = from_dict(files.read_json(files.path(FLAGS.config)))
     else:
