@@ -49,6 +49,14 @@ def values(step: Any, x: tf.Tensor) -> Values:
     return found
 
 
+def densities(step: Any, x: tf.Tensor) -> Values:
+    """The least: both of a fused pass, and the log-density."""
+    found = dict(zip(("value", "log_det"), fused(step, x), strict=True))
+    if step.has_inverse:
+        found["log_prob"] = density(step, x.dtype).log_prob(x)
+    return found
+
+
 def all_values(step: Any, x: tf.Tensor) -> Values:
     """`values`, and those of all other methods."""
     stock, found = density(step, x.dtype), values(step, x)
@@ -184,7 +192,8 @@ def in_containers(step: Any, x: tf.Tensor) -> tuple[Values, Values]:
         container = make(d)
         got[name] = container.log_prob(value(x))
         wanted[name] = implied(log_prob)
-        container.sample(seed=SEED)
+        if tf.executing_eagerly():
+            container.sample(seed=SEED)
     return got, wanted
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests import tfp_checks
 from tests.bijectors.step_table import ONE_PER_CLASS, STEPS
-from tests.tfp_checks import all_values, assert_alike, values
+from tests.tfp_checks import all_values, assert_alike, densities, values
 
 NO_INVERSE = "the step has no inverse, and so no log_prob"
 NO_XLA = "the step says that XLA cannot compile it"
@@ -18,12 +18,12 @@ def in_graph(step, x, folder):
 
 
 def in_xla(step, x, folder):
-    assert_alike(tfp_checks.in_xla(values, step, x), values(step, x))
+    assert_alike(tfp_checks.in_xla(densities, step, x), densities(step, x))
 
 
 def in_vectorized_map(step, x, folder):
-    wanted = tfp_checks.as_vectorized(values(step, x), len(x))
-    assert_alike(tfp_checks.vectorized(values, step, x), wanted, 1e-7)
+    wanted = densities(step, x)
+    assert_alike(tfp_checks.vectorized(densities, step, x), wanted, 1e-7)
 
 
 def all_in_graph(step, x, folder):
@@ -68,7 +68,7 @@ SOME = ("flatten", "maf", "repeated", "multiscale", "tfp_softplus")
 WAYS = {
     in_graph: STEPS,
     in_xla: ONE_PER_CLASS,
-    in_vectorized_map: ("scale", "flatten", "maf"),
+    in_vectorized_map: SOME,
     all_in_graph: (),
     all_in_xla: (),
     all_in_vectorized_map: (),

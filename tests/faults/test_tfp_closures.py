@@ -123,7 +123,7 @@ def test_networks_of_any_kind_are_trained_and_saved(kind, tmp_path):
     check_training(tfflows.Flow(fb.Chain([bijector]), (2,)), tmp_path)
 
 
-@pytest.mark.parametrize("kind", BIJECTORS)
+@pytest.mark.parametrize("kind", ["partial", "method", "keras 2"])
 def test_networks_are_found_when_a_step_is_built(kind):
     step = fb.TFPStep(BIJECTORS[kind]())
     tf.function(step.inverse)(X)  # builds on first use

@@ -63,7 +63,16 @@ def ids(value):
     return {id(variable) for variable in value.variables}
 
 
-@pytest.mark.parametrize("made", MADE)
+LONG = {"flow_stock_base", "conditional", "stock_chain", "independent"}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(name, marks=pytest.mark.large if name in LONG else ())
+        for name in MADE
+    ],
+)
 def test_copies_of_distributions(made):
     distribution = MADE[made]()
     x = np.random.default_rng(0).normal(size=(3, 2)).astype("float32")
