@@ -84,6 +84,18 @@ def _class_affine(dtype):
     return LabelledChain([fb.ClassAffine(3, dtype=dtype)], dtype=dtype)
 
 
+_REGROUPED = dict.fromkeys(
+    (
+        "in_vectorized_map",
+        "all_in_vectorized_map",
+        "in_containers",
+        "in_containers_of_a_graph",
+        "in_a_dataset",
+    ),
+    "the labels are those of places in a batch, which is regrouped there",
+)
+
+
 IMAGE_STEPS: dict[str, StepCase] = {
     "squeeze": StepCase(lambda d: fb.Squeeze(dtype=d), (2, 4, 1)),
     "squeeze_by_three": StepCase(lambda d: fb.Squeeze(3, dtype=d), (6, 3, 2)),
@@ -95,8 +107,8 @@ IMAGE_STEPS: dict[str, StepCase] = {
     "invertible_conv_free": StepCase(
         lambda d: fb.Invertible1x1Conv("free", dtype=d), (2, 2, 3)
     ),
-    "class_affine": StepCase(_class_affine, (3,)),
-    "class_affine_image": StepCase(_class_affine, (2, 3, 2)),
+    "class_affine": StepCase(_class_affine, (3,), except_for=_REGROUPED),
+    "class_affine_image": StepCase(_class_affine, (2, 3, 2), except_for=_REGROUPED),
     "coupling_convnet": StepCase(_conv_coupling, (3, 2, 3)),
     "coupling_conv_resnet": StepCase(_residual_coupling, (3, 2, 1)),
     "repeated": StepCase(_repeated, (2, 2, 2)),

@@ -63,7 +63,7 @@ def ids(value):
     return {id(variable) for variable in value.variables}
 
 
-LONG = {"flow_stock_base", "conditional", "stock_chain", "independent"}
+LONG = {"flow", "conditional", "stock_chain", "independent"}
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,11 @@ def test_copies_of_distributions(made):
         assert len(held.trainable_variables) == len(twin.trainable_variables)
         shared = ids(twin) & ids(distribution)
         assert shared == (ids(distribution) if name in SHARING else set())
+    twin = copy.deepcopy(distribution)
     for variable in twin.trainable_variables:
         variable.assign_add(tf.ones_like(variable))
+    again = twin.copy(name="again").log_prob(x, **arguments)
+    np.testing.assert_array_equal(again, twin.log_prob(x, **arguments))
 
 
 @pytest.mark.parametrize("way", WITH_OWN_WEIGHTS)
