@@ -42,7 +42,7 @@ def find_builder(family: str) -> Callable[..., Any]:
     Raises:
       ConfigError: There is no such family; near ones are listed.
     """
-    if family not in families.BUILDERS:
+    if not isinstance(family, str) or family not in families.BUILDERS:
         raise unknown_name("model family", str(family), families.BUILDERS)
     return families.builder(family)
 

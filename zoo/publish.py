@@ -12,9 +12,8 @@ import pathlib
 from collections.abc import Sequence
 
 import keras
-from absl import flags
 
-from tfflows.system import files
+from tfflows.system import command_line, files
 from tfflows.zoo import cli, evaluation, pretrained, run_dir
 from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.overrides import first_difference
@@ -23,11 +22,7 @@ from tfflows.zoo.registry import get_config
 _MOST_BYTES = 1_000_000  # the wheel carries every file
 _PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 
-FLAGS = flags.FlagValues()
-flags.DEFINE_string(
-    "model_dir", None, "Folder of a finished training run.", flag_values=FLAGS
-)
-flags.DEFINE_boolean("help", False, "Shows this help.", flag_values=FLAGS)
+FLAGS = command_line.new_flags(model_dir="Folder of a finished training run.")
 
 
 def main(argv: Sequence[str]) -> None:

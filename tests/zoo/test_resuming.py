@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from tests.zoo.test_cli import run
 from tfflows import zoo
-from tfflows.zoo import run_dir, train
+from tfflows.zoo import run_dir, train, trainer
 
 # Two epochs of six steps, with checkpoints after steps 4, 6, 8 and 12.
 COMMAND = [
@@ -133,7 +133,7 @@ def test_a_broken_newest_checkpoint(whole, tmp_path, monkeypatch, capsys):
 
 def test_a_finished_run_has_the_averaged_weights(whole):
     config = run_dir.read_config(whole)
-    resumed = train.train(config, whole)
+    resumed = trainer.train(config, whole)
     best = zoo.load(whole)  # the last epoch's
     for one, other in zip(resumed.get_weights(), best.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -60,7 +60,7 @@ def is_onto(bijector: tfb.Bijector) -> bool:
     if is_of_class(bijector, "Invert"):
         return is_onto(bijector.bijector)
     # What a function of the user's returns may be of any range.
-    calls_code = bijector.parameters.get("bijector_fn") is not None
+    calls_code = (bijector.parameters or {}).get("bijector_fn") is not None
     return is_of_class(bijector, *_ONTO) and not calls_code
 
 
