@@ -68,3 +68,11 @@ def test_numbers_of_parts_are_checked(number):
             build((4, 4, 2), num_levels=number)
     with pytest.raises(ValueError, match="expected num_steps >= 1"):
         tfflows.models.glow((4, 4, 2), num_levels=1, num_steps=number)
+
+
+@pytest.mark.parametrize("family", ["realnvp", "iaf", "planar_vae"])
+def test_a_misspelt_keyword_is_told_its_neighbour(family):
+    with pytest.raises(TypeError, match=r"got 'evaluation_draw'; did you mean eval"):
+        getattr(tfflows.models, family)((4,), evaluation_draw=2)
+    with pytest.raises(TypeError, match="got 'colour'; known: "):
+        getattr(tfflows.models, family)((4,), colour=2)

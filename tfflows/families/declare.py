@@ -5,11 +5,12 @@ The zoo reads names, types and defaults from it (`tfflows.zoo.families`).
 
 from __future__ import annotations
 
+import difflib
 import functools
 import inspect
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from tfflows.backend.policy import policy_scope
@@ -64,14 +65,24 @@ def family(builder: Callable[_Parameters, _Model]) -> Callable[_Parameters, _Mod
     Args:
       builder: From an event_shape, and keywords with annotations and defaults.
     """
+    known = inspect.signature(builder).parameters
 
     @functools.wraps(builder)
     def build(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Model:
+        for name in kwargs:
+            if name not in known:
+                raise TypeError(_unknown(builder.__name__, name, known))
         with policy_scope(typing.cast(Any, kwargs.get("dtype"))):
             return builder(*args, **kwargs)
 
     build.__doc__ = builder.__doc__ and _with_arguments(builder)  # None with -OO
     return build
+
+
+def _unknown(family: str, name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=3)
+    hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known)}"
+    return f"{family}: expected a known keyword, got {name!r}; {hint}"
 
 
 def inherit(
