@@ -1,7 +1,7 @@
 """Connections whose clients have to keep going, and errors that are JSON.
 
 uvicorn waits without end for a request's head, its body, and the reader of an answer;
-it limits only what comes between two requests, and its own end.
+it limits only what comes between two requests, and its own end. Its errors are text.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import struct
 from typing import Any
 
 import h11
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _LAST_SECONDS = 2.0  # for a request that has come in part when the server ends
@@ -26,11 +28,15 @@ class PatientConnection(H11Protocol):
       seconds: For a request to arrive, from its first byte (of a connection's first
         request: from the start) to its last; and for each piece of an answer to be
         read.
+      most: Connections at a time; requests of others are answered 503.
     """
 
-    def __init__(self, *arguments: Any, seconds: float, **named: Any) -> None:
+    def __init__(
+        self, *arguments: Any, seconds: float, most: int, **named: Any
+    ) -> None:
         super().__init__(*arguments, **named)
-        self._seconds = seconds
+        self._seconds, self._most = seconds, most
+        self._served, self.app = self.app, self._or_unavailable
         self._request, self._answer = _Patience(self), _Patience(self)
 
     def connection_made(self, transport: Any) -> None:
@@ -70,6 +76,15 @@ class PatientConnection(H11Protocol):
         if self._is_coming():
             self._request.stop()
             self._request.start(min(_LAST_SECONDS, self._seconds))
+
+    async def _or_unavailable(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lets the app answer, unless there are too many connections."""
+        app: Any = self._served
+        if len(self.connections) > self._most:
+            text = f"expected at most {self._most} connections (--max_connections)"
+            headers = {"connection": "close"}
+            app = JSONResponse({"error": f"{text}: try again"}, 503, headers)
+        await app(scope, receive, send)
 
     def send_400_response(self, msg: str) -> None:
         """Answers what is no HTTP, in the form of all errors."""

@@ -143,12 +143,15 @@ def rest_server_class(
     # Without its own log_config, which would close the handlers that exist.
     config = uvicorn.Config(
         app,
-        http=functools.partial(PatientConnection, seconds=settings.client_seconds),  # type: ignore[arg-type]
+        http=functools.partial(  # type: ignore[arg-type]
+            PatientConnection,
+            seconds=settings.client_seconds,
+            most=settings.max_connections,
+        ),
         ws="none",
         log_config=None,
         log_level="warning",
         access_log=False,
-        limit_concurrency=settings.max_connections + 1,  # of which it answers one less
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
 

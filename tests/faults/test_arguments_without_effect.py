@@ -43,6 +43,14 @@ CALLS = {
     "layers of an own family": lambda: FlowDensity(
         lambda size: tfflows.Flow(coupling(), (size,)), num_layers=3
     ).fit(ROWS),
+    "flows of no posterior": lambda: models.vae((8, 8, 1), num_flows=3),
+    "columns of planar flows": lambda: models.vae(
+        (8, 8, 1), posterior="planar", num_columns=4
+    ),
+    "couplings of no prior": lambda: models.vae((8, 8, 1), num_prior_couplings=2),
+    "widths of no couplings": lambda: models.vae(
+        (8, 8, 1), posterior="planar", flow_units=(8,)
+    ),
     "columns of no such basis": lambda: override(
         get_config("sylvester_vae_h_digits"), {"model.num_columns": 8}
     ).build(),

@@ -1,4 +1,4 @@
-"""Twenty processes killed at random points: the next one ends as if none had been."""
+"""20 processes killed at random points: the next one ends as if none had been."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ KILLING = pathlib.Path(__file__).parent / "killing"
 TRAIN = (["tfflows.zoo.train", *COMMAND], 8, None)
 EXPORT = (["tfflows.export.main"], 60, 8.0)
 SCORE = (["tfflows.export.score"], 12, 4.0)
+KILLS = (8, 6, 6)  # of train, export, score
 
 
 def start(command, kill_at=None):
@@ -40,18 +41,25 @@ def start(command, kill_at=None):
     )
 
 
-def kill(program, arguments, times):
-    """Starts and kills a program; how often it was killed before its end."""
+def is_killed(program, arguments, rng):
+    """Starts a program that kills itself at a random point, if it gets so far."""
     command, calls, seconds = program
-    rng, killed = random.Random(command[0]), 0
-    for number in range(times):
-        at = f"calls:{rng.randint(1, calls)}"
-        if seconds and number % 2:
-            at = f"seconds:{rng.uniform(0, seconds):.2f}"
-        code = start([*command, *arguments], at).returncode
-        assert code in (-signal.SIGKILL, 0), (at, code)
-        killed += code != 0
-    return killed  # a training that has ended does not write any more
+    at = f"calls:{rng.randint(1, calls)}"
+    if seconds and rng.random() < 0.5:
+        at = f"seconds:{rng.uniform(0, seconds):.2f}"
+    code = start([*command, *arguments], at).returncode
+    assert code in (-signal.SIGKILL, 0), (at, code)
+    return code != 0
+
+
+def kill(program, arguments, times, most_starts=40):
+    """Has a program killed so many times; its arguments are those of each start."""
+    rng, killed = random.Random(program[0][0]), 0
+    for number in range(most_starts):
+        if killed == times:
+            return
+        killed += is_killed(program, arguments(number), rng)
+    raise AssertionError(f"killed {killed} times in {most_starts} starts")
 
 
 def finish(program, arguments):
@@ -75,19 +83,22 @@ def whole(tmp_path_factory):
 
 
 def test_training(whole, tmp_path):
-    folder = tmp_path / "run"
-    arguments = [f"--model_dir={folder}", "--deterministic"]
-    assert kill(TRAIN, arguments, 8) >= 3
-    finish(TRAIN, arguments)
-    require_same_run(whole / "run", folder)
-    assert not litter(folder)
-    assert not list(folder.rglob("*_temp*"))
+    # A training that has ended does not write any more: each third start is a new run.
+    folders = [tmp_path / str(number) for number in range(20)]
+    kill(
+        TRAIN, lambda n: [f"--model_dir={folders[n // 3]}", "--deterministic"], KILLS[0]
+    )
+    for folder in filter(pathlib.Path.exists, folders):
+        finish(TRAIN, [f"--model_dir={folder}", "--deterministic"])
+        require_same_run(whole / "run", folder)
+        assert not litter(folder)
+        assert not list(folder.rglob("*_temp*"))
 
 
 def test_exports(whole, tmp_path):
     folder = tmp_path / "e"
     arguments = [f"--model_dir={whole / 'run'}", f"--export_dir={folder}"]
-    assert kill(EXPORT, arguments, 6)
+    kill(EXPORT, lambda _: arguments, KILLS[1])
     newest = finish(EXPORT, arguments)
     assert not litter(folder)
     x = np.random.default_rng(1).normal(size=(5, 2)).astype("float32")
@@ -106,10 +117,7 @@ def log_prob(folder, x):
 def test_scores(whole, tmp_path):
     folder = tmp_path / "scores"
     common = [f"--export_dir={whole / 'e'}", f"--input={whole / 'rows.csv'}"]
-    killed = 0
-    for number in range(6):
-        killed += kill(SCORE, [*common, f"--output={folder / str(number)}"], 1)
-    assert killed
+    kill(SCORE, lambda n: [*common, f"--output={folder / str(n)}"], KILLS[2])
     finish(SCORE, [*common, f"--output={folder / 'last'}"])
     assert not litter(folder)
     wanted = lines(folder / "last")

@@ -105,6 +105,7 @@ def test_connections_are_limited(url):
         time.sleep(0.05)
         answer = requests.post(f"{url}/v1/models/toy:predict", data=GOOD, timeout=5)
     assert answer.status_code == 503
+    assert "at most 4 connections" in answer.json()["error"]
     time.sleep(0.05)
     assert is_served(url)
 

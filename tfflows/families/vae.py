@@ -90,6 +90,14 @@ def vae(
     check_counts("flow_units", flow_units)
     check_word("posterior", posterior, POSTERIORS)
     check_word("prior", prior, PRIORS)
+    _check_used(
+        (posterior, prior),
+        num_flows=num_flows,
+        num_columns=num_columns,
+        num_reflections=num_reflections,
+        num_prior_couplings=num_prior_couplings,
+        flow_units=flow_units,
+    )
     likelihood = _likelihood(levels)
     channels = likelihood.num_params * event_shape[-1]
     features = hidden_units[-1]
@@ -173,13 +181,6 @@ def sylvester_vae(
       basis: What the matrix Q of each step is.
     """
     check_word("basis", basis, Basis)
-    for size, default, owner in (
-        ("num_columns", 16, "orthogonal"),
-        ("num_reflections", 8, "householder"),
-    ):
-        if basis != owner:
-            value = arguments.get(size, default)
-            check_unused(size, value, [default], f"basis={owner!r}")
     arguments["posterior"] = f"sylvester_{basis}"
     return vae(event_shape, name=name, **arguments)
 
@@ -214,6 +215,28 @@ def flowprior_vae(
 ) -> FlowVAE:
     """A VAE with a Gaussian posterior and a prior of affine couplings; see `vae`."""
     return vae(event_shape, prior="realnvp", name=name, **arguments)
+
+
+# argument -> its default, and the posteriors and priors with which it has an effect.
+_USES: dict[str, tuple[Any, set[tuple[str, str]]]] = {
+    "num_flows": (4, {("posterior", word) for word in POSTERIORS[1:]}),
+    "num_columns": (16, {("posterior", "sylvester_orthogonal")}),
+    "num_reflections": (8, {("posterior", "sylvester_householder")}),
+    "num_prior_couplings": (6, {("prior", "realnvp")}),
+    "flow_units": (
+        (128,),
+        {("posterior", "realnvp"), ("posterior", "iaf"), ("prior", "realnvp")},
+    ),
+}
+
+
+def _check_used(words: tuple[str, str], **values: Any) -> None:
+    chosen = set(zip(("posterior", "prior"), words, strict=True))
+    for name, value in values.items():
+        default, uses = _USES[name]
+        if not chosen & uses:
+            where = " or ".join(f"{part}={word!r}" for part, word in sorted(uses))
+            check_unused(name, value, [default], where)
 
 
 def _likelihood(levels: int | None) -> Likelihood:
