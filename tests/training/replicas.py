@@ -110,7 +110,8 @@ def figures(strategy: tf.distribute.Strategy, family: str) -> dict:
 def require_left_out(model: keras.Model) -> None:
     """A batch whose loss is not finite, for one of its examples, changes no replica."""
     bad = {key: value[:BATCH] for key, value in data().items()}
-    bad["sample_weight"][0] = np.finfo("float32").max
+    bad["sample_weight"] = bad["sample_weight"].astype(model.compute_dtype)
+    bad["sample_weight"][0] = np.finfo(model.compute_dtype).max
     before, steps = digest(model), int(model.optimizer.iterations.numpy())
     model.fit(tf.data.Dataset.from_tensor_slices(bad).batch(BATCH), verbose=0)
     assert model.skipped_steps.total.numpy() == 1
