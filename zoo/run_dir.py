@@ -137,7 +137,7 @@ def keep_history(model_dir: str | os.PathLike, finished_epochs: int) -> None:
       finished_epochs: Number of epochs whose rows stay; half-written rows go.
     """
     path = files.path(model_dir) / HISTORY
-    if not path.exists():
+    if not path.exists() or (not finished_epochs and not path.stat().st_size):
         return
     try:
         text = path.read_bytes().decode("utf-8")  # line ends stay as they are

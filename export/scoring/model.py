@@ -100,11 +100,12 @@ class LogProbHandler(ModelHandler):
     Args:
       folder: That of the SavedModel; the workers have to reach it.
       rows: What a row holds.
-      batch_size: Most rows of a batch.
+      batch_size: Rows of a batch; of the last one fewer.
     """
 
     def __init__(self, folder: str, rows: RowFormat, batch_size: int) -> None:
-        super().__init__(min_batch_size=1, max_batch_size=batch_size)
+        # Not of a size that Beam finds by timing: a score's last bits depend on it.
+        super().__init__(min_batch_size=batch_size, max_batch_size=batch_size)
         self._folder = folder
         self._rows = rows
 

@@ -89,6 +89,7 @@ _REGROUPED = dict.fromkeys(
         "in_vectorized_map",
         "all_in_vectorized_map",
         "in_containers",
+        "in_an_auto_batched_container",
         "in_containers_of_a_graph",
         "in_a_dataset",
     ),

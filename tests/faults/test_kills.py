@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -18,13 +19,13 @@ from tests.zoo.test_resuming import COMMAND, require_same_run
 pytestmark = pytest.mark.large
 
 KILLING = pathlib.Path(__file__).parent / "killing"
-# The latest point to kill at: calls that change files, and seconds from the first one.
-# Of a training these are few, so that it is killed again and again before its end; at
-# random times it is killed in tests/zoo/test_resuming.py.
-TRAIN = (["tfflows.zoo.train", *COMMAND], 8, None)
-EXPORT = (["tfflows.export.main"], 60, 8.0)
-SCORE = (["tfflows.export.score"], 12, 4.0)
+# With the calls that change files. Of a training these are few, so that it is killed
+# again and again before its end.
+TRAIN = (["tfflows.zoo.train", *COMMAND], 8)
+EXPORT = (["tfflows.export.main"], 13)
+SCORE = (["tfflows.export.score"], 12)
 KILLS = (8, 6, 6)  # of train, export, score
+DURATIONS = {}  # of a whole run of each program, in seconds
 
 
 def start(command, kill_at=None):
@@ -43,10 +44,10 @@ def start(command, kill_at=None):
 
 def is_killed(program, arguments, rng):
     """Starts a program that kills itself at a random point, if it gets so far."""
-    command, calls, seconds = program
+    command, calls = program
     at = f"calls:{rng.randint(1, calls)}"
-    if seconds and rng.random() < 0.5:
-        at = f"seconds:{rng.uniform(0, seconds):.2f}"
+    if rng.random() < 0.5:
+        at = f"seconds:{rng.uniform(0.3, 1) * DURATIONS[command[0]]:.2f}"
     code = start([*command, *arguments], at).returncode
     assert code in (-signal.SIGKILL, 0), (at, code)
     return code != 0
@@ -63,7 +64,9 @@ def kill(program, arguments, times, most_starts=40):
 
 
 def finish(program, arguments):
+    begin = time.monotonic()
     done = start([*program[0], *arguments])
+    DURATIONS.setdefault(program[0][0], time.monotonic() - begin)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
 
@@ -79,6 +82,8 @@ def whole(tmp_path_factory):
     finish(EXPORT, [f"--model_dir={folder / 'run'}", f"--export_dir={folder / 'e'}"])
     rows = np.random.default_rng(0).normal(size=(3000, 2))
     np.savetxt(folder / "rows.csv", rows, delimiter=",")
+    data = [f"--export_dir={folder / 'e'}", f"--input={folder / 'rows.csv'}"]
+    finish(SCORE, [*data, f"--output={folder / 'scored'}"])
     return folder
 
 
@@ -122,6 +127,7 @@ def test_scores(whole, tmp_path):
     assert not litter(folder)
     wanted = lines(folder / "last")
     assert len(wanted) == 3000
+    assert lines(whole / "scored") == wanted
     for output in folder.iterdir():
         assert (output / "summary.json").exists()
         assert lines(output) == wanted

@@ -44,7 +44,9 @@ class CheckpointCallback(keras.callbacks.Callback):
       every_steps: Steps from one saving to the next, besides the ends of epochs; None:
         only these.
       termination: If SIGTERM was caught, here or on another worker, the state is saved
-        after the running batch; of many workers each has to give one, or none.
+        after the running batch; of many workers each has to give one, or none, and
+        after an epoch's last batch they stop at its end: without means to take up, the
+        epoch would go on with a loss of nothing.
     """
 
     def __init__(
@@ -135,7 +137,8 @@ class CheckpointCallback(keras.callbacks.Callback):
         if step <= before:  # done before this process began
             return
         self._step.assign(step)
-        self._stop_if_asked()
+        if not (self._shared and batch + 1 >= steps):
+            self._stop_if_asked()
         every = self._every_steps
         due = every and step // every > before // every
         if due and batch + 1 < steps and not self._left_out():
@@ -151,7 +154,8 @@ class CheckpointCallback(keras.callbacks.Callback):
         self, batch: int, logs: Mapping[str, Any] | None = None
     ) -> None:
         """Stops if it has to; called by Keras."""
-        self._stop_if_asked()
+        if not self._shared:
+            self._stop_if_asked()
 
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Back to the weights that are trained; called by Keras."""
@@ -180,6 +184,7 @@ class CheckpointCallback(keras.callbacks.Callback):
                 with self._average.swapped_in():
                     self._best.save(self.steps)
         self._save_last()
+        self._stop_if_asked()
 
     def _stop_if_asked(self) -> None:
         if self._termination is None:

@@ -1,6 +1,6 @@
 """Kills the process that imports it, as KILL_AT says; for tests/faults/test_kills.py.
 
-`calls:N`: at the N-th call that changes files; `seconds:S`: S seconds after the first.
+`calls:N`: at the N-th call that changes files; `seconds:S`: after S seconds.
 """
 
 import os
@@ -20,21 +20,19 @@ def _die():
 
 def _watched(function):
     def wrapper(*args, **kwargs):
-        global _KIND, _LEFT
-        if _KIND == "seconds":
-            timer = threading.Timer(_LEFT, _die)
-            timer.daemon = True
-            _KIND = ""
-            timer.start()
-        elif _KIND == "calls":
-            _LEFT -= 1
-            if _LEFT <= 0:
-                _die()
+        global _LEFT
+        _LEFT -= 1
+        if _LEFT <= 0:
+            _die()
         return function(*args, **kwargs)
 
     return wrapper
 
 
-if _KIND and _IS_BINARY:
+if _KIND == "calls" and _IS_BINARY:
     for _name in ("fsync", "replace", "rename"):
         setattr(os, _name, _watched(getattr(os, _name)))
+if _KIND == "seconds" and _IS_BINARY:
+    _timer = threading.Timer(_LEFT, _die)
+    _timer.daemon = True
+    _timer.start()
