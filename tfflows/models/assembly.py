@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfflows.backend.arguments import check_sizes, check_word
 from tfflows.bijectors import Chain, Flatten, FlowStep, RecomputedChain
-from tfflows.bijectors.nesting import as_step
+from tfflows.bijectors.composite import as_step
 from tfflows.bijectors.recomputed_chain import BACKPROPS
 from tfflows.distributions import Base, StandardNormal
 from tfflows.preprocessing import Dequantization

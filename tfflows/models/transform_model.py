@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfflows.backend import domains
 from tfflows.backend.autograph import without_autograph
-from tfflows.bijectors.nesting import as_step
+from tfflows.bijectors.composite import as_step
 from tfflows.fitting.batch import Batch, first_batch
 from tfflows.fitting.call_signature import input_spec
 from tfflows.fitting.train_step import LikelihoodModel

@@ -12,7 +12,7 @@ from tfflows.backend import random
 from tfflows.backend.arguments import check_count, check_sizes
 from tfflows.backend.autograph import without_autograph
 from tfflows.bijectors import FlowStep
-from tfflows.bijectors.nesting import as_step, build_step
+from tfflows.bijectors.composite import as_step, build_step
 from tfflows.bijectors.shapes import as_float, at_least_single, sum_over_event
 from tfflows.bijectors.shapes import event_shape as event_shape_of
 from tfflows.fitting.batch import Batch, first_batch
