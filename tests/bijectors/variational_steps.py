@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests.testing_utils import ONE_WAY, StepCase
 from tfflows import bijectors as fb
-from tfflows.bijectors.nesting import build_step
+from tfflows.bijectors.composite import build_step
 
 
 @keras.saving.register_keras_serializable("tests")

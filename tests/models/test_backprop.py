@@ -60,7 +60,7 @@ def gradients(flow, jit_compile=False):
     def run(y):
         with tf.GradientTape() as tape:
             tape.watch(y)
-            loss = tf.reduce_mean(flow._density(y, labels))
+            loss = tf.reduce_mean(flow._density.log_prob(y, labels))
         return tape.gradient(loss, [y, *(w.value for w in flow.trainable_weights)])
 
     return [gradient.numpy() for gradient in run(y)]

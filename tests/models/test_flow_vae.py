@@ -13,7 +13,6 @@ from tests.testing_utils import randomize
 from tfflows import bijectors as fb
 from tfflows import models
 from tfflows.families.vae import POSTERIORS
-from tfflows.vae.gaussian import draw_gaussian
 
 W = np.array([[1.0, 0.5, -0.3], [0.2, -1.0, 0.8]])  # [D, event]
 SCALE = 0.7
@@ -131,8 +130,10 @@ def test_iwae_does_not_depend_on_its_chunks_nor_on_the_batch(x):
 def test_iwae_holds_few_rows_at_a_time_unless_told(x, monkeypatch):
     """However many examples are in a batch: 4 x 5,000 would be 20,000 rows."""
     vae, sizes = linear_vae(), []
-    decode = vae._params
-    monkeypatch.setattr(vae, "_params", lambda z: sizes.append(len(z)) or decode(z))
+    decode = vae.decoder.call
+    monkeypatch.setattr(
+        vae.decoder, "call", lambda z: sizes.append(len(z)) or decode(z)
+    )
     wanted = vae.iwae(x, 5000, seed=3)
     assert sizes == [5000] * 4
     got = vae.iwae(np.repeat(x, 2000, axis=0), 2)
@@ -155,11 +156,11 @@ def test_log_q_is_a_change_of_variables(x):
         chain = fb.Chain([step(context_dim=3, dtype="float64") for _ in range(2)])
         vae = linear_vae(chain)
         randomize(chain)
-        features, mean, log_variance = vae._encoded(tf.constant(x))
+        features, law = vae._densities.encoded(tf.constant(x))
         seeds = vae._row_seeds(x, 5)
-        z, log_q = vae._posterior_draw(features, mean, log_variance, seeds)
-        z0 = draw_gaussian(mean, log_variance, seeds)
-        base = tfd.MultivariateNormalDiag(mean, tf.exp(0.5 * log_variance))
+        z, log_q = vae._densities.q(law).draw(seeds, 1.0, features)
+        z0 = law.sample_rows(seeds)
+        base = tfd.MultivariateNormalDiag(law.mean, tf.exp(0.5 * law.log_variance))
         with tf.GradientTape() as tape:
             tape.watch(z0)
             again = chain.forward(z0, features)
@@ -209,11 +210,13 @@ def digits():
 
 
 def tiny(posterior="none", **kwargs):
-    defaults = {"latent_dim": 4, "hidden_units": (16,), "num_flows": 2}
+    sizes = {"latent_dim": 4, "hidden_units": (16,)}
+    if posterior != "none":
+        sizes["num_flows"] = 2
+    if posterior == "sylvester_orthogonal":
+        sizes["num_columns"] = 2
     keras.utils.set_random_seed(0)
-    return models.vae(
-        (8, 8, 1), posterior=posterior, num_columns=2, **{**defaults, **kwargs}
-    )
+    return models.vae((8, 8, 1), posterior=posterior, **{**sizes, **kwargs})
 
 
 def test_it_learns_and_comes_back_from_files(digits, tmp_path):
@@ -246,9 +249,9 @@ def test_every_posterior_starts_as_the_plain_one(posterior, digits):
     vae = tiny(posterior)
     x = digits.arrays("test")[:8]
     terms = vae.elbo_rows(x, vae._row_seeds(x, 0))
-    _, mean, log_variance = vae._encoded(vae._checked(x))
-    z = draw_gaussian(mean, log_variance, vae._row_seeds(x, 0))
-    decoded = vae.likelihood.log_prob(vae._checked(x), vae._params(z))
+    _, law = vae._densities.encoded(vae._checked(x))
+    z = law.sample_rows(vae._row_seeds(x, 0))
+    decoded = vae.likelihood.log_prob(vae._checked(x), vae._densities.params(z))
     np.testing.assert_allclose(
         terms["reconstruction"], np.sum(decoded, axis=(1, 2, 3)), rtol=1e-5
     )

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tfflows.backend.arguments import check_flag
+from tfflows.bijectors.composite import Composite, Run, as_steps, build_step
 from tfflows.bijectors.coupling import AffineCoupling
 from tfflows.bijectors.flow_step import FlowStep
-from tfflows.bijectors.nesting import as_step, build_step, check_steps
 from tfflows.bijectors.shapes import only_event_ndims
 
 # A bound on the log-scale of a factored-out half, far beyond what data ask for.
 _PRIOR_BOUND = 6.0
 
-_Run = Callable[[FlowStep, tf.Tensor], tf.Tensor]
-
 
 @keras.saving.register_keras_serializable("tfflows")
-class Multiscale(FlowStep):
+class Multiscale(Composite):
     """Levels after each of which, but the last, half of the channels becomes latent.
 
     Level l maps h_{l-1} (h_0 = x) to an image [H_l, W_l, C_l] by its step, of inverse
@@ -53,24 +51,22 @@ class Multiscale(FlowStep):
       ValueError: For no level; on `build`, where a level leaves fewer than 2 channels.
     """
 
-    shape_preserving = False
+    argument = "levels"
+    is_sequence = False
 
     def __init__(
         self, levels: Iterable[Any], *, split_priors: bool = True, **kwargs: Any
     ) -> None:
-        levels = [as_step(level) for level in check_steps("levels", levels)]
+        levels = as_steps("levels", levels, kwargs.get("dtype"))
         if not levels:
             raise ValueError("expected one level or more, got none")
-        if kwargs.get("dtype") is None:
-            kwargs["dtype"] = levels[0].dtype_policy
-        super().__init__(**only_event_ndims(kwargs, 3))
+        super().__init__(levels, **only_event_ndims(kwargs, 3))
+        self.shape_preserving = False
         self.levels = levels
         self.split_priors = check_flag("split_priors", split_priors)
         self.priors: list[FlowStep] = []
         if split_priors:
             self.priors = [self._prior() for _ in self.levels[:-1]]
-        self.has_inverse = all(level.has_inverse for level in self.levels)
-        self.supports_jit = all(level.supports_jit for level in self.levels)
 
     def _prior(self) -> FlowStep:
         return AffineCoupling(
@@ -83,10 +79,8 @@ class Multiscale(FlowStep):
             dtype=self.dtype_policy,
         )
 
-    @property
-    def is_initialized(self) -> bool:
-        """Whether each data-dependent start in the levels has taken place."""
-        return all(level.is_initialized for level in self.levels)
+    def _parts(self) -> list[FlowStep]:
+        return [*self.levels, *self.priors]
 
     def build(self, data_shape: Any) -> None:
         """Builds the levels, data side first."""
@@ -133,18 +127,23 @@ class Multiscale(FlowStep):
         out = tf.reshape(out, (-1, *self._out_shapes[k]))
         return tf.concat([*kept, out], axis=-1) if kept else out
 
-    def _to_latent(self, x: tf.Tensor, run: _Run) -> tf.Tensor:
+    def _walk(self, value: tf.Tensor, direction: str, run: Run) -> tf.Tensor:
+        if direction == "inverse":
+            return self._to_latent(value, run)
+        return self._to_data(value, direction, run)
+
+    def _to_latent(self, x: tf.Tensor, run: Run) -> tf.Tensor:
         """Passes data through the steps, each by `run`, to flat latents."""
         kept, parts = [x], []
         for k in range(len(self.levels)):
             (value,) = kept
             for step in self._steps_of(k):
-                value = run(step, value)
+                value = run(step, value, "inverse")
             *kept, out = self._factor_out(value, k)
             parts.append(out)
         return tf.concat(parts, axis=-1)
 
-    def _to_data(self, z: tf.Tensor, run: _Run) -> tf.Tensor:
+    def _to_data(self, z: tf.Tensor, direction: str, run: Run) -> tf.Tensor:
         """Passes flat latents back through the steps, each by `run`, to data."""
         sizes = [math.prod(shape) for shape in self._out_shapes]
         parts = tf.split(z, sizes, axis=-1)
@@ -152,56 +151,12 @@ class Multiscale(FlowStep):
         for k in reversed(range(len(self.levels))):
             value = self._join(kept, parts[k], k)
             for step in reversed(self._steps_of(k)):
-                value = run(step, value)
+                value = run(step, value, direction)
             kept = [value]
         return kept[0]
 
-    def _forward_and_log_det(
-        self, z: tf.Tensor, context: Any = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        return self._through(z, context, "forward")
-
-    def _inverse_and_log_det(
-        self, x: tf.Tensor, context: Any = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        return self._through(x, context, "inverse")
-
-    def _forward_as_inverse(
-        self, z: tf.Tensor, context: Any = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        return self._through(z, context, "forward_as_inverse")
-
-    def _through(
-        self, value: tf.Tensor, context: Any, direction: str
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        log_dets = []
-
-        def run(step: FlowStep, value: tf.Tensor) -> tf.Tensor:
-            value, log_det = step._fused_pass(direction)(value, context)
-            log_dets.append(log_det)
-            return value
-
-        return self._walk(direction)(value, run), tf.add_n(log_dets)
-
-    def _walk(self, direction: str) -> Callable[[tf.Tensor, _Run], tf.Tensor]:
-        return self._to_latent if direction == "inverse" else self._to_data
-
-    def _initialize(self, value: tf.Tensor, context: Any, direction: str) -> tf.Tensor:
-        def run(step: FlowStep, value: tf.Tensor) -> tf.Tensor:
-            return step._initialize(value, context, direction)
-
-        return self._walk(direction)(value, run)
-
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        levels = [keras.saving.serialize_keras_object(level) for level in self.levels]
-        own = {"levels": levels, "split_priors": self.split_priors}
-        config = {**super().get_config(), **own}
+        config = {**super().get_config(), "split_priors": self.split_priors}
         del config["event_ndims"]
         return config
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Multiscale:
-        """A fresh step of equal config."""
-        levels = [keras.saving.deserialize_keras_object(s) for s in config["levels"]]
-        return cls(**{**config, "levels": levels})

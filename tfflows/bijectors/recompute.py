@@ -95,6 +95,12 @@ class Pass:
     weights: Weights
     direction: str
 
+    @classmethod
+    def of(cls, step: FlowStep, direction: str) -> Pass:
+        """A step's pass with the values that its variables have now."""
+        pure = RecomputableStep(step)
+        return cls(pure, pure.weights(), direction)
+
     def run(self, value: tf.Tensor, context: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Value and log-det."""
         return self.step.run(self.weights, value, context, self.direction)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeGuard
 
 import keras
 import tensorflow as tf
 
 from tfflows.bijectors.chain import Chain
-from tfflows.bijectors.flow_step import OPPOSITE, FlowStep
-from tfflows.bijectors.invert import Invert
-from tfflows.bijectors.multiscale import Multiscale
-from tfflows.bijectors.recompute import Pass, RecomputableStep, recomputed
-from tfflows.bijectors.repeated import Repeated
+from tfflows.bijectors.composite import Composite, is_transparent, passes_of
+from tfflows.bijectors.flow_step import FlowStep
+from tfflows.bijectors.recompute import Pass, recomputed
+from tfflows.bijectors.shapes import no_log_det
 
 BACKPROPS = ("stored", "remat", "reversible")
 
@@ -66,15 +65,15 @@ class RecomputedChain(Chain):
     def _through(
         self, value: tf.Tensor, context: Any, direction: str
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        return self._pass(self, value, context, direction)
+        return self._run(self.passes(direction), value, context)
 
-    def _pass(
-        self, step: FlowStep, value: tf.Tensor, context: Any, direction: str
+    def _run(
+        self, passes: list[Pass], value: tf.Tensor, context: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        log_dets = [tf.zeros(tf.shape(value)[:1], self.flow_dtype)]
-        for source, group in itertools.groupby(_passes(step, direction), self._source):
-            passes = list(group)
-            runs = [passes] if source == "output" else [[one] for one in passes]
+        log_dets = [no_log_det(value)]
+        for source, group in itertools.groupby(passes, self._source):
+            alike = list(group)
+            runs = [alike] if source == "output" else [[one] for one in alike]
             for run in runs:
                 if source is None:
                     value, log_det = self._stored(run[0], value, context)
@@ -86,8 +85,8 @@ class RecomputedChain(Chain):
     def _source(self, one: Pass) -> str | None:
         """What is kept of a pass for the backward pass; None for everything."""
         step = one.step.step
-        if type(step) is Multiscale:
-            return None  # of its steps, `_multiscale` decides
+        if _is_walked(step):
+            return None  # of its parts, `_stored` decides
         parts = [part for part in step._flatten_layers() if isinstance(part, FlowStep)]
         sources = {part.recomputed_from for part in parts}
         if None in sources:
@@ -99,36 +98,23 @@ class RecomputedChain(Chain):
         self, one: Pass, value: tf.Tensor, context: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
         step = one.step.step
-        if type(step) is Multiscale:
-            return self._multiscale(step, value, context, one.direction)
-        return step._fused_pass(one.direction)(value, context)
-
-    def _multiscale(
-        self, step: Multiscale, value: tf.Tensor, context: Any, direction: str
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+        if not _is_walked(step):
+            return step._fused_pass(one.direction)(value, context)
         log_dets = []
 
-        def run(part: FlowStep, value: tf.Tensor) -> tf.Tensor:
-            value, log_det = self._pass(part, value, context, direction)
+        def run(part: FlowStep, value: tf.Tensor, direction: str) -> tf.Tensor:
+            value, log_det = self._run(passes_of(part, direction), value, context)
             log_dets.append(log_det)
             return value
 
-        return step._walk(direction)(value, run), tf.add_n(log_dets)
+        return step._walk(value, one.direction, run), tf.add_n(log_dets)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "backprop": self.backprop}
 
 
-def _passes(step: FlowStep, direction: str) -> list[Pass]:
-    """The passes of the steps in a step, in the order in which they take place."""
-    # A subclass may do in its passes what it likes: it is one step.
-    if type(step) in (Chain, RecomputedChain):
-        steps = step._in_order(direction)
-        return [one for part in steps for one in _passes(part, direction)]
-    if type(step) is Invert:
-        return _passes(step.step, OPPOSITE[direction])
-    if type(step) is Repeated:
-        return step.passes(direction)
-    pure = RecomputableStep(step)
-    return [Pass(pure, pure.weights(), direction)]
+def _is_walked(step: FlowStep) -> TypeGuard[Composite]:
+    # The parts of other composites are passes already, or, of a step that is repeated,
+    # have the weights of a pass.
+    return is_transparent(step) and not step.is_sequence

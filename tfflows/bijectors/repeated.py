@@ -10,18 +10,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.backend import domains
 from tfflows.backend.arguments import check_count
 from tfflows.backend.xla import in_xla
+from tfflows.bijectors.composite import Composite, as_step, build_step, ordered
 from tfflows.bijectors.flow_step import FlowStep
-from tfflows.bijectors.nesting import as_step, build_step
 from tfflows.bijectors.pure_step import PureStep, Weights
 from tfflows.bijectors.recompute import Pass, RecomputableStep, TracedStep
-from tfflows.bijectors.shapes import event_shape
+from tfflows.bijectors.shapes import event_shape, no_log_det
 
 
 @keras.saving.register_keras_serializable("tfflows")
-class Repeated(FlowStep):
+class Repeated(Composite):
     """K steps f_1 .. f_K of one structure, one after the other, data side first.
 
     With g_k the inverse of f_k, x_K = z, x_{k-1} = f_k(x_k), x = x_0:
@@ -49,18 +48,15 @@ class Repeated(FlowStep):
       ValueError: For fewer than 1 repeat, or a step that changes shapes.
     """
 
+    argument = "step"
+
     def __init__(self, step: Any, num_repeats: int, **kwargs: Any) -> None:
-        step = as_step(step)
-        if kwargs.get("dtype") is None:
-            kwargs["dtype"] = step.dtype_policy
-        super().__init__(**{"event_ndims": step.event_ndims, **kwargs})
+        step = as_step(step, kwargs.get("dtype"))
+        super().__init__([step], **{"event_ndims": step.event_ndims, **kwargs})
         if not step.shape_preserving:
             raise ValueError(f"expected a step that keeps shapes, got {step.name}")
         self.num_repeats = check_count("num_repeats", num_repeats)
         self._step = PureStep(step)
-        self.has_inverse = step.has_inverse
-        self.onto = domains.is_onto(step)
-        self.supports_jit = step.supports_jit
 
     @property
     def step(self) -> FlowStep:
@@ -74,7 +70,7 @@ class Repeated(FlowStep):
 
     def build(self, data_shape: Any) -> None:
         """Builds K copies of the step and stacks their weights."""
-        step = self._step.step
+        step = self.step
         event = event_shape(data_shape, self.event_ndims, self.name)
         dtype = self.flow_dtype
         copies = [
@@ -104,73 +100,49 @@ class Repeated(FlowStep):
             return [()] * self.num_repeats
         return list(zip(*(tf.unstack(stack) for stack in self._stacks), strict=True))
 
-    def _pass(
-        self, direction: str, value: tf.Tensor, context: Any
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        log_det = tf.zeros(tf.shape(value)[:1], self.flow_dtype)
-        for one in self.passes(direction):
-            value, step_log_det = one.run(value, context)
-            log_det += step_log_det
-        return value, log_det
-
     def passes(self, direction: str) -> list[Pass]:
-        """The steps' passes in that direction, in the order in which they take place.
+        """The steps' passes in that direction, in the order in which they run.
 
         In a graph they share one function.
         """
         kind = TracedStep if _shares_functions() else RecomputableStep
-        step = kind(self._step.step)
-        ordered = self._in_order(direction, self._weights_of())
-        return [Pass(step, weights, direction) for weights in ordered]
+        step = kind(self.step)
+        return [
+            Pass(step, weights, direction)
+            for weights in ordered(self._weights_of(), direction)
+        ]
 
-    def _in_order(self, direction: str, items: list[Any]) -> list[Any]:
-        return items if direction == "inverse" else items[::-1]
-
-    def _forward_and_log_det(
-        self, z: tf.Tensor, context: Any = None
+    def _through(
+        self, value: tf.Tensor, context: Any, direction: str
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        step = self._step.step
         # Of its own class: a subclass may override what this would pass by.
-        at_once = vars(type(step)).get("_forward_of_repeats")
-        if at_once is not None:
+        at_once = vars(type(self.step)).get("_forward_of_repeats")
+        if direction == "forward" and at_once is not None:
             stacks = [tf.convert_to_tensor(stack) for stack in self._stacks]
-            return at_once(step, stacks, z, context)
-        return self._pass("forward", z, context)
-
-    def _inverse_and_log_det(
-        self, x: tf.Tensor, context: Any = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        return self._pass("inverse", x, context)
-
-    def _forward_as_inverse(
-        self, z: tf.Tensor, context: Any = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        return self._pass("forward_as_inverse", z, context)
+            return at_once(self.step, stacks, value, context)
+        log_det = no_log_det(value)
+        for one in self.passes(direction):
+            value, own = one.run(value, context)
+            log_det += own
+        return value, log_det
 
     def _initialize(self, value: tf.Tensor, context: Any, direction: str) -> tf.Tensor:
         updated = []
         steps = list(enumerate(self._weights_of(), 1))
-        for number, weights in self._in_order(direction, steps):
+        for number, weights in ordered(steps, direction):
             with _warnings_of(f"{self.name}, step {number} of {self.num_repeats}"):
                 value, weights = self._step.initialize(
                     weights, value, context, direction
                 )
             updated.append(weights)
-        rows = zip(*self._in_order(direction, updated), strict=True)
+        rows = zip(*ordered(updated, direction), strict=True)
         for stack, values in zip(self._stacks, rows, strict=True):
             stack.assign(tf.stack(values))
         return value
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        step = keras.saving.serialize_keras_object(self._step.step)
-        return {**super().get_config(), "step": step, "num_repeats": self.num_repeats}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Repeated:
-        """A fresh step of equal config."""
-        step = keras.saving.deserialize_keras_object(config["step"])
-        return cls(**{**config, "step": step})
+        return {**super().get_config(), "num_repeats": self.num_repeats}
 
 
 def _shares_functions() -> bool:

@@ -131,6 +131,34 @@ def first_batch(data: Any) -> Any:
     raise ValueError("expected a dataset of batches, got one without an element")
 
 
+def start_batch(data: Any, context: Any, event_ndims: int, name: str) -> Batch:
+    """The batch for a data-dependent start.
+
+    Args:
+      data: A batch in any of its forms, or a dataset of batches.
+      context: None, or the context, which then is not in the batch.
+      event_ndims: Number of axes of an event.
+      name: Name of the model.
+
+    Raises:
+      ValueError: For one event without a batch axis, or two contexts.
+    """
+    batch = Batch.of(first_batch(data))
+    if batch.x.shape.rank == event_ndims:
+        raise ValueError(
+            f"{name}.initialize: expected a batch of data, got one event of shape "
+            f"{tuple(batch.x.shape)}; of a dataset, batch it first"
+        )
+    if context is None:
+        return batch
+    if batch.context is not None:
+        raise ValueError(
+            f"{name}.initialize: expected one context, got one in the batch and "
+            "context="
+        )
+    return dataclasses.replace(batch, context=context)
+
+
 def _is_none(value: Any) -> bool:
     # Keras' own pipelines have an optional there, and a dataset's specs one of a class
     # that TensorFlow has under no public name.

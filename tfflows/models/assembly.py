@@ -6,53 +6,40 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfflows.backend.arguments import check_sizes, check_word
 from tfflows.bijectors import Chain, Flatten, FlowStep, RecomputedChain
-from tfflows.bijectors.nesting import as_step
-from tfflows.bijectors.recomputed_chain import BACKPROPS
+from tfflows.bijectors.composite import as_step
 from tfflows.distributions import Base, StandardNormal
 from tfflows.preprocessing import Dequantization
 
 
 def split_preprocessing(
-    preprocessing: Any,
+    preprocessing: Any, event_shape: tuple[int, ...], dtype: tf.DType
 ) -> tuple[Dequantization | None, list[FlowStep]]:
-    """The dequantization, if any, and the steps of a flow's `preprocessing`.
+    """The built dequantization, if any, and the steps of a flow's `preprocessing`.
+
+    Args:
+      preprocessing: None, a part, or a list of parts.
+      event_shape: Shape of one raw event.
+      dtype: The bijector's.
 
     Raises:
-      ValueError: If a Dequantization stands elsewhere than first.
+      ValueError: If a Dequantization stands elsewhere than first, or has another dtype.
     """
     parts = [] if preprocessing is None else preprocessing
     parts = list(parts) if isinstance(parts, list | tuple) else [parts]
     dequantization = None
     if parts and isinstance(parts[0], Dequantization):
         dequantization = parts.pop(0)
+        if not dequantization.built:
+            dequantization.build((None, *event_shape))
+        if dequantization.flow_dtype != dtype:
+            raise ValueError(
+                f"{dequantization.name}: expected dtype {dtype.name}, the bijector's, "
+                f"got {dequantization.flow_dtype.name}; give dtype= to each part"
+            )
     if any(isinstance(part, Dequantization) for part in parts):
         raise ValueError("expected a Dequantization as the first preprocessing only")
     return dequantization, [as_step(part) for part in parts]
-
-
-def check_event_shape(event_shape: Any) -> tuple[int, ...]:
-    """The shape as a tuple; an int is a vector's size.
-
-    Raises:
-      ValueError: For no axis, or a size that is no positive integer.
-    """
-    return check_sizes("event_shape", event_shape)
-
-
-def check_backprop(backprop: str) -> None:
-    """Raises ValueError unless this is "stored", "remat" or "reversible"."""
-    check_word("backprop", backprop, BACKPROPS)
-
-
-def check_dtype(part: Any, dtype: tf.DType) -> None:
-    """Raises ValueError unless the part computes in the flow dtype `dtype`."""
-    if part.flow_dtype != dtype:
-        raise ValueError(
-            f"{part.name}: expected dtype {dtype.name}, the bijector's, got "
-            f"{part.flow_dtype.name}; give dtype= to each part"
-        )
 
 
 def assemble_transform(

@@ -80,7 +80,7 @@ class ClassifyingFlow(Flow):
         y = self.dequantize(x)
         # Which label the latents are given makes no difference: see `_logits`.
         labels = tf.zeros(tf.shape(y)[:1], self.conditioning.context_dtype)
-        z, _ = self._latents_and_density(y, labels)
+        z, _ = self._density.latents(y, labels)
         return tf.nn.log_softmax(self._logits(z, labels))
 
     def call(
@@ -88,14 +88,14 @@ class ClassifyingFlow(Flow):
     ) -> Any:
         """As in `Flow`; with latents, z `[B, D]` before the log-densities `[B]`."""
         y, labels = self._prepared(Batch.of(inputs), training)
-        z, log_prob = self._latents_and_density(y, labels)
+        z, log_prob = self._density.latents(y, labels)
         return (z, log_prob) if with_latents else log_prob
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """The loss and its parts `[B]`: see the class."""
         # One pass for both terms.
         z, log_prob = self(batch.inputs, training=training, with_latents=True)
-        labels = self._embedded(batch.context, self._checked(batch.x))
+        labels = self.conditioning.rows(batch.context, z, 1, self.name)
         values = {"loss": -log_prob, **self._bits(log_prob)}
         if not training:
             values = super().per_example(batch, training)  # the mean over draws

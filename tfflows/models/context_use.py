@@ -7,28 +7,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfflows.bijectors import (
-    Chain,
-    ClassAffine,
-    FlowStep,
-    InverseAutoregressive,
-    Invert,
-    Multiscale,
-    RecomputedChain,
-    Repeated,
-)
+from tfflows.bijectors import ClassAffine, FlowStep
+from tfflows.bijectors.composite import Composite, is_transparent
 from tfflows.bijectors.coupling import declared_context
 from tfflows.distributions import Base
 
-# Of these, what their parts take is what they take; a subclass may do as it likes.
-_COMPOSITES = (
-    Chain,
-    RecomputedChain,
-    Invert,
-    InverseAutoregressive,
-    Multiscale,
-    Repeated,
-)
 # Operations whose value tells a tensor's shape alone.
 _OF_SHAPES = ("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike")
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
@@ -97,20 +80,13 @@ def _speakers(layer: Any) -> Iterator[Any]:
     names = ("context_dim", "context_shape", "check_context")
     if any(hasattr(layer, name) for name in names):
         yield layer
-    elif not isinstance(layer, _COMPOSITES) or _is_ours(layer):
+    elif not isinstance(layer, Composite) or is_transparent(layer):
         for part in _parts(layer):
             yield from _speakers(part)
 
 
-def _is_ours(layer: Any) -> bool:
-    # A composite of a user's may hand its parts a context of its own.
-    return type(layer).__module__.startswith("tfflows.")
-
-
 def _parts(layer: Any) -> list[Any]:
-    if isinstance(layer, Repeated):
-        return [layer.step]
-    return layer._layers
+    return layer._parts() if isinstance(layer, Composite) else layer._layers
 
 
 def _declares(layer: Any) -> bool:
@@ -128,10 +104,10 @@ def _declares(layer: Any) -> bool:
 
 
 def _leaves(step: FlowStep) -> Iterator[FlowStep]:
-    if type(step) not in _COMPOSITES:
+    if not is_transparent(step):
         yield step
         return
-    for part in _parts(step):
+    for part in step._parts():
         yield from _leaves(part)
 
 

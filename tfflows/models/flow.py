@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tfflows import metrics
-from tfflows.backend import domains, random
+from tfflows.backend import random
+from tfflows.backend.arguments import check_sizes, check_word
 from tfflows.backend.autograph import without_autograph
-from tfflows.backend.checks import require
-from tfflows.fitting.batch import Batch
-from tfflows.models.inputs import checked_latents
-from tfflows.models.sampling import checked_number
-from tfflows.models.transform_model import TransformModel
+from tfflows.bijectors.composite import as_step
+from tfflows.bijectors.recomputed_chain import BACKPROPS
+from tfflows.fitting.batch import Batch, start_batch
+from tfflows.fitting.call_signature import input_spec
+from tfflows.fitting.impossible_data import checked_density
+from tfflows.fitting.train_step import LikelihoodModel
+from tfflows.models.assembly import assemble_transform, make_base, split_preprocessing
+from tfflows.models.conditional_distribution import ConditionalDistribution
+from tfflows.models.conditioning import Conditioning
+from tfflows.models.density import Density
+from tfflows.models.flow_distribution import FlowDistribution
+from tfflows.models.inputs import checked_latents, existing_latents
+from tfflows.models.raw_data import RawData
+from tfflows.models.sampling import checked_number, checked_seeds, temperature_rows
 
 
 @keras.saving.register_keras_serializable("tfflows")
 @without_autograph
-class Flow(TransformModel):
+class Flow(LikelihoodModel):
     """A normalizing flow: x = f(z), z from a base p, trained by maximum likelihood.
 
       log p(x) = log p(z) + log|det dz/dx|  with z = f^-1(x)
@@ -54,6 +66,142 @@ class Flow(TransformModel):
       ValueError: For parts that do not fit each other.
     """
 
+    def __init__(
+        self,
+        bijector: Any,
+        event_shape: Sequence[int],
+        base: Any = None,
+        preprocessing: Any = None,
+        backprop: str = "stored",
+        *,
+        context_shape: int | Sequence[int] | None = None,
+        context_dtype: Any = None,
+        context_network: Any = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        bijector = as_step(bijector, dtype)
+        dtype = bijector.dtype_policy if dtype is None else dtype
+        super().__init__(name=name, dtype=dtype, **kwargs)
+        self.backprop = check_word("backprop", backprop, BACKPROPS)
+        self.event_shape = check_sizes("event_shape", event_shape)
+        self.bijector = bijector
+        self.dequantization, self.preprocessing = split_preprocessing(
+            preprocessing, self.event_shape, bijector.flow_dtype
+        )
+        steps = [*self.preprocessing, bijector]
+        self._transform = assemble_transform(
+            steps, self.event_shape, base, self.dtype_policy, backprop
+        )
+        self.base = make_base(base, self._transform)
+        self.conditioning = Conditioning(
+            context_shape, context_dtype, context_network, self._transform.flow_dtype
+        )
+        self.conditioning.check_parts(self._transform, self.base)
+        if self.levels is not None:
+            self.metric_names = ("loss", "bits_per_dim")
+        self._create_trackers()
+        self.supports_jit = self._transform.supports_jit
+        self.built = True
+        self._post_build()
+
+    @property
+    def _density(self) -> Density:
+        return Density(self.base, self._transform, self.conditioning)
+
+    @property
+    def _raw(self) -> RawData:
+        dtype = self._transform.flow_dtype
+        return RawData(self.event_shape, dtype, self.dequantization, self.name)
+
+    def _embedded(self, context: Any, y: tf.Tensor) -> tf.Tensor | None:
+        """What steps and base are told of each of the events `[..., *event]`."""
+        return self._density.embedded(context, y, len(self.event_shape), self.name)
+
+    @property
+    def latent_dim(self) -> int:
+        """D, the size of a latent vector."""
+        return math.prod(self._transform.latent_event_shape)
+
+    @property
+    def levels(self) -> int | None:
+        """Number of levels of integer data; None for continuous data."""
+        return None if self.dequantization is None else self.dequantization.levels
+
+    @property
+    def call_signature(self) -> Any:
+        """The specs of a call's inputs: data, or a dict with the context, too."""
+        x = input_spec("x", self.event_shape, self._transform.flow_dtype)
+        if self.context_shape is None:
+            return x
+        dtype = self.conditioning.context_dtype
+        return {"x": x, "context": input_spec("context", self.context_shape, dtype)}
+
+    @property
+    def draws_noise(self) -> bool:
+        """Whether training and evaluation add noise to the data."""
+        return self.dequantization is not None
+
+    @property
+    def context_shape(self) -> tuple[int | None, ...] | None:
+        """Shape of the context of one example; None of a flow that has none."""
+        return self.conditioning.context_shape
+
+    @property
+    def has_inverse(self) -> bool:
+        """Whether data have latents: without, there are only samples."""
+        return self._transform.has_inverse
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether each data-dependent start has taken place."""
+        return self._transform.is_initialized
+
+    @property
+    def distribution(self) -> FlowDistribution:
+        """A `tfd.TransformedDistribution` over dequantized data.
+
+        Of a conditional flow, `log_prob`, `sample` and the like take `context=`.
+        """
+        return FlowDistribution(self.base, self._transform, self.conditioning)
+
+    def conditional(self, context: Any) -> ConditionalDistribution:
+        """The `tfd.Distribution` over dequantized data given a context.
+
+        Args:
+          context: One, `[*context_shape]`, or a batch `[..., *context_shape]`, whose
+            leading axes are then the distribution's batch shape.
+
+        Returns:
+          A distribution whose methods take no context: it fits into TFP's containers.
+
+        Raises:
+          ValueError: If the flow takes no context; for one of another shape or dtype,
+            or not finite.
+        """
+        if self.context_shape is None:
+            raise ValueError(
+                f"{self.name}: expected a conditional flow, made with context_shape=; "
+                "this one takes no context: use flow.distribution"
+            )
+        return ConditionalDistribution(self.distribution, context)
+
+    def initialize(self, batch: Any, context: Any = None) -> None:
+        """Data-dependent start from one batch of data, in eager mode, once.
+
+        Args:
+          batch: x `[B, *event]`, a batch as `fit` takes it, or a `tf.data.Dataset` of
+            batches, of which it takes the first.
+          context: None or, of a conditional flow, as in `log_prob`.
+
+        Raises:
+          ValueError: For data that break the model's rules.
+        """
+        data = start_batch(batch, context, len(self.event_shape), self.name)
+        y = self.dequantize(data.x)
+        self._transform.initialize(y, self._embedded(data.context, y))
+
     def dequantize(self, x: Any) -> tf.Tensor:
         """The continuous y of raw data `[..., *event]`: x + u with the fixed pattern.
 
@@ -61,7 +209,7 @@ class Flow(TransformModel):
           ValueError: For another shape, values that are not finite, or integer data
             that are no integers of the levels.
         """
-        return self._continuous(self._checked(x), None)
+        return self._raw.dequantized(x)
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """Log-densities `[B]` in nats; in training, with fresh noise on integer data.
@@ -70,56 +218,31 @@ class Flow(TransformModel):
           inputs: x `[B, *event]`, or a dict with "x" and any of "context", "index".
           training: Whether noise is drawn afresh.
         """
-        return self._density(*self._prepared(Batch.of(inputs), training))
+        return self._density.log_prob(*self._prepared(Batch.of(inputs), training))
 
     def _prepared(
         self, batch: Batch, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor | None]:
         """The continuous y, in training with fresh noise, and the embedded context."""
-        noise = None
-        if training and self.dequantization is not None:
-            index = batch.index_or_position()
-            noise = self.dequantization.training_noise(index, self.noise_step())
-        x = self._checked(batch.x)
-        return self._continuous(x, noise), self._embedded(batch.context, x)
+        if training:
+            y = self._raw.noisy(batch, self.noise_step)
+        else:
+            y = self._raw.dequantized(batch.x)
+        return y, self._embedded(batch.context, y)
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """Negative log-likelihoods `[B]` in nats, and bits/dim of integer data."""
+        density = self._density
         if training or self.dequantization is None:
             log_prob = self(batch.inputs, training=training)
-            if training and self.has_bounded_support:
-                log_prob = self._checked_density(log_prob, batch)
+            if training and density.has_bounded_support:
+                log_prob = checked_density(log_prob, batch, self.name)
         else:
-            log_prob = self._mean_over_noise(batch, self.dequantization)
+            c = self._embedded(batch.context, self._raw.checked(batch.x))
+            log_prob = self._raw.mean_over_noise(
+                batch, lambda y: density.log_prob(y, c)
+            )
         return {"loss": -log_prob, **self._bits(log_prob)}
-
-    def _checked_density(self, log_prob: tf.Tensor, batch: Batch) -> tf.Tensor:
-        """The log-densities; with one that is infinite there is no training.
-
-        Only where the density may be 0 in some place. Elsewhere one that overflows is
-        as likely that of weights gone wild, of which `train_step` leaves the step out;
-        so is NaN everywhere. XLA drops the check, and such steps are left out.
-        """
-        impossible = tf.math.is_inf(log_prob)
-        if batch.sample_weight is not None:
-            impossible &= batch.sample_weight > 0
-        rows = tf.range(tf.size(log_prob))
-        first = tf.reduce_min(tf.where(impossible, rows, tf.size(log_prob)))
-        # No slice: XLA drops the requirement, but not what it is computed from.
-        one = domains.select_rows(rows == first, batch.x, tf.zeros_like(batch.x))
-        message = (
-            f"{self.name}: expected data of positive and finite density to train on, "
-            "got an infinite log-density, of data outside of a step's range or of the "
-            "base's support, or on the border, or of weights gone wild:"
-        )
-        number, whole = first, "batch"
-        if batch.index is not None:
-            own = tf.where(rows == first, batch.index, tf.zeros_like(batch.index))
-            number, whole = tf.reduce_sum(own), "data"
-        values = tf.reduce_sum(one, axis=0)
-        details = ("row", number, f"of the {whole}, of values", values)
-        with require(~tf.reduce_any(impossible), message, *details):
-            return tf.identity(log_prob)
 
     def _bits(self, log_prob: tf.Tensor) -> dict[str, tf.Tensor]:
         if self.levels is None:
@@ -145,7 +268,7 @@ class Flow(TransformModel):
             expected, or of another shape or dtype.
         """
         y = self.dequantize(x)
-        return self._density(y, self._embedded(context, y))
+        return self._density.log_prob(y, self._embedded(context, y))
 
     def bits_per_dim(self, x: Any, context: Any = None) -> tf.Tensor:
         """-log_prob / (D ln 2), `[...]`; see `log_prob`."""
@@ -163,17 +286,9 @@ class Flow(TransformModel):
         context = self._embedded(context, y)
         z, log_det = self._transform.inverse_and_log_det(y, context)
         if not self._transform.onto:
-            z = self._checked_latents(z, log_det)
+            z = existing_latents(z, log_det, self.name)
         flat = tf.concat([tf.shape(log_det), [self.latent_dim]], axis=0)
         return tf.reshape(z, flat), log_det
-
-    def _checked_latents(self, z: tf.Tensor, log_det: tf.Tensor) -> tf.Tensor:
-        message = (
-            f"{self.name}: expected data inside of the range of each step, got data "
-            "outside of it, or on its border, which have no latents"
-        )
-        with require(~tf.reduce_any(domains.outside(log_det)), message):
-            return tf.identity(z)
 
     def decode(self, z: Any, context: Any = None) -> tf.Tensor:
         """Raw data `[B, *event]` of latents `[B, D]`; the inverse of `encode`.
@@ -181,11 +296,9 @@ class Flow(TransformModel):
         For integer data this is y - u with the fixed pattern, not rounded or clipped.
         """
         z = checked_latents(z, self.latent_dim, self._transform.flow_dtype, self.name)
-        context = self.conditioning.rows(context, z, event_ndims=1, name=self.name)
-        y = self._decode_continuous(z, context)[0]
-        if self.dequantization is None:
-            return y
-        return self.dequantization.requantize(y)
+        c = self.conditioning.rows(context, z, event_ndims=1, name=self.name)
+        y = self._transform._from_latents(self._density.as_latents(z), c)[0]
+        return self._raw.requantized(y)
 
     def sample(
         self,
@@ -225,8 +338,7 @@ class Flow(TransformModel):
         """
         num_samples = checked_number(num_samples)
         seeds = random.fold_in(random.as_seed(seed), tf.range(num_samples))
-        context = self.conditioning.rows(context, seeds, 1, self.name)
-        return self._draw(seeds, temperature, context)
+        return self.sample_rows_and_log_prob(seeds, temperature, context)
 
     def sample_rows_and_log_prob(
         self, seeds: Any, temperature: Any, context: Any = None
@@ -242,23 +354,37 @@ class Flow(TransformModel):
         Returns:
           As `sample_and_log_prob`.
         """
-        seeds = tf.convert_to_tensor(seeds)
-        if not seeds.shape.is_compatible_with((None, 2)):
-            raise ValueError(f"expected seeds [N, 2], got shape {tuple(seeds.shape)}")
-        context = self.conditioning.rows(context, seeds, 1, self.name)
-        return self._draw(seeds, temperature, context)
+        seeds = checked_seeds(seeds)
+        c = self.conditioning.rows(context, seeds, 1, self.name)
+        rows = temperature_rows(
+            temperature, tf.shape(seeds)[0], self._transform.flow_dtype
+        )
+        y, log_prob = self._density.draw(seeds, rows, c)
+        return self._raw.drawn(y), log_prob
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        parts = {
+            "bijector": self.bijector,
+            "base": self.base,
+            "preprocessing": [
+                *([] if self.dequantization is None else [self.dequantization]),
+                *self.preprocessing,
+            ],
+        }
+        return {
+            **super().get_config(),
+            **keras.saving.serialize_keras_object(parts),
+            "event_shape": self.event_shape,
+            "backprop": self.backprop,
+            **self.conditioning.flow_config(),
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Flow:
         """A fresh model of equal config."""
-        deserialize = keras.saving.deserialize_keras_object
-        parts = {
-            **{
-                name: deserialize(config.get(name), custom_objects)
-                for name in ("bijector", "base", "context_network")
-            },
-            "preprocessing": [
-                deserialize(part, custom_objects) for part in config["preprocessing"]
-            ],
-        }
+        names = ("bijector", "base", "preprocessing", "context_network")
+        parts = keras.saving.deserialize_keras_object(
+            {name: config.get(name) for name in names}, custom_objects
+        )
         return cls(**{**config, **parts})

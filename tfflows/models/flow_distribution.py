@@ -7,11 +7,10 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from tfflows.backend import domains
 from tfflows.bijectors import FlowStep
 from tfflows.distributions import Base
-from tfflows.distributions.support import log_prob_in_support
 from tfflows.models.conditioning import Conditioning
+from tfflows.models.density import Density
 from tfflows.models.slicing import check_slices
 
 # What `tfd.TransformedDistribution(base, step)` gives too. The public class itself is a
@@ -47,7 +46,7 @@ class FlowDistribution(_Transformed):
             "conditioning": conditioning,
             "name": name,
         }
-        self._conditioning = conditioning
+        self._density = Density(base, bijector, conditioning)
         super().__init__(base.distribution, bijector, parameters=parameters, name=name)
         # For TFP, which sees no Keras variables; see FlowStep.
         self._tfp_variables = [v.value for v in conditioning.variables]
@@ -78,32 +77,20 @@ class FlowDistribution(_Transformed):
     @property
     def context_shape(self) -> tuple[int | None, ...]:
         """Shape of one context; () also where there is none."""
-        return self._conditioning.context_shape or ()
+        return self.parameters["conditioning"].context_shape or ()
 
-    def embedded(self, context: Any, places: tf.Tensor) -> tf.Tensor:
+    def embedded(self, context: Any, places: tf.Tensor) -> tf.Tensor | None:
         """What steps and base take of one context for each of the places `[...]`."""
-        return self._context(context, places, ndims=0)
-
-    def _context(self, context: Any, x: tf.Tensor, ndims: int) -> Any:
-        return self._conditioning.rows(context, x, ndims, self.name)
-
-    def _base_arguments(self, context: Any) -> dict[str, Any]:
-        takes_context = getattr(self.distribution, "takes_context", False)
-        return {"context": context} if takes_context else {}
+        return self._density.embedded(context, places, 0, self.name)
 
     def _log_prob(self, y: tf.Tensor, context: Any = None) -> tf.Tensor:
         ndims = len(self.bijector.data_event_shape)
-        return self.log_prob_given(y, self._context(context, y, ndims))
+        c = self._density.embedded(context, y, ndims, self.name)
+        return self.log_prob_given(y, c)
 
     def log_prob_given(self, y: tf.Tensor, context: tf.Tensor | None) -> tf.Tensor:
         """Log-densities `[...]` of `[..., *event]`, embedded contexts `[..., C]`."""
-        z, log_det = self.bijector.inverse_and_log_det(y, context)
-        log_prob = self._base_log_prob(z, context) + log_det
-        return domains.zero_outside(self.bijector, log_prob, log_det)
-
-    def _base_log_prob(self, z: tf.Tensor, context: Any) -> tf.Tensor:
-        arguments = self._base_arguments(context)
-        return log_prob_in_support(self.distribution, z, **arguments)
+        return self._density.log_prob(y, context)
 
     def _call_sample_n(
         self, sample_shape: Any, seed: Any, context: Any = None
@@ -114,17 +101,17 @@ class FlowDistribution(_Transformed):
         self, sample_shape: Any, seed: Any, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         places = tf.zeros(tf.reshape(tf.cast(sample_shape, tf.int32), [-1]))
-        context = self._context(context, places, ndims=0)
+        context = self.embedded(context, places)
         return self.sample_and_log_prob_given(sample_shape, seed, context)
 
     def sample_and_log_prob_given(
         self, sample_shape: Any, seed: Any, context: tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Draws `[*sample_shape, *event]` and their log-densities, as above."""
-        base = self._base_arguments(context)
+        takes_context = getattr(self.distribution, "takes_context", False)
+        base = {"context": context} if takes_context else {}
         z = self.distribution.sample(sample_shape, seed, **base)
-        x, log_det = self.bijector._from_latents(z, context)
-        return x, self._base_log_prob(z, context) - log_det
+        return self._density.data(z, context)
 
 
 class _KnowsFlows(type(tfd.TransformedDistribution)):  # type: ignore[misc]

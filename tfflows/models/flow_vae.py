@@ -9,18 +9,29 @@ import keras
 import tensorflow as tf
 
 from tfflows.backend import random
-from tfflows.backend.arguments import check_count, check_number
+from tfflows.backend.arguments import check_count, check_number, check_sizes
 from tfflows.backend.autograph import without_autograph
-from tfflows.bijectors.shapes import as_float
-from tfflows.fitting.batch import Batch
-from tfflows.models.sampling import checked_number, temperature_rows
+from tfflows.bijectors import FlowStep
+from tfflows.bijectors.composite import as_step
+from tfflows.bijectors.shapes import as_float, at_least_single
+from tfflows.bijectors.shapes import event_shape as event_shape_of
+from tfflows.fitting.batch import Batch, first_batch
+from tfflows.fitting.call_signature import input_spec
+from tfflows.fitting.train_step import LikelihoodModel
+from tfflows.models.sampling import checked_number
+from tfflows.models.vae_densities import VAEDensities
 from tfflows.vae.active_units import ActiveUnits
-from tfflows.vae.latent_model import LatentModel
-from tfflows.vae.likelihoods import Likelihood
+from tfflows.vae.building import (
+    build_decoder,
+    build_encoder,
+    build_flows,
+    check_networks,
+)
+from tfflows.vae.gaussian import GaussianHeads
+from tfflows.vae.likelihoods import Likelihood, as_likelihood
 
 # Streams of noise for one seed: they must not meet.
 _TRAINING, _EVALUATION, _IWAE = 0, 1, 2
-_LATENT, _DATA = 0, 1
 _PARTS = ("encoder", "decoder", "posterior", "prior", "likelihood")
 _FIELDS = (
     "latent_dim",
@@ -38,7 +49,7 @@ class NoLogProbError(AttributeError, ValueError):
 
 @keras.saving.register_keras_serializable("tfflows")
 @without_autograph
-class FlowVAE(LatentModel):
+class FlowVAE(LikelihoodModel):
     """A VAE whose posterior and prior may be flows.
 
       z_0 ~ N(mean(x), diag(exp(log_variance(x)))),  z = posterior(z_0; features(x))
@@ -93,8 +104,18 @@ class FlowVAE(LatentModel):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        parts = (posterior, prior, likelihood, event_shape)
-        super().__init__(encoder, decoder, latent_dim, *parts, name=name, **kwargs)
+        super().__init__(name=name, **kwargs)
+        check_networks(encoder, decoder)
+        self.encoder, self.decoder = encoder, decoder
+        self.latent_dim = check_count("latent_dim", latent_dim)
+        self.posterior = None if posterior is None else as_step(posterior)
+        self.prior = None if prior is None else as_step(prior)
+        self.likelihood = as_likelihood(likelihood)
+        if event_shape is not None:
+            event_shape = check_sizes("event_shape", event_shape)
+        self.event_shape = event_shape
+        self._heads = GaussianHeads(self.latent_dim, dtype=self.dtype_policy)
+        self.supports_jit = all(step.supports_jit for step in self._steps)
         self.warmup_steps = check_count("warmup_steps", warmup_steps, least=0)
         self.free_nats = check_number("free_nats", free_nats, least=0.0)
         self.evaluation_samples = check_count(
@@ -108,28 +129,124 @@ class FlowVAE(LatentModel):
         if self.event_shape is not None:
             self.build((None, *self.event_shape))
 
+    @property
+    def _steps(self) -> list[FlowStep]:
+        return [step for step in (self.posterior, self.prior) if step is not None]
+
+    @property
+    def _densities(self) -> VAEDensities:
+        steps, networks = (self.posterior, self.prior), (self.encoder, self._heads)
+        rest = (self.decoder, self.likelihood, self.latent_dim, self.flow_dtype)
+        return VAEDensities(*networks, *steps, *rest)
+
+    @property
+    def flow_dtype(self) -> tf.DType:
+        """The dtype of latents and densities, whatever the networks' policy."""
+        return at_least_single(self.variable_dtype)
+
+    @property
+    def levels(self) -> int | None:
+        """Number of levels of integer data; None for continuous data."""
+        return self.likelihood.levels
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether the model is built and each data-dependent start has taken place."""
+        return self.built and all(step.is_initialized for step in self._steps)
+
+    @property
+    def call_signature(self) -> Any:
+        """The spec of a call's input: data.
+
+        Raises:
+          ValueError: Before the model is built.
+        """
+        if self.event_shape is None:
+            raise ValueError(
+                f"{self.name}: expected a built model; give event_shape=, or call "
+                f"{self.name}.initialize(batch) first"
+            )
+        return input_spec("x", self.event_shape, self.flow_dtype)
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Shape of reconstructions, batch axis None."""
+        return self.input_shape
+
+    def build(self, input_shape: Any = None) -> None:
+        """Builds all parts for data of shape `[batch, *event]`, once.
+
+        Raises:
+          ValueError: For parts that do not fit each other.
+        """
+        if self.built:
+            super().build(input_shape)
+            return
+        event = event_shape_of(tuple(input_shape), None, self.name)
+        self.event_shape = event
+        build_encoder(self.encoder, self._heads, event)
+        build_flows(self.posterior, self.prior, self.latent_dim)
+        build_decoder(self.decoder, self.likelihood, self.latent_dim, event)
+        self.built = True
+
+    def initialize(self, batch: Any) -> None:
+        """Builds the model and runs each data-dependent start, in eager mode, once.
+
+        Args:
+          batch: x `[B, *event]`, a batch as `fit` takes it, or a `tf.data.Dataset` of
+            batches, of which it takes the first.
+
+        Raises:
+          ValueError: For data that break the model's rules.
+        """
+        x = self._data(Batch.of(first_batch(batch)))
+        if not x.shape[0]:
+            raise ValueError(f"{self.name}.initialize: expected data, got none")
+        features, base = self._densities.encoded(x)
+        z = base.sample_rows(self._row_seeds(x, 0))
+        if self.posterior is not None:
+            z = self.posterior.initialize(z, features, direction="forward")
+        if self.prior is not None:
+            self.prior.initialize(z)
+
+    def _data(self, batch: Batch) -> tf.Tensor:
+        if batch.context is not None:
+            raise ValueError(
+                f"{self.name}: expected batches without a context: a VAE takes none"
+            )
+        return self._checked(batch.x)
+
+    def _checked(self, x: Any) -> tf.Tensor:
+        x = as_float(x, self.flow_dtype, self.name)
+        if not self.built:
+            self.build((None, *x.shape[1:]))
+        expected = ("batch", *(self.event_shape or ()))
+        if not x.shape.is_compatible_with((None, *expected[1:])):
+            raise ValueError(
+                f"{self.name}: expected data of shape ({', '.join(map(str, expected))})"
+                f", got {tuple(x.shape)}"
+            )
+        return self.likelihood.checked(x)
+
+    def _row_seeds(self, x: tf.Tensor, seed: Any) -> tf.Tensor:
+        return random.fold_in(random.as_seed(seed), tf.range(tf.shape(x)[0]))
+
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """The loss and the terms of the bound `[B]` in nats; posterior means."""
         x, index = self._data(batch), batch.index_or_position()
-        stream, step = _EVALUATION, 0
-        if training:
-            stream, step = _TRAINING, self.noise_step()
-        terms = self._terms(x, random.noise_seeds(self.seed, stream, step, index))
-        reconstruction, kl = terms["reconstruction"], terms["kl"]
-        values = {
-            "loss": kl - reconstruction,
-            "elbo": reconstruction - kl,
-            "reconstruction": reconstruction,
-            "kl": kl,
-            "active_units": terms["mean"],
-        }
+        stream, step = (_TRAINING, self.noise_step()) if training else (_EVALUATION, 0)
+        seeds = random.noise_seeds(self.seed, stream, step, index)
+        terms = self._densities.terms(x, seeds)
+        values = {"loss": -terms["elbo"], **terms}
+        values["active_units"] = values.pop("mean")
+        kl = terms["kl"]
         if training:
             charged = self._beta(kl.dtype) * tf.maximum(kl, self.free_nats)
-            values["loss"] = charged - reconstruction
+            values["loss"] = charged - terms["reconstruction"]
         elif self.evaluation_samples:
             seeds = random.noise_seeds(self.seed, _IWAE, 0, index)
-            values["iwae"] = self._iwae(x, seeds, self.evaluation_samples)
-            values["gap"] = values["iwae"] - values["elbo"]
+            values["iwae"] = self._densities.iwae(x, seeds, self.evaluation_samples)
+            values["gap"] = values["iwae"] - terms["elbo"]
         return values
 
     def _beta(self, dtype: tf.DType) -> tf.Tensor:
@@ -153,7 +270,7 @@ class FlowVAE(LatentModel):
           ValueError: For another shape, or values that the likelihood does not allow.
         """
         x = self._checked(x)
-        terms = self._terms(x, self._row_seeds(x, seed))
+        terms = self._densities.terms(x, self._row_seeds(x, seed))
         return terms["reconstruction"] - beta * terms["kl"]
 
     def elbo_rows(self, x: Any, seeds: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -163,10 +280,8 @@ class FlowVAE(LatentModel):
           x: Data `[B, *event]`.
           seeds: int32 `[B, 2]`.
         """
-        terms = self._terms(self._checked(x), seeds)
-        reconstruction, kl = terms["reconstruction"], terms["kl"]
-        elbo = reconstruction - kl
-        return {"elbo": elbo, "reconstruction": reconstruction, "kl": kl}
+        terms = self._densities.terms(self._checked(x), seeds)
+        return {name: terms[name] for name in ("elbo", "reconstruction", "kl")}
 
     def iwae(
         self,
@@ -199,7 +314,8 @@ class FlowVAE(LatentModel):
         if chunk_size is not None:
             check_count("chunk_size", chunk_size)
         x = self._checked(x)
-        return self._iwae(x, self._row_seeds(x, seed), num_samples, chunk_size)
+        seeds = self._row_seeds(x, seed)
+        return self._densities.iwae(x, seeds, num_samples, chunk_size)
 
     @property
     def log_prob(self) -> Any:
@@ -226,9 +342,9 @@ class FlowVAE(LatentModel):
           x: Data `[B, *event]`.
           seeds: int32 `[B, 2]`: row i of the draws depends on row i alone.
         """
-        features, mean, log_variance = self._encoded(self._checked(x))
-        z, _ = self._posterior_draw(features, mean, log_variance, seeds)
-        return {"z": z, "mean": mean, "log_variance": log_variance}
+        features, base = self._densities.encoded(self._checked(x))
+        z, _ = self._densities.q(base).draw(seeds, 1.0, features)
+        return {"z": z, "mean": base.mean, "log_variance": base.log_variance}
 
     def decode(self, z: Any) -> tf.Tensor:
         """The likelihood's mean `[B, *event]` for latents `[B, D]`, raw data units.
@@ -242,14 +358,12 @@ class FlowVAE(LatentModel):
                 f"{self.name}: expected latents of shape (batch, {self.latent_dim}), "
                 f"got {tuple(z.shape)}"
             )
-        return self.likelihood.mean(self._params(z))
+        return self.likelihood.mean(self._densities.params(z))
 
     def encode_mean(self, x: Any) -> tf.Tensor:
         """What the posterior flow makes of the mean of z_0, `[B, latent_dim]`."""
-        features, mean, _ = self._encoded(self._checked(x))
-        if self.posterior is None:
-            return mean
-        return self.posterior._from_latents(mean, features)[0]
+        features, base = self._densities.encoded(self._checked(x))
+        return self._densities.q(base).data(base.mean, features)[0]
 
     def reconstruct(self, x: Any) -> tf.Tensor:
         """`decode` at `encode_mean`: deterministic."""
@@ -283,7 +397,7 @@ class FlowVAE(LatentModel):
         """
         num_samples = checked_number(num_samples)
         seeds = random.fold_in(random.as_seed(seed), tf.range(num_samples))
-        params, data_seeds = self._drawn_params(seeds, temperature)
+        params, data_seeds = self._densities.drawn_params(seeds, temperature)
         return self.likelihood.sample(params, data_seeds)
 
     def sample_rows(self, seeds: tf.Tensor, temperature: Any) -> dict[str, tf.Tensor]:
@@ -293,47 +407,23 @@ class FlowVAE(LatentModel):
           seeds: int32 `[N, 2]`: row i of the draws depends on row i alone.
           temperature: `[N]` or one for all, as in `sample`.
         """
-        params, data_seeds = self._drawn_params(seeds, temperature)
+        params, data_seeds = self._densities.drawn_params(seeds, temperature)
         return {
             "x": self.likelihood.sample(params, data_seeds),
             "mean": self.likelihood.mean(params),
         }
 
-    def _drawn_params(
-        self, seeds: tf.Tensor, temperature: Any
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The likelihood's parameters for draws of the prior, and seeds for those of x.
-
-        Both are one for each seed row.
-        """
-        seeds = tf.convert_to_tensor(seeds)
-        latent_seeds, data_seeds = [
-            random.fold_in(seeds, tf.constant([stream])) for stream in (_LATENT, _DATA)
-        ]
-        z = random.normal_rows(latent_seeds, self.latent_dim, self.flow_dtype)
-        rows = temperature_rows(temperature, tf.shape(z)[0], z.dtype)
-        z = rows[:, tf.newaxis] * z
-        if self.prior is not None:
-            z = self.prior._from_latents(z)[0]
-        return self._params(z), data_seeds
-
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        serialize = keras.saving.serialize_keras_object
         parts = {name: getattr(self, name) for name in _PARTS}
         fields = {name: getattr(self, name) for name in _FIELDS}
-        return {
-            **super().get_config(),
-            **{name: part and serialize(part) for name, part in parts.items()},
-            **fields,
-        }
+        serialized = keras.saving.serialize_keras_object(parts)
+        return {**super().get_config(), **serialized, **fields}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> FlowVAE:
         """A fresh model of equal config."""
-        deserialize = keras.saving.deserialize_keras_object
-        parts = {
-            name: config[name] and deserialize(config[name], custom_objects)
-            for name in _PARTS
-        }
+        parts = keras.saving.deserialize_keras_object(
+            {name: config[name] for name in _PARTS}, custom_objects
+        )
         return cls(**{**config, **parts})

@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfflows.backend import domains
 from tfflows.backend.checks import all_finite, require
 from tfflows.bijectors.shapes import as_float
 
@@ -51,3 +52,17 @@ def checked_latents(z: Any, latent_dim: int, dtype: tf.DType, name: str) -> tf.T
             f"{tuple(z.shape)}"
         )
     return z
+
+
+def existing_latents(z: tf.Tensor, log_det: tf.Tensor, name: str) -> tf.Tensor:
+    """Latents of data, by the log-dets `[...]` that came with them.
+
+    Raises:
+      ValueError: If data are outside of the range of a step, and have none.
+    """
+    message = (
+        f"{name}: expected data inside of the range of each step, got data outside of "
+        "it, or on its border, which have no latents"
+    )
+    with require(~tf.reduce_any(domains.outside(log_det)), message):
+        return tf.identity(z)

@@ -16,6 +16,7 @@ from tfflows.backend.autograph import without_autograph
 from tfflows.backend.checks import require
 from tfflows.fitting.batch import Batch
 from tfflows.fitting.call_signature import input_spec
+from tfflows.fitting.impossible_data import first_row
 from tfflows.fitting.train_step import LikelihoodModel
 from tfflows.models.flow import Flow
 
@@ -155,17 +156,14 @@ class ReverseKL(LikelihoodModel):
         """The target where it can be fitted; XLA drops the check."""
         finite_x = domains.all_of_row(tf.math.is_finite(x))
         bad = tf.math.is_inf(log_target) & finite_x  # else x is the weights' fault
-        rows = tf.range(tf.size(log_target))
-        first = tf.reduce_min(tf.where(bad, rows, tf.size(log_target)))
-        # No slice: XLA drops the requirement, but not what it is computed from.
-        one = domains.select_rows(rows == first, x, tf.zeros_like(x))
+        _, (one,) = first_row(bad, x)
         message = (
             f"{self.name}: expected a target_log_prob that is finite where the flow "
             "puts mass, for KL(q || p) is infinite elsewhere, got an infinite one; "
             "restrict the flow's range to the target's support by its first step, or "
             "let the target fall steeply instead; it was infinite at x ="
         )
-        with require(~tf.reduce_any(bad), message, tf.reduce_sum(one, axis=0)):
+        with require(~tf.reduce_any(bad), message, one):
             return tf.identity(log_target)
 
     def fit(  # type: ignore[override]

@@ -27,6 +27,14 @@ def checked_number(num_samples: Any) -> tf.Tensor:
         return tf.identity(tf.cast(number, tf.int32))
 
 
+def checked_seeds(seeds: Any) -> tf.Tensor:
+    """The seed rows int32 `[N, 2]`; ValueError for another shape."""
+    seeds = tf.convert_to_tensor(seeds)
+    if not seeds.shape.is_compatible_with((None, 2)):
+        raise ValueError(f"expected seeds [N, 2], got shape {tuple(seeds.shape)}")
+    return seeds
+
+
 def temperature_rows(
     temperature: Any, num_samples: tf.Tensor, dtype: tf.DType
 ) -> tf.Tensor:

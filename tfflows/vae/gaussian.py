@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -13,19 +14,50 @@ from tfflows.backend.arguments import check_count
 from tfflows.bijectors.shapes import at_least_single
 
 
-def gaussian_log_prob(
-    z: tf.Tensor, mean: Any = 0.0, log_variance: Any = 0.0
-) -> tf.Tensor:
-    """Ln N(z; mean, diag(exp(log_variance))) `[B]` of `[B, D]`, in nats."""
-    log_variance = tf.convert_to_tensor(log_variance, z.dtype)
-    scaled = tf.square(z - mean) * tf.exp(-log_variance)
-    return -0.5 * tf.reduce_sum(scaled + log_variance + math.log(2 * math.pi), axis=-1)
+@dataclasses.dataclass(frozen=True)
+class Gaussian:
+    """N(mean, diag(exp(log_variance))) of each row, as the base of a density.
 
+    Args:
+      mean: `[B, D]`, or `[1, D]` for all rows.
+      log_variance: Likewise.
+    """
 
-def gaussian_kl(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
-    """KL(N(mean, diag(exp(log_variance))) || N(0, I)) `[B]`, in nats."""
-    terms = tf.square(mean) + tf.math.expm1(log_variance) - log_variance
-    return 0.5 * tf.reduce_sum(terms, axis=-1)
+    mean: tf.Tensor
+    log_variance: tf.Tensor
+    has_bounded_support = False
+
+    @classmethod
+    def standard(cls, size: int, dtype: tf.DType) -> Gaussian:
+        """N(0, I) of vectors of that size."""
+        zeros = tf.zeros([1, size], dtype)
+        return cls(zeros, zeros)
+
+    def log_prob(self, z: tf.Tensor, context: Any = None) -> tf.Tensor:
+        """Log-densities `[B]` of `[B, D]`, in nats; a context makes no difference."""
+        scaled = tf.square(z - self.mean) * tf.exp(-self.log_variance)
+        terms = scaled + self.log_variance + math.log(2 * math.pi)
+        return -0.5 * tf.reduce_sum(terms, axis=-1)
+
+    def sample_rows(
+        self, seeds: tf.Tensor, temperature: Any = 1.0, context: Any = None
+    ) -> tf.Tensor:
+        """Draws `[B, D]`, row i from seed row i of int32 `[B, 2]`.
+
+        Args:
+          seeds: int32 `[B, 2]`.
+          temperature: `[B]` or one; multiplies the deviation from the mean.
+          context: Makes no difference.
+        """
+        noise = random.normal_rows(seeds, self.mean.shape[-1], self.mean.dtype)
+        noise *= tf.reshape(tf.cast(temperature, noise.dtype), (-1, 1))
+        return self.mean + tf.exp(0.5 * self.log_variance) * noise
+
+    def kl_to_standard(self) -> tf.Tensor:
+        """KL(this || N(0, I)) `[B]`, in nats."""
+        log_variance = self.log_variance
+        terms = tf.square(self.mean) + tf.math.expm1(log_variance) - log_variance
+        return 0.5 * tf.reduce_sum(terms, axis=-1)
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -64,17 +96,3 @@ class GaussianHeads(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "latent_dim": self.latent_dim}
-
-
-def draw_gaussian(
-    mean: tf.Tensor, log_variance: tf.Tensor, seeds: tf.Tensor
-) -> tf.Tensor:
-    """A draw `[B, D]` of N(mean, diag(exp(log_variance))), row i from seed row i.
-
-    Args:
-      mean: `[B, D]`.
-      log_variance: `[B, D]`.
-      seeds: int32 `[B, 2]`.
-    """
-    noise = random.normal_rows(seeds, mean.shape[-1], mean.dtype)
-    return mean + tf.exp(0.5 * log_variance) * noise

@@ -2,9 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
+
+from tfflows.backend import random
+
+# Samples that are held at a time, over the rows of a batch: what fits in memory for
+# images.
+_ROWS = 5000
+
+
+def importance_bound(
+    log_weights: Callable[..., tf.Tensor],
+    rows: Sequence[tf.Tensor],
+    seeds: tf.Tensor,
+    num_samples: int,
+    chunk_size: int | None = None,
+) -> tf.Tensor:
+    """Ln (1/S sum_s exp(log_weights(...))) `[B]`, with S samples for each row.
+
+    Args:
+      log_weights: Maps seeds `[N, 2]`, and each of the rows repeated to `[N, ...]`, to
+        log-weights `[N]`.
+      rows: Tensors `[B, ...]`, the first of the weights' dtype.
+      seeds: int32 `[B, 2]`.
+      num_samples: S.
+      chunk_size: Samples of a row held at a time; None: what makes 5,000 in all.
+    """
+    batch_size = tf.shape(seeds)[0]
+    if chunk_size is None:
+        chunk_size = tf.maximum(_ROWS // tf.maximum(batch_size, 1), 1)
+    chunk_size = tf.minimum(chunk_size, num_samples)
+
+    def of_samples(numbers: tf.Tensor) -> tf.Tensor:
+        repeated = [tf.repeat(each, chunk_size, axis=0) for each in (seeds, *rows)]
+        own_seeds = random.fold_in(repeated[0], tf.tile(numbers, [batch_size]))
+        weights = log_weights(own_seeds, *repeated[1:])
+        return tf.reshape(weights, [batch_size, chunk_size])
+
+    return streamed_log_mean_exp(
+        of_samples, num_samples, chunk_size, batch_size, rows[0].dtype
+    )
 
 
 def streamed_log_mean_exp(

@@ -1,0 +1,80 @@
+"""The parts of a VAE, built for its data, and what must fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from tfflows.bijectors import FlowStep
+from tfflows.bijectors.composite import build_step
+from tfflows.vae.likelihoods import Likelihood
+
+
+def check_networks(*networks: Any) -> None:
+    """Raises ValueError unless these are Keras layers."""
+    for network in networks:
+        if not isinstance(network, keras.layers.Layer):
+            raise ValueError(
+                "expected an encoder and a decoder that are Keras layers, got "
+                f"{network!r}"
+            )
+
+
+def build_encoder(
+    encoder: keras.layers.Layer, heads: keras.layers.Layer, event: tuple[int, ...]
+) -> None:
+    """Builds the encoder for events of the shape, and the heads on its features.
+
+    Raises:
+      ValueError: For an encoder whose features are no vectors.
+    """
+    features = tuple(encoder(keras.Input(event)).shape)
+    if len(features) != 2:
+        raise ValueError(
+            f"expected an encoder that returns features (batch, F), got {features}"
+        )
+    heads.build(features)
+
+
+def build_flows(
+    posterior: FlowStep | None, prior: FlowStep | None, latent_dim: int
+) -> None:
+    """Builds the flows on latents.
+
+    Raises:
+      ValueError: For steps on other events, or a prior without an inverse.
+    """
+    for step in (posterior, prior):
+        if step is None:
+            continue
+        build_step(step, (latent_dim,))
+        if step.latent_event_shape != (latent_dim,):
+            raise ValueError(
+                f"expected steps between vectors of size {latent_dim}, got "
+                f"{step.name} with latents of shape {step.latent_event_shape}"
+            )
+    if prior is not None and not prior.has_inverse:
+        raise ValueError(
+            f"expected a prior with an inverse, got {prior.name}, which has none"
+        )
+
+
+def build_decoder(
+    decoder: keras.layers.Layer,
+    likelihood: Likelihood,
+    latent_dim: int,
+    event: tuple[int, ...],
+) -> None:
+    """Builds the decoder.
+
+    Raises:
+      ValueError: For one that returns other parameters than the likelihood takes.
+    """
+    expected = (None, *event[:-1], likelihood.num_params * event[-1])
+    got = tuple(decoder(keras.Input((latent_dim,))).shape)
+    if got != expected:
+        raise ValueError(
+            f"expected a decoder from (batch, {latent_dim}) to the likelihood's "
+            f"parameters {expected}, got {got}"
+        )
