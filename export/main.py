@@ -103,6 +103,7 @@ def main(argv: Sequence[str]) -> int:
         provenance=provenance,
         verify=FLAGS.verify,
         jit_compile=FLAGS.jit_compile,
+        progress=lambda text: print(f"{text} ...", file=sys.stderr, flush=True),
     )
     if FLAGS.convert:
         _convert(path)

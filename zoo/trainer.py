@@ -16,6 +16,7 @@ from tfflows.fitting.skipped_steps import SkippedTooManyError
 from tfflows.system import files
 from tfflows.training import (
     CheckpointCallback,
+    ProgressLines,
     StopWhereDiverged,
     Termination,
     is_chief,
@@ -169,8 +170,10 @@ def _fit(
     trainer, finished = config.trainer, checkpoints.finished_epochs
     chief = is_chief(model.distribute_strategy)
     reports = make_reports(model_dir, config, append=finished > 0) if chief else []
-    # A terminal redraws the bar; a log file gets one line an epoch.
+    # A terminal redraws the bar; a log file gets a line an epoch, and one a minute.
     verbose = (1 if sys.stdout.isatty() else 2) if chief else 0
+    if verbose == 2:
+        reports.append(ProgressLines())
     model.fit(
         source.training_batches(
             trainer.batch_size, seed=trainer.seed, first_step=checkpoints.steps

@@ -39,6 +39,7 @@ def export_saved_model(
     provenance: Provenance | None = None,
     verify: bool = True,
     jit_compile: bool = False,
+    progress: Callable[[str], None] = lambda text: None,
 ) -> Path:
     """Writes a model as a SavedModel that TensorFlow Serving can load.
 
@@ -69,6 +70,8 @@ def export_saved_model(
         They are refused by a server that is not told to allow it
         (`--xla_cpu_compilation_enabled` or `--xla_gpu_compilation_enabled`), and
         compiled anew, for seconds, for each size of a batch that the warm-up had not.
+      progress: Is told, in a few words each, what takes place; an export may take
+        minutes.
 
     Returns:
       The folder of the new version; with `split`, `directory`.
@@ -110,7 +113,7 @@ def export_saved_model(
         written: dict[Path, Path] = {}
         for folder, chosen in folders.items():
             written[folder] = path = temporary / str(len(written))
-            _write({name: endpoints[name] for name in chosen}, path)
+            _write({name: endpoints[name] for name in chosen}, path, progress)
             allowed = ("xla",) if jit_compile else ()
             _require_no_findings(lint(path, str(version)), allowed)
             values = write_description(description, path, default=chosen[0])
@@ -118,6 +121,7 @@ def export_saved_model(
             card = model_card(values, served)
             (path / _MODEL_CARD).write_text(card, encoding="utf-8")
         if verify:
+            progress("comparing the export with the model, and warm-up requests")
             exports = {written[folder]: folders[folder] for folder in written}
             try_out(model, endpoints, description, exports, xla=jit_compile)
         for folder, path in written.items():
@@ -148,11 +152,15 @@ def _require_fitting_columns(model: keras.Model, provenance: Provenance | None) 
         )
 
 
-def _write(endpoints: dict[str, Endpoint], path: Path) -> None:
+def _write(
+    endpoints: dict[str, Endpoint], path: Path, progress: Callable[[str], None]
+) -> None:
     archive = keras.export.ExportArchive()
     # The archive repeats the first endpoint as serving_default.
-    for name, endpoint in endpoints.items():
+    for number, (name, endpoint) in enumerate(endpoints.items(), 1):
+        progress(f"tracing {name}, {number} of {len(endpoints)}")
         archive.add_endpoint(name, _traced(endpoint), list(endpoint.inputs))
+    progress("writing the SavedModel")
     archive.write_out(path, verbose=False)
 
 

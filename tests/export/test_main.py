@@ -10,7 +10,7 @@ from tfflows.zoo import cli, factory, provenance
 
 @pytest.fixture
 def call(tmp_path, monkeypatch, scale_flow, capsys):
-    """Runs the binary: its exit code, the lines of stdout and of stderr."""
+    """Runs the binary: its exit code, the lines of stdout, and of stderr the errors."""
     monkeypatch.setattr(factory, "load", lambda model_dir: scale_flow)
     mine = Provenance(model="mine")
     monkeypatch.setattr(provenance, "of_run", lambda model_dir: mine)
@@ -22,7 +22,9 @@ def call(tmp_path, monkeypatch, scale_flow, capsys):
         except SystemExit as stop:
             code = stop.code
         out, err = capsys.readouterr()
-        return code, out.splitlines(), err.splitlines()
+        errors = [line for line in err.splitlines() if not line.endswith(" ...")]
+        call.progress = err.splitlines()[: -len(errors) or None]
+        return code, out.splitlines(), errors
 
     return call
 
@@ -32,6 +34,7 @@ def test_exports_and_prints_the_path_last(call, tmp_path):
     code, out, err = call(*arguments)
     assert (code, out[-1], err) == (0, str(tmp_path / "out" / "1"), [])
     assert (tmp_path / "out" / "1" / "saved_model.pb").is_file()
+    assert "tracing log_prob, 1 of 7 ..." in call.progress
     more = ["--default=sample", "--seed=3", "--noverify"]
     code, out, _ = call(*arguments, "--version=9", *more)
     assert (code, out[-1]) == (0, str(tmp_path / "out" / "9"))

@@ -4,7 +4,7 @@ import pytest
 
 import tfflows
 from tfflows import bijectors as fb
-from tfflows.training import CheckpointCallback, skip_batches
+from tfflows.training import CheckpointCallback, ProgressLines, skip_batches
 from tfflows.training.callbacks import restore_best
 
 X = np.random.default_rng(0).standard_normal((32, 3)).astype("float32")
@@ -133,3 +133,15 @@ def test_errors(tmp_path):
         path.write_bytes(b"not a checkpoint")
     with pytest.raises(ValueError, match="expected a readable checkpoint"):
         restore_best(make_model(), tmp_path)
+
+
+@pytest.mark.parametrize(("seconds", "lines"), [(1e-9, 2), (1000.0, 0)])
+def test_long_epochs_give_signs_of_life(capsys, seconds, lines):
+    callback = ProgressLines(seconds)
+    callback.set_params({"steps": 20})
+    callback.on_epoch_begin(3)
+    for batch in (3, 4):
+        callback.on_train_batch_end(batch, {"loss": 1.25})
+    printed = capsys.readouterr().err.splitlines()
+    assert len(printed) == lines
+    assert printed[-1:] == ["epoch 4: step 5 of 20, loss 1.25"][:lines]

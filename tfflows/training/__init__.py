@@ -5,6 +5,7 @@ from tfflows.training.callbacks import CheckpointCallback
 from tfflows.training.diverged import StopWhereDiverged
 from tfflows.training.held_out import fit_until_settled
 from tfflows.training.not_finite import NotFiniteGuard, naming_not_finite
+from tfflows.training.progress import ProgressLines
 from tfflows.training.resuming import skip_batches
 from tfflows.training.sample_grid import SampleGridCallback
 from tfflows.training.schedules import learning_rate_schedule
@@ -21,6 +22,7 @@ __all__ = [
     "STRATEGIES",
     "CheckpointCallback",
     "NotFiniteGuard",
+    "ProgressLines",
     "SampleGridCallback",
     "StopWhereDiverged",
     "Termination",
