@@ -1,4 +1,4 @@
-"""Registered models made small."""
+"""Registered models made small, but large enough for two repeats of their steps."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import keras
 from tfflows import zoo
 
 SMALL = {
-    "num_couplings": 2,
-    "num_prior_couplings": 2,
+    "num_couplings": 4,
+    "num_prior_couplings": 4,
     "num_layers": 2,
     "num_flows": 2,
-    "num_steps": 1,
+    "num_steps": 2,
     "num_levels": 2,
     "num_blocks": 1,
     "num_columns": 4,

@@ -22,6 +22,7 @@ from tfflows.backend.random import seeded_initializers
 from tfflows.families import builder
 from tfflows.models import Flow
 from tfflows.training import fit_until_settled
+from tfflows.training.weight_decay import decay_matrices_only
 
 # Each takes the event's shape and a number of layers.
 _FAMILIES: dict[str, Callable[..., Flow]] = {
@@ -237,10 +238,7 @@ class FlowDensity(DensityMixin, BaseEstimator):
         is_auto = self.weight_decay == "auto"
         decay = _DECAY / num_rows if is_auto else float(self.weight_decay) or None
         optimizer = keras.optimizers.Adam(self.learning_rate, weight_decay=decay)
-        # A decaying log-scale would pull the density towards the unit scale.
-        vectors = [weight for weight in flow.trainable_weights if len(weight.shape) < 2]
-        if decay and vectors:
-            optimizer.exclude_from_weight_decay(var_list=vectors)
+        decay_matrices_only(optimizer, flow.trainable_weights)
         return optimizer
 
 

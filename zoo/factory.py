@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import keras
 
+from tfflows.families.stacking import copy_weights
 from tfflows.system import files
 from tfflows.zoo import pretrained, run_dir
 from tfflows.zoo.config import ExperimentConfig
@@ -23,6 +24,7 @@ _NOT_OF_THE_MODEL = (
     "name",
     "trainer",
     "model.backprop",
+    "model.stacked",
     "data.name",
     "data.seed",
     "data.data_dir",
@@ -109,10 +111,10 @@ def _with_weights(config: ExperimentConfig, path: pathlib.Path) -> keras.Model:
     model = config.build()
     try:
         if path.suffix == ".keras":
-            model.set_weights(keras.saving.load_model(path).get_weights())
+            copy_weights(keras.saving.load_model(path), model)
         else:
             _require_as_many_numbers(path, model)
-            model.load_weights(path)
+            _load_weights(model, config, path)
     except Exception as error:  # broken bytes raise whatever they run into
         reason = str(error).strip().split("\n")[0]
         raise ValueError(
@@ -121,17 +123,40 @@ def _with_weights(config: ExperimentConfig, path: pathlib.Path) -> keras.Model:
     return model
 
 
+def _load_weights(
+    model: keras.Model, config: ExperimentConfig, path: pathlib.Path
+) -> None:
+    try:
+        model.load_weights(path)
+    except ValueError:
+        # Weights of 0.1.0 are of steps that are not stacked.
+        if "stacked" not in config.model.arguments:
+            raise
+        change = {"model.stacked": not config.model.stacked}
+        other = override(config, change).build()
+        try:
+            other.load_weights(path)
+        except ValueError:
+            other = None
+        if other is None:
+            raise  # what is wrong with the model that was asked for
+        copy_weights(other, model)
+
+
 def _require_as_many_numbers(path: pathlib.Path, model: keras.Model) -> None:
     """Refuses a file with more weights than the model: Keras would take a part."""
-    count = 0
+    sizes: dict[str, int] = {}
 
     def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        nonlocal count
         # A compiled model saves the state of its optimizer too.
         if isinstance(item, h5py.Dataset) and not name.startswith("optimizer/"):
-            count += item.size
+            sizes[name] = item.size
 
     with h5py.File(path) as file:
         file.visititems(add)
+    # Version 0.1.0 saved with the stacks of a `Repeated` the weights of its pattern.
+    stacks = {name.rpartition("vars/")[0] for name in sizes}
+    patterns = tuple(f"{layer}step/" for layer in stacks)
+    count = sum(n for name, n in sizes.items() if not name.startswith(patterns))
     if count != model.count_params():
         raise ValueError(f"expected {model.count_params()} numbers, got {count}")

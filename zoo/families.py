@@ -20,6 +20,9 @@ _OTHERS = frozenset(
     ["levels", "name", "context", "context_shape", "context_dtype", "context_network"]
 )
 
+# Keywords that came after 0.1.0: by family, the value that builds what was built then.
+_ADDED: Mapping[str, Mapping[str, Any]] = {"stacked": {"*": False, "glow": True}}
+
 
 class Field(NamedTuple):
     """A keyword of a builder.
@@ -83,6 +86,28 @@ def complete(family: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         else field.default
         for name, field in known.items()
     }
+
+
+def as_saved(family: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a model that an older version may have saved.
+
+    Args:
+      family: For example "realnvp".
+      arguments: What its file has, by name.
+
+    Returns:
+      The same, and for keywords that came later what was built without them.
+
+    Raises:
+      ConfigError: There is no such family.
+    """
+    known = fields(family)
+    added = {
+        name: values.get(family, values["*"])
+        for name, values in _ADDED.items()
+        if name in known
+    }
+    return {**added, **arguments}
 
 
 @functools.cache

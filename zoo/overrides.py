@@ -9,6 +9,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
+from tfflows.zoo import families
 from tfflows.zoo.config import ExperimentConfig, ModelConfig
 from tfflows.zoo.convert import convert
 from tfflows.zoo.errors import ConfigError, unknown_name
@@ -43,6 +44,26 @@ def from_dict(values: Mapping[str, Any]) -> ExperimentConfig:
       ConfigError: A field is unknown, absent without a default, or of a wrong type.
     """
     return _build(ExperimentConfig, values, "")
+
+
+def from_saved(values: Mapping[str, Any]) -> ExperimentConfig:
+    """Makes the configuration of what a run saved, maybe one of an older version.
+
+    Args:
+      values: What its config.json holds.
+
+    Returns:
+      The configuration; a keyword of the model that came later has the value that
+      builds the model of then.
+
+    Raises:
+      ConfigError: As of `from_dict`.
+    """
+    model = values.get("model") if isinstance(values, Mapping) else None
+    if not isinstance(model, Mapping):
+        return from_dict(values)
+    model = families.as_saved(model.get("family", "none"), model)
+    return from_dict({**values, "model": model})
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, str]:

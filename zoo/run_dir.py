@@ -29,7 +29,9 @@ _LOCK = ".lock"
 _UNFIT = (ValueError, TypeError, ArithmeticError, MemoryError, tf.errors.OpError)
 
 # What changes no result: a resumed run may find its data elsewhere, or save more often.
+# Its steps stay stacked, or not, as they are.
 MAY_DIFFER = (
+    "model.stacked",
     "data.data_dir",
     "trainer.keep",
     "trainer.checkpoint_steps",
@@ -57,12 +59,35 @@ def read_config(model_dir: str | os.PathLike) -> ExperimentConfig:
             f"expected a model_dir of tfflows-train, got {model_dir}: no {CONFIG} there"
         )
     try:
-        return overrides.from_dict(files.read_json(path))
+        return overrides.from_saved(files.read_json(path))
     except ValueError as error:
         raise ValueError(
             f"expected a configuration in {path}: {error}; the command that trained "
             "it writes the same to a new --model_dir, to be copied from there"
         ) from error
+
+
+def going_on(
+    model_dir: str | os.PathLike, config: ExperimentConfig
+) -> ExperimentConfig:
+    """The configuration with which the run in a folder goes on.
+
+    Args:
+      model_dir: The folder, which need not exist.
+      config: What was asked for.
+
+    Returns:
+      The same, but with steps stacked, or not, as in the run that is there.
+
+    Raises:
+      ValueError: The folder's config.json is not a configuration.
+    """
+    if not (files.path(model_dir) / CONFIG).is_file():
+        return config
+    there = read_config(model_dir).model
+    if there.family != config.model.family or "stacked" not in there.arguments:
+        return config
+    return overrides.override(config, {"model.stacked": there.stacked})
 
 
 @contextlib.contextmanager

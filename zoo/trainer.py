@@ -26,6 +26,7 @@ from tfflows.training import (
     require_same_on_all_workers,
     skip_batches,
 )
+from tfflows.training.weight_decay import decay_matrices_only
 from tfflows.zoo import run_dir
 from tfflows.zoo.config import ExperimentConfig, TrainerConfig
 from tfflows.zoo.errors import ConfigError
@@ -70,7 +71,7 @@ def train(
     """
     strategy = strategy or tf.distribute.get_strategy()
     source = load_source(config)
-    config = resolve_shape(config, source)
+    config = run_dir.going_on(model_dir, resolve_shape(config, source))
     _check_jit(config.trainer, strategy, debug_nonfinite)
     model_dir = files.path(model_dir)
     model, optimizer = _built(config, source, strategy)
@@ -215,7 +216,7 @@ def make_optimizer(
     Args:
       trainer: The configuration.
       total_steps: Steps of the whole training.
-      weights: What it will train; those of less than two axes do not decay.
+      weights: What it will train; of these, matrices and kernels decay.
 
     Returns:
       A Keras optimizer with its schedule.
@@ -246,10 +247,7 @@ def make_optimizer(
     optimizer = keras.optimizers.get(
         {"class_name": trainer.optimizer, "config": settings}
     )
-    # A decaying log-scale would pull the density towards the unit scale.
-    vectors = [weight for weight in weights if len(weight.shape) < 2]
-    if trainer.weight_decay and vectors:
-        optimizer.exclude_from_weight_decay(var_list=vectors)
+    decay_matrices_only(optimizer, weights)
     return optimizer
 
 

@@ -121,6 +121,35 @@ def test_the_layer_is_named(network, message):
     assert not any(n in vars(f) for f in flow._flatten_layers() for n in names)
 
 
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (
+            None,
+            r"finite values, got NaN: .* step 2 of 3 of .*repeated.*, layer .*dense",
+        ),
+        (Root(), "finite gradients, got NaN: .* of .*root.*_kernel, step 1 of 3"),
+    ],
+)
+def test_of_steps_that_are_stacked_the_number_is_named(network, message):
+    step = fb.Repeated(fb.AffineCoupling(network or MLP((4,)), mask="half"), 3)
+    flow = tfflows.Flow(step, (2,))
+    for weight in flow.trainable_weights:
+        weight.assign(tf.ones_like(weight))
+    kernel = flow.trainable_weights[0]
+    if network is None:
+        kernel.assign(
+            [
+                value * (math.nan if k == 1 else 1.0)
+                for k, value in enumerate(kernel.numpy())
+            ]
+        )
+    flow.compile("adam")
+    with pytest.raises(ValueError, match=message), naming_not_finite(flow):
+        fit(flow, X)
+    assert "passes" not in vars(step)
+
+
 @pytest.mark.parametrize("name", ["loss", "val_loss"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_training_stops_after_an_epoch_that_is_not_finite(name, value):

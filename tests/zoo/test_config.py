@@ -8,7 +8,14 @@ import pytest
 
 import tfflows
 from tfflows.families import BUILDERS
-from tfflows.zoo import ConfigError, ModelConfig, get_config, list_models, override
+from tfflows.zoo import (
+    ConfigError,
+    ModelConfig,
+    get_config,
+    list_models,
+    override,
+    run_dir,
+)
 from tfflows.zoo.config import TrainerConfig
 from tfflows.zoo.overrides import (
     field_names,
@@ -79,6 +86,25 @@ def test_a_file_of_version_0_1_loads():
     old = to_dict(get_config("nice_digits"))
     del old["model"]["context_dim"]  # which that version's NICE did not have
     assert from_dict(old) == get_config("nice_digits")
+
+
+@pytest.mark.parametrize(
+    ("name", "stacked"), [("realnvp_digits", False), ("glow_digits", True)]
+)
+def test_a_run_of_version_0_1_has_the_structure_of_then(tmp_path, name, stacked):
+    """No steps were stacked, but Glow's."""
+    config = get_config(name)
+    old = to_dict(config)
+    del old["model"]["stacked"]
+    (tmp_path / "config.json").write_text(json.dumps(old))
+    then = override(config, {"model.stacked": stacked})
+    assert run_dir.read_config(tmp_path) == then
+    # The command that trained it goes on with it.
+    assert run_dir.going_on(tmp_path, config) == then
+    with run_dir.claimed(tmp_path, config):
+        pass
+    assert run_dir.going_on(tmp_path / "new", config) == config
+    assert from_dict(old) == config  # written by hand
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
+import h5py
 import keras
 import numpy as np
 import pytest
 
 from tfflows import zoo
+from tfflows.families.stacking import copy_weights
 
-TINY = {"num_couplings": 2, "hidden_units": (4,)}
+TINY = {"num_couplings": 4, "hidden_units": (4,)}
 X = np.random.default_rng(0).standard_normal((5, 2)).astype("float32")
 
 
@@ -98,3 +100,24 @@ def test_weights_that_are_not_there(tmp_path):
 def test_pretrained_weights_fit_the_registered_model_only():
     with pytest.raises(zoo.ConfigError, match=r"model.log_scale: 'exp' and 'tanh'"):
         zoo.create("realnvp_digits", weights="pretrained", log_scale="exp")
+
+
+@pytest.mark.parametrize("ending", [".weights.h5", ".keras"])
+@pytest.mark.parametrize("stacked", [True, False])
+def test_weights_of_steps_that_are_not_stacked_fit_those_that_are(
+    tiny, tmp_path, ending, stacked
+):
+    other = zoo.create("realnvp_two_moons", stacked=stacked, **TINY)
+    copy_weights(tiny, other)
+    path = tmp_path / f"other{ending}"
+    other.save_weights(path) if ending == ".weights.h5" else other.save(path)
+    arguments = {**TINY, "stacked": not stacked}
+    assert same(zoo.create("realnvp_two_moons", weights=path, **arguments), tiny)
+
+
+def test_a_weight_file_of_version_0_1_with_the_pattern_of_a_stack(tiny, tmp_path):
+    path = tmp_path / "old.weights.h5"
+    tiny.save_weights(path)
+    with h5py.File(path, "a") as file:
+        file["bijector/steps/repeated/step/steps/dense/vars/0"] = np.ones(3)
+    assert same(zoo.create("realnvp_two_moons", weights=path, **TINY), tiny)

@@ -47,7 +47,8 @@ def test_every_family_has_digits_and_mnist_of_both_kinds():
     ],
 )
 def test_the_name_says_what_the_posterior_is(name, steps):
-    vae = zoo.create(name, num_flows=2, latent_dim=16, hidden_units=(4,))
+    sizes = {"num_flows": 2, "latent_dim": 16, "hidden_units": (4,)}
+    vae = zoo.create(name, stacked=False, **sizes)
     assert [type(step).__name__ for step in vae.posterior.steps] == steps
     assert vae.prior is None
 

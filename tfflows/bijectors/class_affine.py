@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfflows.backend.arguments import check_count
 from tfflows.backend.checks import require
+from tfflows.backend.weight_kinds import mark_elementwise
 from tfflows.bijectors.flow_step import FlowStep
 
 
@@ -59,7 +60,9 @@ class ClassAffine(FlowStep):
         """Creates log_scale and shift `[num_classes, C]`."""
         shape = (self.num_classes, data_shape[-1])
         self.log_scale, self.shift = [
-            self.add_weight(shape=shape, initializer="zeros", name=name)
+            mark_elementwise(
+                self.add_weight(shape=shape, initializer="zeros", name=name)
+            )
             for name in ("log_scale", "shift")
         ]
 

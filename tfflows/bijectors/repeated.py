@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tfflows.backend.arguments import check_count
+from tfflows.backend.weight_kinds import mark_stack
 from tfflows.backend.xla import in_xla
 from tfflows.bijectors.composite import Composite, as_step, build_step, ordered
 from tfflows.bijectors.flow_step import FlowStep
@@ -63,6 +64,15 @@ class Repeated(Composite):
         """The step that is repeated; its own weights are not those of the repeats."""
         return self._step.step
 
+    def __dir__(self) -> list[str]:
+        # Keras saves what it finds here, and the step's own weights are no one's.
+        return [name for name in super().__dir__() if name != "step"]
+
+    @property
+    def stacks(self) -> list[keras.Variable]:
+        """One weight for each of `step.variables`: those of all repeats, stacked."""
+        return list(self._stacks)
+
     @property
     def is_initialized(self) -> bool:
         """Whether each data-dependent start in the steps has taken place."""
@@ -86,13 +96,17 @@ class Repeated(Composite):
     def _stack(self, variables: list[keras.Variable]) -> keras.Variable:
         first = variables[0]
         value = tf.stack([tf.convert_to_tensor(variable) for variable in variables])
-        return self.add_weight(
+        stack = self.add_weight(
             shape=value.shape,
             dtype=first.dtype,
             initializer=lambda shape, dtype: value,
             trainable=first.trainable,
+            regularizer=_sum_of(first.regularizer),
+            constraint=_each_by(first.constraint),
             name=first.path.replace("/", "_"),
         )
+        mark_stack(stack, of=first)
+        return stack
 
     def _weights_of(self) -> list[Weights]:
         """The weights of each step, data side first."""
@@ -143,6 +157,20 @@ class Repeated(Composite):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "num_repeats": self.num_repeats}
+
+
+def _sum_of(regularizer: Callable | None) -> Callable | None:
+    """A regularizer of one step's weight, for those of all steps."""
+    if regularizer is None:
+        return None
+    return lambda stack: tf.add_n([regularizer(w) for w in tf.unstack(stack)])
+
+
+def _each_by(constraint: Callable | None) -> Callable | None:
+    """A constraint of one step's weight, for those of all steps."""
+    if constraint is None:
+        return None
+    return lambda stack: tf.stack([constraint(w) for w in tf.unstack(stack)])
 
 
 def _shares_functions() -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.backend.weight_kinds import mark_elementwise
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.shapes import event_shape
 
@@ -29,10 +30,12 @@ class Scale(FlowStep):
 
     def build(self, data_shape: Any) -> None:
         """Creates log_scale, of the event's shape."""
-        self.log_scale = self.add_weight(
-            shape=event_shape(data_shape, self.event_ndims, self.name),
-            initializer="zeros",
-            name="log_scale",
+        self.log_scale = mark_elementwise(
+            self.add_weight(
+                shape=event_shape(data_shape, self.event_ndims, self.name),
+                initializer="zeros",
+                name="log_scale",
+            )
         )
 
     def _log_det(self, value: tf.Tensor) -> tf.Tensor:

@@ -14,6 +14,7 @@ from tfflows.backend.autograph import without_autograph
 from tfflows.backend.checks import require
 from tfflows.backend.tfp_config import from_tfp_config, to_tfp_config
 from tfflows.backend.tfp_variables import holds_code, variables_read
+from tfflows.backend.weight_kinds import mark_elementwise
 from tfflows.distributions.support import has_bounded_support, log_prob_in_support
 
 
@@ -47,7 +48,9 @@ class Base(keras.layers.Layer):
             )
         self.distribution = distribution
         self._adopted = [
-            keras.Variable(v, trainable=v.trainable, dtype=v.dtype, autocast=False)
+            mark_elementwise(
+                keras.Variable(v, trainable=v.trainable, dtype=v.dtype, autocast=False)
+            )
             for v in _variables_of(distribution)
         ]
         self.built = True

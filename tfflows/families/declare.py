@@ -41,6 +41,9 @@ _MEANINGS = {
     "context_dtype": "As in `Flow`.",
     "context_network": "As in `Flow`: embeds such a context as a vector.",
     "backprop": '"stored", "remat" or "reversible", see `Flow`.',
+    "stacked": "Whether steps that repeat are one `Repeated` with stacked weights: the "
+    "same map,\n    quicker to build, to trace and to train. Steps that assign weights "
+    "(batch\n    normalization) or differ by more than weights (shuffles) never are.",
     "latent_dim": "Size of z.",
     "warmup_steps": "As in `FlowVAE`.",
     "free_nats": "As in `FlowVAE`.",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import keras
 
-from tfflows.backend.arguments import check_count, check_number, check_word
+from tfflows.backend.arguments import check_count, check_flag, check_number, check_word
 from tfflows.backend.policy import DType, policy_scope
 from tfflows.bijectors import (
     ActNorm,
@@ -54,6 +54,7 @@ def glow(
     levels: int | None = None,
     n_bits: int | None = None,
     evaluation_draws: int = 1,
+    stacked: bool = True,
     context_shape: int | Sequence[int | None] | None = None,
     context_dtype: Any = None,
     context_network: Any = None,
@@ -123,9 +124,9 @@ def glow(
         return Chain(parts, event_ndims=3)
 
     def steps(level: int) -> FlowStep:
-        if permutation != "shuffle":
-            return Repeated(step(0), num_steps)
         # Shuffles differ from step to step, not in weights.
+        if check_flag("stacked", stacked) and permutation != "shuffle":
+            return Repeated(step(0), num_steps)
         first = level * num_steps
         return Chain([step(first + k) for k in range(num_steps)])
 

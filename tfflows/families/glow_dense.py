@@ -12,6 +12,7 @@ from tfflows.families.context import builder_context
 from tfflows.families.declare import LogScale, Network, family
 from tfflows.families.dense import conditioner, dense_flow, preprocessing_for
 from tfflows.families.image import LOGIT_ALPHA
+from tfflows.families.stacking import repeated
 from tfflows.models.flow import Flow
 
 
@@ -27,6 +28,7 @@ def glow_dense(
     standardize: bool = False,
     logit_alpha: float = LOGIT_ALPHA,
     evaluation_draws: int = 1,
+    stacked: bool = True,
     context_dim: int | None = None,
     context: Mapping[str, Any] | None = None,
     context_shape: int | Sequence[int | None] | None = None,
@@ -59,9 +61,9 @@ def glow_dense(
         context=context,
     )
     check_count("num_steps", num_steps)
-    steps: list[FlowStep] = []
-    for _ in range(num_steps):
-        steps += [
+
+    def step(_: int) -> list[FlowStep]:
+        return [
             ActNorm(),
             Invertible1x1Conv(event_ndims=1),
             AffineCoupling(
@@ -69,8 +71,9 @@ def glow_dense(
                 log_scale=log_scale,
             ),
         ]
+
     return dense_flow(
-        steps,
+        repeated(step, num_steps, stacked=stacked),
         event_shape,
         preprocessing_for(levels, standardize, logit_alpha, evaluation_draws),
         context=told,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from tfflows.backend.arguments import check_count, check_word
+from tfflows.backend.arguments import check_count, check_flag, check_word
 from tfflows.backend.policy import DType
 from tfflows.bijectors import (
     ActNorm,
@@ -20,6 +20,7 @@ from tfflows.families.context import builder_context
 from tfflows.families.declare import LogScale, family, inherit
 from tfflows.families.dense import dense_flow, preprocessing_for
 from tfflows.families.image import LOGIT_ALPHA
+from tfflows.families.stacking import repeated
 from tfflows.models.flow import Flow
 from tfflows.networks import MADE
 
@@ -40,6 +41,7 @@ def _autoregressive(
     standardize: bool = False,
     logit_alpha: float = LOGIT_ALPHA,
     evaluation_draws: int = 1,
+    stacked: bool = True,
     context_dim: int | None = None,
     context: Mapping[str, Any] | None = None,
     context_shape: int | Sequence[int | None] | None = None,
@@ -68,21 +70,25 @@ def _autoregressive(
     )
     check_count("num_steps", num_steps)
     check_word("normalization", normalization, Normalization)
-    steps: list[FlowStep] = []
-    for k in range(num_steps):
-        if k > 0:
-            steps.append(Permute("reverse"))
-        if normalization == "actnorm":
-            steps.append(ActNorm())
+
+    def step(_: int) -> list[FlowStep]:
         made = MADE(
             hidden_units,
             activation=activation,
             residual=residual,
             context_dim=told.dim,
         )
-        steps.append(step_class(made, AffineLaw(log_scale)))
-        if normalization == "batch":
-            steps.append(BatchNormalization())
+        return [
+            *([ActNorm()] if normalization == "actnorm" else []),
+            step_class(made, AffineLaw(log_scale)),
+            *([BatchNormalization()] if normalization == "batch" else []),
+            Permute("reverse"),
+        ]
+
+    stacks = check_flag("stacked", stacked) and normalization != "batch"
+    steps = repeated(step, num_steps, stacked=stacks)
+    # The last reversal stands next to the base: it is undone where it is in a stack.
+    steps = [*steps, Permute("reverse")] if num_steps > 1 and stacks else steps[:-1]
     return dense_flow(
         steps,
         event_shape,

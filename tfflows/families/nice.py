@@ -13,6 +13,7 @@ from tfflows.distributions import StandardLogistic
 from tfflows.families.context import builder_context
 from tfflows.families.declare import family
 from tfflows.families.dense import dense_flow, preprocessing_for
+from tfflows.families.stacking import repeated
 from tfflows.models.flow import Flow
 from tfflows.networks import MLP
 
@@ -26,6 +27,7 @@ def nice(
     levels: int | None = None,
     standardize: bool = False,
     evaluation_draws: int = 1,
+    stacked: bool = True,
     context_dim: int | None = None,
     context_shape: int | Sequence[int | None] | None = None,
     context_dtype: Any = None,
@@ -56,14 +58,14 @@ def nice(
     context = builder_context(
         context_shape, context_dtype, context_network, context_dim=context_dim
     )
-    steps: list[FlowStep] = [
-        AdditiveCoupling(
-            MLP(hidden_units, context_dim=context.dim),
-            mask="alternating",
-            reverse=bool(k % 2),
-        )
-        for k in range(num_couplings)
-    ]
+
+    def coupling(k: int) -> list[FlowStep]:
+        network = MLP(hidden_units, context_dim=context.dim)
+        return [
+            AdditiveCoupling(network, mask="alternating", reverse=bool(k % 2)),
+        ]
+
+    steps = repeated(coupling, num_couplings, period=2, stacked=stacked)
     steps.append(Scale())
     flow_dtype = steps[-1].flow_dtype
     return dense_flow(

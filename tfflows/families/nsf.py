@@ -20,6 +20,7 @@ from tfflows.families.context import builder_context
 from tfflows.families.declare import Network, family
 from tfflows.families.dense import conditioner, dense_flow, preprocessing_for
 from tfflows.families.image import LOGIT_ALPHA
+from tfflows.families.stacking import repeated
 from tfflows.models.flow import Flow
 from tfflows.networks import MADE
 
@@ -43,6 +44,7 @@ def nsf(
     standardize: bool = False,
     logit_alpha: float = LOGIT_ALPHA,
     evaluation_draws: int = 1,
+    stacked: bool = True,
     context_dim: int | None = None,
     context: Mapping[str, Any] | None = None,
     context_shape: int | Sequence[int | None] | None = None,
@@ -102,15 +104,18 @@ def nsf(
         law = RationalQuadraticLaw(num_bins, bound)
         return MaskedAutoregressive(made, law)
 
+    def step(k: int) -> list[FlowStep]:
+        norms = [ActNorm()] if check_flag("actnorm", actnorm) else []
+        return [*norms, _mixing(permutation, k), spline()]
+
     check_count("num_steps", num_steps)
-    steps: list[FlowStep] = []
-    for k in range(num_steps):
-        if check_flag("actnorm", actnorm):
-            steps.append(ActNorm())
-        steps += [_mixing(permutation, k), spline()]
-    steps.append(_mixing(permutation, num_steps))
+    # Shuffles differ from step to step, not in weights.
+    stacks = check_flag("stacked", stacked) and permutation != "shuffle"
     return dense_flow(
-        steps,
+        [
+            *repeated(step, num_steps, stacked=stacks),
+            _mixing(permutation, num_steps),
+        ],
         event_shape,
         preprocessing_for(levels, standardize, logit_alpha, evaluation_draws),
         context=told,

@@ -7,11 +7,12 @@ from typing import Any
 
 from tfflows.backend.arguments import check_count, check_flag
 from tfflows.backend.policy import DType
-from tfflows.bijectors import ActNorm, AffineCoupling, Permute
+from tfflows.bijectors import ActNorm, AffineCoupling, FlowStep, Permute
 from tfflows.families.context import builder_context
 from tfflows.families.declare import LogScale, Network, family
 from tfflows.families.dense import conditioner, dense_flow, preprocessing_for
 from tfflows.families.image import LOGIT_ALPHA
+from tfflows.families.stacking import repeated
 from tfflows.models.flow import Flow
 
 
@@ -28,6 +29,7 @@ def realnvp(
     standardize: bool = False,
     logit_alpha: float = LOGIT_ALPHA,
     evaluation_draws: int = 1,
+    stacked: bool = True,
     context_dim: int | None = None,
     context: Mapping[str, Any] | None = None,
     context_shape: int | Sequence[int | None] | None = None,
@@ -68,17 +70,19 @@ def realnvp(
     check_count("num_couplings", num_couplings)
     if actnorm is None:
         actnorm = levels is None
-    # Neighbouring pixels would all stand in one half.
-    steps: list[Any] = [] if levels is None else [Permute("shuffle")]
-    for k in range(num_couplings):
-        if check_flag("actnorm", actnorm):
-            steps.append(ActNorm())
+
+    def coupling(k: int) -> list[FlowStep]:
+        norms = [ActNorm()] if check_flag("actnorm", actnorm) else []
         network_k = conditioner(network, hidden_units, told.dim)
-        steps.append(
-            AffineCoupling(network_k, reverse=bool(k % 2), log_scale=log_scale)
-        )
+        return [
+            *norms,
+            AffineCoupling(network_k, reverse=bool(k % 2), log_scale=log_scale),
+        ]
+
+    # Neighbouring pixels would all stand in one half.
+    shuffle = [] if levels is None else [Permute("shuffle")]
     return dense_flow(
-        steps,
+        [*shuffle, *repeated(coupling, num_couplings, period=2, stacked=stacked)],
         event_shape,
         preprocessing_for(levels, standardize, logit_alpha, evaluation_draws),
         context=told,

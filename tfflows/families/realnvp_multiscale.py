@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from tfflows.backend.arguments import check_count, check_word
+from tfflows.backend.arguments import check_count, check_flag, check_word
 from tfflows.backend.policy import DType
 from tfflows.bijectors import (
     ActNorm,
@@ -24,6 +24,7 @@ from tfflows.families.image import (
     image_base,
     image_preprocessing,
 )
+from tfflows.families.stacking import repeated
 from tfflows.models.flow import Flow
 from tfflows.networks import ConvResNet
 
@@ -43,6 +44,7 @@ def realnvp_multiscale(
     base: Base = "normal",
     levels: int | None = None,
     evaluation_draws: int = 1,
+    stacked: bool = True,
     context_shape: int | Sequence[int | None] | None = None,
     context_dtype: Any = None,
     context_network: Any = None,
@@ -92,10 +94,9 @@ def realnvp_multiscale(
     )
 
     def couplings(mask: str, number: int, level_width: int) -> list[FlowStep]:
-        steps: list[FlowStep] = []
-        for k in range(number):
+        def coupling(k: int) -> list[FlowStep]:
             network = ConvResNet(level_width, num_blocks, context.dim)
-            coupling = AffineCoupling(
+            step = AffineCoupling(
                 network,
                 mask=mask,
                 reverse=bool(k % 2),
@@ -104,11 +105,11 @@ def realnvp_multiscale(
                 event_ndims=3,
             )
             if normalization == "batch":
-                norm = BatchNormalization(event_ndims=3)
-                steps += [coupling, norm]
-            else:
-                steps += [ActNorm(event_ndims=3), coupling]
-        return steps
+                return [step, BatchNormalization(event_ndims=3)]
+            return [ActNorm(event_ndims=3), step]
+
+        stacks = check_flag("stacked", stacked) and normalization != "batch"
+        return repeated(coupling, number, period=2, stacked=stacks)
 
     chains = [
         [

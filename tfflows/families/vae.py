@@ -9,12 +9,14 @@ from tfflows import bijectors as fb
 from tfflows.backend.arguments import (
     check_count,
     check_counts,
+    check_flag,
     check_sizes,
     check_unused,
     check_word,
 )
 from tfflows.backend.policy import DType
 from tfflows.families.declare import family, inherit
+from tfflows.families.stacking import repeated
 from tfflows.families.vae_networks import dense_pair, gated_conv_pair
 from tfflows.models.flow_vae import FlowVAE
 from tfflows.networks import MADE, MLP
@@ -40,6 +42,8 @@ Network = Literal["dense", "gated_conv"]
 Basis = Literal["orthogonal", "householder", "triangular"]
 POSTERIORS: tuple[str, ...] = get_args(Posterior)
 PRIORS: tuple[str, ...] = get_args(Prior)
+# Posteriors and priors of which each step is like the one before the last.
+_ALTERNATING = ("sylvester_triangular", "realnvp")
 
 
 @family
@@ -60,6 +64,7 @@ def vae(
     warmup_steps: int = 0,
     free_nats: float = 0.0,
     evaluation_samples: int = 0,
+    stacked: bool = True,
     dtype: DType = None,
     name: str = "vae",
 ) -> FlowVAE:
@@ -106,7 +111,7 @@ def vae(
     else:
         check_unused("hidden_units", hidden_units, [(300, 300), (features,)], "'dense'")
         pair = gated_conv_pair(event_shape, channels, features)
-    makers: dict[str, Callable[[int], Any]] = {
+    makers: dict[str, Callable[[int], fb.FlowStep]] = {
         "planar": lambda _: fb.Planar(context_dim=features),
         "radial": lambda _: fb.Radial(context_dim=features),
         "sylvester_orthogonal": lambda _: fb.OrthogonalSylvester(
@@ -121,15 +126,13 @@ def vae(
         "realnvp": lambda k: _coupling(k, flow_units, features),
         "iaf": lambda _: _autoregressive(flow_units, features),
     }
+    prior_makers = {"realnvp": lambda k: _coupling(k, flow_units, None)}
     return FlowVAE(
         *pair,
         latent_dim,
-        _chain("num_flows", posterior, makers, num_flows),
+        _chain("num_flows", posterior, makers, num_flows, stacked),
         _chain(
-            "num_prior_couplings",
-            prior,
-            {"realnvp": lambda k: _coupling(k, flow_units, None)},
-            num_prior_couplings,
+            "num_prior_couplings", prior, prior_makers, num_prior_couplings, stacked
         ),
         likelihood=likelihood,
         event_shape=event_shape,
@@ -148,6 +151,7 @@ _SHARED = (
     "warmup_steps",
     "free_nats",
     "evaluation_samples",
+    "stacked",
     "dtype",
 )
 
@@ -250,13 +254,20 @@ def _likelihood(levels: int | None) -> Likelihood:
 def _chain(
     name: str,
     word: str,
-    makers: dict[str, Callable[[int], Any]],
+    makers: dict[str, Callable[[int], fb.FlowStep]],
     num_steps: int,
+    stacked: bool,
 ) -> fb.Chain | None:
     check_count(name, num_steps, least=0)
+    check_flag("stacked", stacked)
     if word == "none":
         return None
-    return fb.Chain([makers[word](k) for k in range(num_steps)])
+
+    def step(k: int) -> list[fb.FlowStep]:
+        return [makers[word](k)]
+
+    period = 2 if word in _ALTERNATING else 1
+    return fb.Chain(repeated(step, num_steps, period=period, stacked=stacked))
 
 
 def _coupling(

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.backend.weight_kinds import stacked_axes
 from tfflows.fitting.fused_adam import can_leave_out_steps, fused_adam
 from tfflows.fitting.replica_sums import sum_over_replicas
 from tfflows.fitting.skipped_steps import SkippedSteps
@@ -79,8 +80,13 @@ def take_step(
     def apply(*gradients_here: tf.Tensor, taken: tf.Tensor | None = None) -> None:
         rest = iter(gradients_here)
         filled = [None if old is None else next(rest) for old in gradients]
-        with _summed_already(optimizer), fused_adam(optimizer, taken):
-            optimizer.apply_gradients(zip(filled, weights, strict=True))
+        pairs = list(zip(filled, weights, strict=True))
+        with (
+            _summed_already(optimizer),
+            _clipping_each_step(optimizer, [w for g, w in pairs if g is not None]),
+            fused_adam(optimizer, taken),
+        ):
+            optimizer.apply_gradients(pairs)
 
     if hasattr(optimizer, "dynamic_scale"):  # skips by itself, to find its scale
         poison = tf.where(finite, 0.0, float("nan"))
@@ -134,3 +140,33 @@ def _summed_already(optimizer: Any) -> Iterator[None]:
         yield
     finally:
         vars(inner).pop("_all_reduce_sum_gradients", None)
+
+
+@contextlib.contextmanager
+def _clipping_each_step(
+    optimizer: Any, weights: Sequence[keras.Variable]
+) -> Iterator[None]:
+    """Lets `clipnorm` see a stack of weights as the weights of single steps.
+
+    Args:
+      optimizer: A Keras optimizer.
+      weights: Those that have gradients.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    axes = [
+        list(range(number, len(weight.shape))) if number else None
+        for weight, number in zip(weights, map(stacked_axes, weights), strict=True)
+    ]
+    if not inner.clipnorm or not any(axis is not None for axis in axes):
+        yield
+        return
+
+    def clip(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        pairs = zip(gradients, axes, strict=True)
+        return [inner._clip_by_norm(gradient, axis) for gradient, axis in pairs]
+
+    vars(inner)["_clip_gradients"] = clip
+    try:
+        yield
+    finally:
+        vars(inner).pop("_clip_gradients", None)

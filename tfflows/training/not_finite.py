@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import re
 from collections.abc import Callable, Iterator
@@ -11,9 +12,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.backend.weight_kinds import stacked_axes
+from tfflows.bijectors import FlowStep, Repeated
+from tfflows.bijectors.recompute import Pass, RecomputableStep
+
 _METHODS = ("_forward_and_log_det", "_inverse_and_log_det", "call")
 _MARK = "not finite in the "
 _BACKWARD = "gradient"
+# Of a `Repeated`, in which of its steps a trace is.
+_place: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="")
 
 
 class NotFiniteGuard(keras.callbacks.Callback):
@@ -55,11 +62,15 @@ def naming_not_finite(model: keras.Model) -> Iterator[None]:
     scaled = hasattr(model.optimizer, "dynamic_scale")
     check = _check_value if scaled else tf.debugging.check_numerics
     replaced = []
-    for layer in model._flatten_layers():
-        for name in _METHODS:
-            if layer is not model and hasattr(type(layer), name):
-                vars(layer)[name] = _checked(getattr(layer, name), layer, check)
-                replaced.append((layer, name))
+    for layer in _all_layers(model):
+        methods = {
+            name: _checked(method, layer, check)
+            for name, method in _methods(layer).items()
+        }
+        if isinstance(layer, Repeated):
+            methods["passes"] = functools.partial(_numbered_passes, layer)
+        vars(layer).update(methods)
+        replaced += [(layer, name) for name in methods]
     if not scaled:
         vars(model)["_gradients"] = _checked_gradients(model._gradients)
         replaced.append((model, "_gradients"))
@@ -78,13 +89,62 @@ def naming_not_finite(model: keras.Model) -> Iterator[None]:
             vars(layer).pop(name, None)
 
 
-def _checked(method: Callable, layer: keras.layers.Layer, check: Callable) -> Any:
-    message = f"{_MARK}layer {layer.path or layer.name}, a {type(layer).__name__}"
+def _all_layers(layer: Any) -> Iterator[Any]:
+    """The layers in a layer, also those of the steps that are repeated."""
+    for part in layer._flatten_layers(include_self=False):
+        yield part
+        if isinstance(part, Repeated):
+            yield part.step
+            yield from _all_layers(part.step)
 
+
+def _methods(layer: keras.layers.Layer) -> dict[str, Callable]:
+    """What of a layer is checked, by name."""
+    methods = {n: getattr(layer, n) for n in _METHODS if hasattr(type(layer), n)}
+    if isinstance(layer, Repeated):  # step by step, where there is a way at once, too
+        methods["_forward_and_log_det"] = functools.partial(layer._pass, "forward")
+    return methods
+
+
+class _NumberedStep(RecomputableStep):
+    """One of the steps of a `Repeated`, in whose passes messages have its number."""
+
+    def __init__(self, step: FlowStep, place: str) -> None:
+        super().__init__(step)
+        self._place = place
+
+    def run(self, *args: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """As of `PureStep`."""
+        token = _place.set(f"{_place.get()}{self._place}, ")
+        try:
+            return super().run(*args)
+        finally:
+            _place.reset(token)
+
+
+def _numbered_passes(repeated: Repeated, direction: str) -> list[Pass]:
+    """`Repeated.passes`, each traced by itself."""
+    number = repeated.num_repeats
+    names = [f"step {k + 1} of {number} of {_name(repeated)}" for k in range(number)]
+    if direction != "inverse":
+        names.reverse()
+    passes = type(repeated).passes(repeated, direction)
+    return [
+        Pass(_NumberedStep(repeated.step, name), one.weights, one.direction)
+        for name, one in zip(names, passes, strict=True)
+    ]
+
+
+def _name(layer: keras.layers.Layer) -> str:
+    return layer.path or layer.name
+
+
+def _checked(method: Callable, layer: keras.layers.Layer, check: Callable) -> Any:
     def checked(value: Any) -> Any:
         if not isinstance(value, tf.Tensor) or not value.dtype.is_floating:
             return value
-        return check(value, message)
+        kind = type(layer).__name__
+        return check(value, f"{_MARK}{_place.get()}layer {_name(layer)}, a {kind}")
 
     @functools.wraps(method)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -102,15 +162,20 @@ def _check_value(value: tf.Tensor, message: str) -> tf.Tensor:
 
 def _checked_gradients(method: Callable) -> Callable:
     def wrapped(tape: Any, loss: tf.Tensor, weights: list[keras.Variable]) -> list[Any]:
+        gradients = zip(method(tape, loss, weights), weights, strict=True)
         return [
-            gradient
-            if gradient is None
-            else tf.debugging.check_numerics(
-                tf.convert_to_tensor(gradient), f"{_MARK}{_BACKWARD} of {weight.path}"
-            )
-            for gradient, weight in zip(
-                method(tape, loss, weights), weights, strict=True
-            )
+            None if gradient is None else _checked_gradient(gradient, weight)
+            for gradient, weight in gradients
         ]
 
     return wrapped
+
+
+def _checked_gradient(gradient: Any, weight: keras.Variable) -> tf.Tensor:
+    message = f"{_MARK}{_BACKWARD} of {weight.path}"
+    gradient = tf.convert_to_tensor(gradient)
+    if not stacked_axes(weight):
+        return tf.debugging.check_numerics(gradient, message)
+    parts = tf.unstack(gradient)
+    steps = [f"{message}, step {k} of {len(parts)}" for k in range(1, len(parts) + 1)]
+    return tf.stack(list(map(tf.debugging.check_numerics, parts, steps)))
