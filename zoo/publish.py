@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 import pathlib
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 
 import keras
 
+from tfflows.families.stacking import copy_weights
 from tfflows.system import command_line, files
 from tfflows.zoo import cli, evaluation, pretrained, run_dir
 from tfflows.zoo.errors import ConfigError
@@ -47,6 +49,10 @@ def main(argv: Sequence[str]) -> None:
             f"expected the registered configuration of {name}; first difference, "
             f"there and registered: {difference}"
         )
+    published = dataclasses.replace(config, model=get_config(name).model)
+    if published != config:  # steps that are stacked in the one alone
+        trained, model = model, published.build()
+        copy_weights(trained, model)
     # Before the evaluation, which compiles: an optimizer would be saved too.
     _save_weights(model, pretrained.weights_path(name))
     record = {

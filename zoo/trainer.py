@@ -84,6 +84,7 @@ def train(
                 optimizer,
                 jit_compile=config.trainer.jit_compile,
                 max_skipped=config.trainer.max_skipped,
+                steps_per_execution="auto",
             )
         checkpoints = CheckpointCallback(
             model,

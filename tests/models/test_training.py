@@ -9,9 +9,12 @@ import tensorflow as tf
 
 import tfflows
 from tfflows import bijectors as fb
+from tfflows.fitting.array_rounds import ArrayRounds
 from tfflows.fitting.replica_sums import global_mean
+from tfflows.fitting.rounds import steps_in_round
 from tfflows.fitting.step_loop import in_rounds
 from tfflows.preprocessing import Dequantization
+from tfflows.training import CheckpointCallback, skip_batches
 
 
 @pytest.fixture(scope="module")
@@ -305,3 +308,75 @@ def test_evaluation_draws_are_averaged_and_repeat_exactly():
     bits = figures[0]["loss"] / (2 * np.log(2.0))
     assert figures[0]["bits_per_dim"] == pytest.approx(bits, rel=1e-6)
     assert one.evaluate(x, verbose=0) != figures[0]["loss"]
+
+
+class EachBatch(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen = [*getattr(self, "seen", []), batch]
+
+
+def test_steps_per_execution_auto_is_one_step_where_somebody_looks(rows, tmp_path):
+    flow = flow_of()
+    flow.compile("adam", steps_per_execution="auto")
+    per_epoch = [keras.callbacks.EarlyStopping("loss")]
+    assert steps_in_round(flow, 6, per_epoch) == 32
+    assert steps_in_round(flow, 10**9, per_epoch) == 1
+    watching = [EachBatch(), keras.callbacks.ModelCheckpoint("x.keras", save_freq=2)]
+    for callback in watching:
+        assert steps_in_round(flow, 6, [*per_epoch, callback]) == 1
+    often = CheckpointCallback(flow, tmp_path, every_steps=48)
+    assert steps_in_round(flow, 6, [often]) == 3
+    each = EachBatch()
+    flow.fit(rows, batch_size=6, epochs=2, verbose=0, callbacks=[each])
+    assert each.seen == [*range(7), *range(7)]
+    assert flow.get_compile_config()["steps_per_execution"] == "auto"
+
+
+def test_auto_rounds_train_as_single_steps_do(rows):
+    endless = tf.data.Dataset.from_tensor_slices(rows).batch(6, drop_remainder=True)
+    results = []
+    for number in (1, "auto", 4):  # of 7 steps: one round, or rounds of 4 and 3
+        keras.utils.set_random_seed(0)
+        flow = flow_of()
+        flow.compile(keras.optimizers.Adam(1e-2), steps_per_execution=number)
+        flow.fit(rows, batch_size=6, epochs=2, verbose=0, validation_data=rows)
+        flow.fit(endless.repeat(), steps_per_epoch=7, epochs=2, verbose=0)
+        assert int(flow.optimizer.iterations) == 28
+        assert flow.steps_per_execution == (4 if number == 4 else 1)
+        results.append(flow.get_weights())
+    for other in results[1:]:
+        for one, two in zip(results[0], other, strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
+
+
+def test_an_epoch_goes_on_in_the_middle_of_its_rounds(rows):
+    endless = tf.data.Dataset.from_tensor_slices(rows).batch(6, drop_remainder=True)
+    endless, results = endless.repeat(), []
+    for done in (0, 3):  # of 5 steps an epoch, in rounds of 3 and 2
+        flow = flow_of()
+        flow.compile(keras.optimizers.SGD(0.1), steps_per_execution=3)
+        if done:
+            flow.fit(endless.take(done), verbose=0)
+            skip_batches(flow, done)
+        data = endless.skip(done)
+        flow.fit(data, steps_per_epoch=5, epochs=2, shuffle=False, verbose=0)
+        assert int(flow.optimizer.iterations) == 10
+        results.append(flow.get_weights())
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5)
+
+
+def test_arrays_are_seen_once_in_each_epoch_in_its_own_order():
+    def epochs(number):
+        keras.utils.set_random_seed(3)
+        arrays = ArrayRounds({"x": np.arange(10)}, 3, number, True)
+        assert (arrays.num_batches, arrays.partial_batch_size) == (4, 1)
+        return [
+            np.concatenate([np.ravel(part["x"]) for r in arrays for part in r if part])
+            for _ in range(2)
+        ]
+
+    one, other = epochs(2)
+    assert sorted(one) == sorted(other) == list(range(10))
+    assert list(one) != list(other)
+    np.testing.assert_array_equal(epochs(3), [one, other])

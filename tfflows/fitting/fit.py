@@ -11,10 +11,12 @@ import keras
 import tensorflow as tf
 
 from tfflows.backend.checks import failed_requirements_as_value_errors
+from tfflows.fitting.array_rounds import ArrayRounds, can_be_in_rounds
 from tfflows.fitting.batch import unpack
 from tfflows.fitting.feeding import fed, one_context_each
+from tfflows.fitting.rounds import batch_rows, steps_in_round
 from tfflows.fitting.skipped_steps import SkippedSteps, SkippedStepsReport
-from tfflows.fitting.step_loop import in_rounds
+from tfflows.fitting.step_loop import in_rounds, skip_calls
 
 
 class FitWithoutTargets(keras.Model):
@@ -24,6 +26,8 @@ class FitWithoutTargets(keras.Model):
     """
 
     _skipped: SkippedSteps | None = None
+    _steps_behind = 0  # of the next `fit`, see `training.skip_batches`
+    _is_auto = False  # whether `fit` decides on the number of steps in a loop
 
     @property
     def is_initialized(self) -> bool:
@@ -72,12 +76,17 @@ class FitWithoutTargets(keras.Model):
             )
         if not self.trainable_weights:
             raise ValueError(f"{self.name}: expected weights to train, got none")
-        if self._loops_over_steps:
-            x = in_rounds(x, self.steps_per_execution)
-        with (
-            failed_requirements_as_value_errors(),
-            _first(SkippedStepsReport(), call, self),
-        ):
+        callbacks = contextlib.ExitStack()
+        with failed_requirements_as_value_errors(), callbacks:
+            done, self._steps_behind = self._steps_behind, 0
+            if self._trains_alone:
+                x = self._in_rounds(x, call, done)
+            elif done:
+                skip_calls(self, done // self.steps_per_execution)
+            callbacks.enter_context(_first(SkippedStepsReport(), call, self))
+            if self._is_auto:
+                callbacks.callback(setattr, self, "steps_per_execution", 1)
+                callbacks.enter_context(_first(_SingleSteps(), call, self))
             history = super().fit(x, **call)
         epochs = call.get("epochs", 1) - call.get("initial_epoch", 0)
         if not history.history and epochs > 0:
@@ -125,10 +134,26 @@ class FitWithoutTargets(keras.Model):
             return super().predict(x, *args, **kwargs)
 
     @property
-    def _loops_over_steps(self) -> bool:
-        several = self.steps_per_execution > 1 and not self.run_eagerly
+    def _trains_alone(self) -> bool:
         alone = self._distribute_strategy is None and not tf.distribute.has_strategy()
-        return several and alone
+        return alone and not self.run_eagerly
+
+    def _in_rounds(self, x: Any, call: dict[str, Any], done: int) -> Any:
+        """The data of a `fit` in rounds of as many steps as are taken at once."""
+        steps = call.get("steps_per_epoch")
+        rows = batch_rows(x, call.get("batch_size"))
+        if self._is_auto:
+            given = call.get("callbacks")
+            listed = getattr(given, "callbacks", None) or tf.nest.flatten(given or [])
+            number = steps_in_round(self, rows, listed)
+            self.steps_per_execution = 1 if done % number else number
+        number, shuffle = self.steps_per_execution, call.get("shuffle", True)
+        if done:
+            skip_calls(self, done // number)
+        whole = steps is None and not call.get("validation_split")
+        if whole and isinstance(shuffle, bool) and can_be_in_rounds(x):
+            return ArrayRounds(x, call.get("batch_size"), number, shuffle)
+        return in_rounds(x, number, steps, done)
 
     @property
     def draws_noise(self) -> bool:
@@ -162,6 +187,14 @@ class FitWithoutTargets(keras.Model):
     def _in_one_form(self, data: Any, weight: Any, shuffled: bool = False) -> Any:
         shape = getattr(self, "context_shape", None)
         return fed(data, weight, self.name, self.draws_noise, shape, shuffled)
+
+
+class _SingleSteps(keras.callbacks.Callback):
+    """Validation inside of `fit` takes its steps one by one."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Called by Keras, which by then has set up the training."""
+        self.model.steps_per_execution = 1
 
 
 def _bound(method: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:

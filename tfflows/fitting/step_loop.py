@@ -14,12 +14,13 @@ Logs = dict[str, tf.Tensor]
 def looped_steps(
     train_step: Callable[[Any], Logs], number: int, jit_compile: bool
 ) -> Callable[[Iterator[Any]], Logs]:
-    """A Keras train function for `steps_per_execution` > 1 without a strategy.
+    """A Keras train function without a strategy.
 
-    Keras' own fetches batches inside of its loop, so that each step is a branch of the
-    graph that is handed all weights and moments; under XLA each is a program of its
-    own, entered anew. With hundreds of small variables both take as long as a part of
-    the step. Here the loop has no branch, and XLA compiles all of it.
+    Keras' own fetches batches inside of its loop, also one of a single step, so that
+    each step is a branch of the graph that is handed all weights and moments; under XLA
+    each is a program of its own, entered anew. With hundreds of small variables both
+    take as long as a part of the step. Here the loop has no branch, and XLA compiles
+    all of it.
 
     Batches that are fewer than `number`, or not of one shape, take a step each. The
     batches of a loop, and a copy, or of three loops, in rounds, are in memory at once.
@@ -37,7 +38,7 @@ def looped_steps(
     one_step = tf.function(train_step, reduce_retracing=True, **options)
 
     @tf.function(reduce_retracing=True, **options)
-    def all_steps(stacked: Any) -> Logs:
+    def all_steps(stacked: Any, count: tf.Tensor) -> Logs:
         def batch(index: Any) -> Any:
             return tf.nest.map_structure(
                 lambda parts: None if parts is None else parts[index], stacked
@@ -50,28 +51,44 @@ def looped_steps(
             del logs  # of the step before
             return index + 1, one_step(batch(index))
 
-        return tf.while_loop(lambda index, logs: index < number, body, (0, zeros))[1]
+        return tf.while_loop(lambda index, logs: index < count, body, (0, zeros))[1]
 
     def train_function(iterator: Iterator[Any]) -> Logs:
         first = next(iterator)
         if isinstance(first, Round):
-            return all_steps(first.batches)
+            return of_round(first)
         batches = [first, *itertools.islice(iterator, number - 1)]
         batches = [_without_optionals(batch) for batch in batches]
-        if len(batches) == number and _alike(batches):
-            return all_steps(tf.nest.map_structure(_stack, *batches))
+        if len(batches) == number > 1 and _alike(batches):
+            stacked = tf.nest.map_structure(_stack, *batches)
+            return all_steps(stacked, tf.constant(number))
         return [one_step(batch) for batch in batches][-1]
+
+    def of_round(batches: Round) -> Logs:
+        logs = {}
+        if tf.nest.flatten(batches.batches):
+            count = len(tf.nest.flatten(batches.batches)[0])
+            if count == 1:
+                logs = one_step(tf.nest.map_structure(lambda t: t[0], batches.batches))
+            else:
+                # One shape, for one trace; what is added is not looked at.
+                full = tf.nest.map_structure(_padded(number), batches.batches)
+                logs = all_steps(full, tf.constant(count))
+        return one_step(batches.rest) if batches.rest else logs
 
     return train_function
 
 
 class Round(NamedTuple):
-    """The batches of one loop, stacked along a first axis."""
+    """The batches of one loop, stacked along a first axis, and a smaller last one."""
 
     batches: Any
+    rest: Any = ()
 
 
-def in_rounds(data: Any, number: int) -> Any:
+def in_rounds(
+    data: Any, number: int, steps_per_epoch: int | None = None, done: int = 0
+) -> Any:
     """A dataset without end of batches of one shape, as one of `Round`s.
 
     Asking a dataset for an element takes a tenth of a millisecond, for it passes from
@@ -81,7 +98,12 @@ def in_rounds(data: Any, number: int) -> Any:
     Args:
       data: What `fit` takes; what is no such dataset is returned as it is.
       number: Batches in a round.
+      steps_per_epoch: None, or the number of batches in whose last round are as many
+        as are left.
+      done: Batches of the first epoch that are behind, a multiple of `number`.
     """
+    if number == 1:
+        return data
     is_dataset = isinstance(data, tf.data.Dataset)
     if not is_dataset or data.cardinality() != tf.data.INFINITE_CARDINALITY:
         return data
@@ -89,7 +111,38 @@ def in_rounds(data: Any, number: int) -> Any:
         if not isinstance(spec, tf.TensorSpec) or not spec.shape.is_fully_defined():
             return data
     rounds = data.batch(number, drop_remainder=True)
+    whole, rest = divmod(steps_per_epoch or 0, number)
+    if rest:
+        sizes = [number] * whole + [rest]
+        start = done // number % len(sizes)
+        rounds = rounds.rebatch(sizes[start:] + sizes[:start])
     return tf.data.Dataset.zip(Round(rounds)).prefetch(1)
+
+
+def skip_calls(model: Any, calls: int) -> None:
+    """Lets the model's train function be called so often without taking a step."""
+    model.make_train_function()
+    train_function, left = model.train_function, calls
+    means: dict[str, Any] = {}
+
+    def function(iterator: Iterator[Any]) -> Any:
+        nonlocal left, means
+        if not left:
+            return train_function(iterator)
+        left -= 1
+        means = means or model.get_metrics_result()
+        return means
+
+    model.train_function = function
+
+
+def _padded(number: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    def pad(stacked: tf.Tensor) -> tf.Tensor:
+        lacking = number - stacked.shape[0]
+        rest = [[0, 0]] * (stacked.shape.rank - 1)
+        return tf.pad(stacked, [[0, lacking], *rest]) if lacking else stacked
+
+    return pad
 
 
 def _stack(*parts: Any) -> tf.Tensor | None:

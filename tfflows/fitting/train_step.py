@@ -34,7 +34,7 @@ class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         self._trackers: dict[str, keras.metrics.Mean] = {}
-        self._steps_in_loop = 1  # of the train function that Keras keeps
+        self._steps_in_loop = 0  # of the train function that Keras keeps
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """The loss and the metrics, each `[B]`."""
@@ -72,6 +72,8 @@ class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
           **kwargs: The rest of `keras.Model.compile`. Without a strategy
             `steps_per_execution` takes its steps in one loop, see
             `step_loop.looped_steps`; Keras 3.15's own fails on several replicas.
+            "auto": `fit` takes up to 32 short steps in a loop, and 1 on replicas, if
+            run eagerly, or with a callback that acts after each batch.
 
         Raises:
           ValueError: For a loss or metrics, XLA where a step cannot compile, or an
@@ -91,6 +93,9 @@ class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
             raise ValueError(f"expected jit_compile True or False, got {jit_compile!r}")
         if jit_compile:
             self.require_jit()
+        is_auto = kwargs.get("steps_per_execution") == "auto"
+        if is_auto:
+            kwargs["steps_per_execution"] = 1
         check_count("steps_per_execution", kwargs.get("steps_per_execution", 1))
         if max_skipped is not None:
             check_count("max_skipped", max_skipped)
@@ -102,6 +107,7 @@ class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
                 optimizer = scaling_the_loss(optimizer, self.dtype_policy, terms)
             super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
             self._skipped = SkippedSteps(max_skipped)
+        self._is_auto = is_auto
 
     def require_jit(self) -> None:
         """Raises ValueError, with the reason, if XLA cannot compile the model."""
@@ -125,13 +131,13 @@ class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
         if not self.optimizer.built:
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_weights)
-        steps = self.steps_per_execution if self._loops_over_steps else 1
+        steps = self.steps_per_execution if self._trains_alone else 0
         force = force or steps != self._steps_in_loop
         self._steps_in_loop = steps
         function: Any = getattr(self, "train_function", None)
         if not force and function is not None:
             return function
-        if steps == 1:
+        if not steps:
             super().make_train_function(force)
             function = self.train_function
         else:
@@ -148,7 +154,10 @@ class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
     def get_compile_config(self) -> dict[str, Any]:
         """What `compile_from_config` needs to compile a loaded model like this one."""
         config = super().get_compile_config()
-        return {**config, "max_skipped": self.skipped_steps.limit} if config else config
+        if not config:
+            return config
+        auto = {"steps_per_execution": "auto"} if self._is_auto else {}
+        return {**config, **auto, "max_skipped": self.skipped_steps.limit}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model as the saved one was."""

@@ -93,6 +93,11 @@ class CheckpointCallback(keras.callbacks.Callback):
         }
 
     @property
+    def most_steps_at_once(self) -> int | None:
+        """Steps that a training may take before this is called; None: any number."""
+        return self._every_steps and max(1, self._every_steps // 16)
+
+    @property
     def finished_epochs(self) -> int:
         """Number of epochs behind the state of the model."""
         return int(self._epoch.numpy())

@@ -1,0 +1,106 @@
+"""How many steps a round has with `steps_per_execution="auto"`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfflows.backend.weight_kinds import stacked_axes
+
+_MOST = 32
+# Operations in a round: some tenths of a second on two cores. What stops a training
+# waits for the end of a round, and longer steps gain nothing by one.
+_OPERATIONS = 4e10
+_BYTES = 2**25  # of a round's batches, of which some are in memory at once
+_ROWS = 256  # in a batch, where its size is not known
+_ON_BATCHES = (
+    "on_batch_begin",
+    "on_batch_end",
+    "on_train_batch_begin",
+    "on_train_batch_end",
+)
+
+
+def steps_in_round(
+    model: keras.Model,
+    rows: int | None,
+    callbacks: Iterable[keras.callbacks.Callback],
+) -> int:
+    """A number of steps after which nobody waits, and memory does not fill.
+
+    Args:
+      model: The compiled model.
+      rows: In a batch; None where it is not known.
+      callbacks: Of the training: with one that acts after each batch it is 1.
+
+    Returns:
+      1 or more. It does not depend on the length of an epoch: with another number a
+      training is traced anew.
+    """
+    most = min((_most_at_once(callback) for callback in callbacks), default=_MOST)
+    if most <= 1 or (model.jit_compile and _has_convolutions(model)):
+        # In a loop XLA computes some gradients of convolutions very slowly.
+        return 1
+    rows = rows or _ROWS
+    event = getattr(model, "event_shape", None) or (1,)
+    wanted = min(
+        most,
+        _MOST,
+        _OPERATIONS // (6 * rows * _products_of_a_row(model, event)),
+        _BYTES // (4 * rows * math.prod(event)),
+    )
+    return max(1, int(wanted))
+
+
+def _products_of_a_row(model: keras.Model, event: tuple[int, ...]) -> int:
+    """About how many products one example takes, on its way in one direction."""
+    positions = math.prod(event[:-1])
+    return max(
+        1,
+        sum(
+            math.prod(weight.shape) * (positions if _is_convolution(weight) else 1)
+            for weight in model.trainable_weights
+        ),
+    )
+
+
+def _is_convolution(weight: keras.Variable) -> bool:
+    return len(weight.shape) - stacked_axes(weight) == 4
+
+
+def _has_convolutions(model: keras.Model) -> bool:
+    return any(map(_is_convolution, model.trainable_weights))
+
+
+def _most_at_once(callback: keras.callbacks.Callback) -> int:
+    """Steps after which a callback has to be called at the latest."""
+    if hasattr(callback, "most_steps_at_once"):
+        return callback.most_steps_at_once or _MOST
+    known = keras.callbacks
+    if isinstance(callback, known.ProgbarLogger):
+        return _MOST
+    if isinstance(callback, known.ModelCheckpoint):
+        return _MOST if callback.save_freq == "epoch" else 1
+    if isinstance(callback, known.TensorBoard):
+        quiet = callback.update_freq == "epoch" and not callback._should_trace
+        return _MOST if quiet else 1
+    acts = any(_is_overridden(callback, name) for name in _ON_BATCHES)
+    return 1 if acts else _MOST
+
+
+def _is_overridden(callback: keras.callbacks.Callback, name: str) -> bool:
+    method = getattr(callback, name)
+    base = getattr(keras.callbacks.Callback, name)
+    return getattr(method, "__func__", method) is not base
+
+
+def batch_rows(data: Any, batch_size: int | None) -> int | None:
+    """Rows of a batch of data in the form of `feeding.fed`; None: not known."""
+    if isinstance(data, tf.data.Dataset):
+        first = tf.nest.flatten(data.element_spec)[0]
+        return first.shape[0] if getattr(first.shape, "rank", None) else None
+    return batch_size or (32 if isinstance(data, dict) else None)
