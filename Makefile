@@ -21,7 +21,7 @@ demo: .venv/demo
 	$(BIN)/python -m tfflows.zoo.demo
 
 test: setup
-	$(BIN)/python -m pytest -n 2 -m 'not large'
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not large'
 
 test-large: setup
 	$(BIN)/python -m pytest -m large

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 import keras
 import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process runs the tests of a file, or all of exports: they share fixtures."""
+    for item in items:
+        in_export = item.path.parent.name == "export"
+        group = "export" if in_export else os.fspath(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)
