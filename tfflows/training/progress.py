@@ -17,6 +17,8 @@ class ProgressLines(keras.callbacks.Callback):
       seconds: Time from one line to the next, within an epoch; > 0.
     """
 
+    most_steps_at_once = None  # in a round of steps: it may be called late
+
     def __init__(self, seconds: float = 60.0) -> None:
         super().__init__()
         self._seconds, self._epoch, self._last = seconds, 0, 0.0
