@@ -6,6 +6,7 @@ import ast
 import configparser
 import graphlib
 import importlib.util
+import os
 import pathlib
 import shutil
 import subprocess
@@ -250,3 +251,17 @@ def test_a_users_import_brings_all_classes_but_neither_zoo_nor_export():
         cwd=ROOT,
     ).stdout.split("\n")
     assert output[:3] == ["True", "[]", "tfflows.zoo tfflows.export"]
+
+
+def test_another_backend_of_keras_is_one_sentence():
+    done = subprocess.run(
+        [sys.executable, "-c", "import tfflows"],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: expected Keras with the backend tensorflow")
+    assert "'jax'" in last

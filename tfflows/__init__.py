@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pathlib
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,7 @@ def import_parts() -> None:
 
     `import tfflows` does it, but for one of its programs, which reads its flags first.
     """
+    _check_backend()
     from tfflows.backend.fork_warning import warn_at_forks
 
     for part in _PARTS:
@@ -84,6 +86,17 @@ def import_parts() -> None:
     for name, part in _CLASSES.items():
         globals()[name] = getattr(importlib.import_module(f"tfflows.{part}"), name)
     warn_at_forks()
+
+
+def _check_backend() -> None:
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if backend == "tensorflow":  # or what Keras' own file says
+        backend = importlib.import_module("keras").backend.backend()
+    if backend != "tensorflow":
+        raise ImportError(
+            f"expected Keras with the backend tensorflow, got {backend!r}: set "
+            "KERAS_BACKEND=tensorflow before keras is imported"
+        )
 
 
 def _check_links() -> None:
