@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import tfflows
-from tfflows.zoo.pictures import image_grid
+from tfflows.grids import image_grid
 
 TOYS = ("checkerboard", "rings")
 GRID = 240
@@ -47,7 +47,7 @@ def main(path):
         axes[2 * k + 1].set_title("samples")
     digits = tfflows.zoo.create("realnvp_digits", weights="pretrained")
     x = digits.sample(64, seed=0, temperature=0.8)
-    axes[4].imshow(image_grid(x, 17), cmap="gray")
+    axes[4].imshow(image_grid(x.numpy(), 17), cmap="gray")
     axes[4].set_title("samples, digits")
     for ax in axes:
         ax.set(xticks=[], yticks=[])

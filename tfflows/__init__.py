@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from tfflows import (
         bijectors,
         data,
+        diagnostics,
         distributions,
         export,
         latent,
         metrics,
         models,
         networks,
+        plots,
         preprocessing,
         sklearn,
         training,
@@ -41,7 +43,7 @@ _PARTS = (
     "training",
 )
 # Imported on first use: they stand above the library, or need more than it does.
-_LAZY = ("export", "latent", "sklearn", "zoo")
+_LAZY = ("diagnostics", "export", "latent", "plots", "sklearn", "zoo")
 _CLASSES = {
     "Flow": "models",
     "FlowStep": "bijectors",
@@ -60,12 +62,14 @@ __all__ = [
     "ReverseKL",
     "bijectors",
     "data",
+    "diagnostics",
     "distributions",
     "export",
     "latent",
     "metrics",
     "models",
     "networks",
+    "plots",
     "preprocessing",
     "sklearn",
     "training",

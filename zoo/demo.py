@@ -19,8 +19,9 @@ import numpy as np
 import sklearn.mixture
 
 import tfflows.data
+from tfflows.grids import image_grid
 from tfflows.system import files
-from tfflows.zoo import cli, evaluation, pictures, run_dir
+from tfflows.zoo import cli, evaluation, run_dir
 from tfflows.zoo.registry import get_config
 from tfflows.zoo.sources import load_source
 from tfflows.zoo.trainer import train
@@ -103,7 +104,7 @@ def draw_digits(
     titles = ("held-out digits", f"samples at temperature {_TEMPERATURE}")
     for k, (title, x) in enumerate(zip(titles, (real, samples), strict=True)):
         axes = figure.add_subplot(1, 2, k + 1, title=title)
-        axes.imshow(pictures.image_grid(x, source.levels), cmap="gray")
+        axes.imshow(image_grid(x, source.levels), cmap="gray")
         axes.axis("off")
     with files.replacing(path) as temporary:
         figure.savefig(temporary)

@@ -47,6 +47,14 @@ flags.DEFINE_integer(
     2,
     flag_values=FLAGS,
 )
+flags.DEFINE_integer(
+    "scale",
+    None,
+    "Side of the square that an image's pixel becomes in a .png. Default: an image "
+    "becomes 96 pixels high, or somewhat more.",
+    1,
+    flag_values=FLAGS,
+)
 flags.DEFINE_string(
     "output",
     None,
@@ -92,8 +100,8 @@ def main(argv: Sequence[str]) -> None:
     else:
         strips = exploration.reconstructions(model, source, FLAGS.num_images)
     output = FLAGS.output or pathlib.Path(FLAGS.model_dir or ".", f"{FLAGS.show}.png")
-    flat = strips.reshape(-1, *model.event_shape)
-    write_images(output, flat.round(), config.data.levels, columns=strips.shape[1])
+    flat = strips.reshape(-1, *model.event_shape).round()
+    write_images(output, flat, config.data.levels, strips.shape[1], FLAGS.scale)
     print(output)
 
 

@@ -31,6 +31,14 @@ flags.DEFINE_list(
     "of a vector, separated by commas.",
     flag_values=FLAGS,
 )
+flags.DEFINE_integer(
+    "scale",
+    None,
+    "Side of the square that an image's pixel becomes in a .png. Default: an image "
+    "becomes 96 pixels high, or somewhat more.",
+    1,
+    flag_values=FLAGS,
+)
 flags.DEFINE_string(
     "output",
     None,
@@ -57,9 +65,10 @@ def main(argv: Sequence[str]) -> None:
     folder = pathlib.Path(FLAGS.model_dir or ".")
     output = FLAGS.output or folder / f"samples.{ending}"
     check_output(output, model.event_shape)
-    write_samples(
-        output, *_draw(model, context), config.data.levels, config.data.columns
-    )
+    if not (is_image(model.event_shape) and str(output).endswith(".png")):
+        cli.refuse_unused(FLAGS, ["scale"], "samples that become no picture of images")
+    samples, data = _draw(model, context), config.data
+    write_samples(output, *samples, data.levels, data.columns, FLAGS.scale)
     print(output)
 
 

@@ -3,12 +3,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tfflows.zoo.pictures import check_output, image_grid, write_samples
+from tfflows.grids import image_grid
+from tfflows.zoo.pictures import check_output, write_samples
 
 
 def test_grid_places_and_scales_images():
     x = np.arange(3, dtype="float32").reshape(3, 1, 1, 1) * np.ones((3, 8, 8, 1))
-    grid = image_grid(x + 0.7, levels=3, columns=2)
+    assert image_grid(x, levels=3).shape[0] == 2 * 9 * 12  # 96 pixels an image
+    grid = image_grid(x + 0.7, levels=3, columns=2, scale=4)
     assert grid.shape == (72, 72, 1)  # 2 x (8 + 1), enlarged 4 times
     assert grid.dtype == np.uint8
     line = grid[35, 35, 0]
@@ -19,7 +21,7 @@ def test_grid_places_and_scales_images():
 
 def test_grid_clips():
     x = np.array([-5.0, 300.0]).reshape(2, 1, 1, 1) * np.ones((2, 32, 32, 3))
-    grid = image_grid(x, levels=256)
+    grid = image_grid(x, levels=256, scale=1)
     assert (grid[0, 0, 0], grid[0, 40, 0]) == (0, 255)
 
 
@@ -33,7 +35,8 @@ def test_files(tmp_path):
     np.testing.assert_array_equal(stored["log_prob"], log_prob)
     np.testing.assert_allclose(pd.read_csv(tmp_path / "x.csv").to_numpy(), x, rtol=1e-6)
     assert Image.open(tmp_path / "x.png").size == (500, 500)
-    write_samples(tmp_path / "g.png", np.zeros((4, 8, 8, 1)), log_prob, 17)
+    images = np.zeros((4, 8, 8, 1))
+    write_samples(tmp_path / "g.png", images, log_prob, 17, scale=4)
     assert Image.open(tmp_path / "g.png").size == (72, 72)
     assert len(list(tmp_path.iterdir())) == 4
 
