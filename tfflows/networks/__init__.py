@@ -1,10 +1,21 @@
-"""Conditioners: plain Keras layers, with no log-det of their own."""
+"""Conditioners and context networks: plain Keras layers without a log-det."""
 
 from tfflows.networks.conv_resnet import ConvResNet
 from tfflows.networks.convnet import ConvNet
+from tfflows.networks.deep_set import DeepSet
 from tfflows.networks.gated_conv import GatedConv
 from tfflows.networks.made import MADE
 from tfflows.networks.mlp import MLP
 from tfflows.networks.resnet import ResNet
+from tfflows.networks.set_transformer import SetTransformer
 
-__all__ = ["MADE", "MLP", "ConvNet", "ConvResNet", "GatedConv", "ResNet"]
+__all__ = [
+    "MADE",
+    "MLP",
+    "ConvNet",
+    "ConvResNet",
+    "DeepSet",
+    "GatedConv",
+    "ResNet",
+    "SetTransformer",
+]
