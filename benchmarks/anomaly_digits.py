@@ -28,6 +28,7 @@ from tfflows.sklearn import FlowDensity
 # Settings of peers by cross-validated likelihood, for each class anew.
 ESTIMATORS = {
     "FlowDensity": lambda: FlowDensity(
+        "realnvp",
         num_layers=8,
         levels=17,
         batch_size=64,

@@ -173,7 +173,7 @@ ALLOWED = {
     "data": set(),
     "training": {"fitting", "models"},
     "latent": {"models"},
-    "sklearn": {"models", "families", "training"},
+    "sklearn": {*MODELS, "families", "training"},
     "zoo": {*MODELS, "families", "training", "data", "latent"},
     "export": {*STEPS, "fitting", "vae", "models"},
 }

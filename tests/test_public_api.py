@@ -44,6 +44,7 @@ CHANGED: dict[str, str] = {
     for name in RECORDED["tfflows.zoo"]
     if name.startswith(("IAFC", "MAFC", "NICEC", "NSFC", "RealNVPC"))
 }
+CHANGED["tfflows.sklearn.FlowDensity"] = "None by default: chosen from the data"
 
 
 def now(module, name):

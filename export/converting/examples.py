@@ -39,7 +39,7 @@ def example_inputs(
     values: Arrays = {
         "seed": seeds,
         "temperature": np.ones(ROWS, np.float32),
-        "z": rng.normal(size=(ROWS, description["latent_dim"])),
+        "z": rng.normal(size=(ROWS, description["latent_dim"] or 0)),
     }
     if context := description["context"]:
         sizes = [size or 1 for size in context["shape"]]

@@ -6,9 +6,9 @@ stay as they are within `format` 1:
 | key | value |
 |---|---|
 | `format` | 1 |
-| `model`, `kind` | the model's name; "Flow" or "FlowVAE" |
+| `model`, `kind` | the model's name; "Flow", "FlowVAE" or "FlowMixture" |
 | `version` | the integer version |
-| `event_shape`, `latent_dim` | shape of one example, size of its latent vector |
+| `event_shape`, `latent_dim` | shape of one example, size of its latent vector, null without one |
 | `levels` | number of levels of integer data, null for continuous data |
 | `dtype` | float dtype of the signatures: "float32" or "float64" |
 | `context` | null, or `shape`, `dtype` and `num_classes` (null where not known) |
@@ -44,6 +44,7 @@ from tfflows.export.writing.saved_model_proto import (
     read_meta_graph,
 )
 from tfflows.models.flow import Flow
+from tfflows.models.flow_mixture import FlowMixture
 from tfflows.models.flow_vae import FlowVAE
 from tfflows.provenance import Provenance
 
@@ -61,7 +62,7 @@ def describe(
     """Describes a model as in the table of this module.
 
     Args:
-      model: An initialised `Flow` or `FlowVAE`.
+      model: An initialised `Flow`, `FlowVAE` or `FlowMixture`.
       version: The version that it is exported as.
       provenance: Where it comes from.
 
@@ -72,10 +73,10 @@ def describe(
         "format": 1,
         **dataclasses.asdict(provenance),
         "model": provenance.model or model.name,
-        "kind": "FlowVAE" if isinstance(model, FlowVAE) else "Flow",
+        "kind": _kind(model),
         "version": version,
         "event_shape": list(model.event_shape),
-        "latent_dim": model.latent_dim,
+        "latent_dim": getattr(model, "latent_dim", None),
         "levels": model.levels,
         "dtype": float_dtype(model).name,
         "context": _context(model),
@@ -110,9 +111,16 @@ def write_description(
 
 def float_dtype(model: keras.Model) -> tf.DType:
     """The dtype of latents and densities, whatever the networks' policy."""
-    if isinstance(model, FlowVAE):
+    if isinstance(model, FlowVAE | FlowMixture):
         return model.flow_dtype
     return model.base.distribution.dtype
+
+
+def _kind(model: keras.Model) -> str:
+    for cls in (FlowVAE, FlowMixture):
+        if isinstance(model, cls):
+            return cls.__name__
+    return "Flow"
 
 
 def _units(model: keras.Model) -> str:

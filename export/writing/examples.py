@@ -37,8 +37,10 @@ class Examples:
             "seed": np.arange(2 * ROWS, dtype=np.int32).reshape(ROWS, 2),
             "temperature": np.ones(ROWS, np.float32),
             "weight": np.linspace(0, 1, ROWS, dtype=np.float32),
-            "z": rng.normal(size=(ROWS, description["latent_dim"])).astype(dtype),
         }
+        if description["latent_dim"] is not None:
+            z = rng.normal(size=(ROWS, description["latent_dim"]))
+            self._values["z"] = z.astype(dtype)
         if description["context"]:
             self._values["context"] = _contexts(description["context"], rng)
         x = self.live("sample")["x"]

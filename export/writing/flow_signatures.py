@@ -20,6 +20,8 @@ continuous, for integer data y in [0, levels) whose floor is the pixel. `score` 
 gradient of log p with respect to x, for integer data to the dequantised y. Image models
 have `interpolate`: at weight 0 the image x_a, at 1 x_b, between them images on the
 straight line between their latents.
+
+A `FlowMixture`, which has no latents, has `log_prob`, `score`, `sample` and `sample_n`.
 """  # noqa: E501 (a table row is one line)
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from tfflows.export.writing.endpoints import (
     sample_n_endpoint,
 )
 from tfflows.models.flow import Flow
+from tfflows.models.flow_mixture import FlowMixture
 
 
 def flow_endpoints(flow: Flow) -> dict[str, Endpoint]:
@@ -70,7 +73,17 @@ def flow_endpoints(flow: Flow) -> dict[str, Endpoint]:
     return {**given, **drawn}
 
 
-def _log_prob(flow: Flow) -> Endpoint:
+def mixture_endpoints(mixture: FlowMixture) -> dict[str, Endpoint]:
+    """Makes the signatures of a mixture of flows: those that need no latents."""
+    return {
+        "log_prob": _log_prob(mixture),
+        "score": _score(mixture),
+        "sample": _sample(mixture),
+        "sample_n": _sample_n(mixture),
+    }
+
+
+def _log_prob(flow: Flow | FlowMixture) -> Endpoint:
     def log_prob(x: tf.Tensor, *context: tf.Tensor) -> Outputs:
         outputs = {"log_prob": flow.log_prob(x, *context)}
         if flow.levels is not None:
@@ -97,7 +110,7 @@ def _decode(flow: Flow) -> Endpoint:
     return make_endpoint(decode, spec, *_context_specs(flow))
 
 
-def _score(flow: Flow) -> Endpoint:
+def _score(flow: Flow | FlowMixture) -> Endpoint:
     def score(x: tf.Tensor, *context: tf.Tensor) -> Outputs:
         y = flow.dequantize(x)
         named = {"context": context[0]} if context else {}
@@ -119,7 +132,7 @@ def _interpolate(flow: Flow) -> Endpoint:
     return interpolate_endpoint(mix, _data_spec(flow), *_context_specs(flow))
 
 
-def _sample(flow: Flow) -> Endpoint:
+def _sample(flow: Flow | FlowMixture) -> Endpoint:
     def sample(*inputs: tf.Tensor) -> Outputs:
         x, log_prob = flow.sample_rows_and_log_prob(*inputs)
         return {"x": x, "log_prob": log_prob}
@@ -127,7 +140,7 @@ def _sample(flow: Flow) -> Endpoint:
     return sample_endpoint(sample, *_context_specs(flow))
 
 
-def _sample_n(flow: Flow) -> Endpoint:
+def _sample_n(flow: Flow | FlowMixture) -> Endpoint:
     def sample_n(*inputs: tf.Tensor) -> Outputs:
         x, log_prob = flow.sample_and_log_prob(*inputs)
         return {"x": x, "log_prob": log_prob}
@@ -137,14 +150,16 @@ def _sample_n(flow: Flow) -> Endpoint:
     )
 
 
-def _data_spec(flow: Flow) -> tf.TensorSpec:
+def _data_spec(flow: Flow | FlowMixture) -> tf.TensorSpec:
     return data_spec(flow.event_shape, flow.levels, float_dtype(flow))
 
 
 def _context_specs(
-    flow: Flow, batch: tuple[None, ...] = (None,)
+    flow: Flow | FlowMixture, batch: tuple[None, ...] = (None,)
 ) -> tuple[tf.TensorSpec, ...]:
     """The input `context` of a conditional flow; none of another."""
+    if isinstance(flow, FlowMixture):
+        return ()
     conditioning = flow.conditioning
     if conditioning.context_shape is None:
         return ()

@@ -46,6 +46,7 @@ def model_card(description: Mapping[str, Any], served: str) -> str:
 def _about(description: Mapping[str, Any]) -> str:
     what = {
         "Flow": "A normalizing flow: exact densities, and samples in one pass.",
+        "FlowMixture": "A mixture of normalizing flows: exact densities, and samples.",
         "FlowVAE": "A variational autoencoder: a bound on the density, and samples.",
     }[description["kind"]]
     config = description["config"] or {}

@@ -65,6 +65,7 @@ class Verification:
         self._check_seeds()
         if {"encode", "log_prob"} <= set(self._names):
             self._check_round_trips()
+        if {"log_prob", "sample"} <= set(self._names):
             self._check_density_of_samples()
 
     def _check_answers(self, name: str) -> None:

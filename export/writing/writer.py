@@ -15,13 +15,14 @@ from tfflows.export.versions import put_in_place, reserved_version
 from tfflows.export.writing.compiled import compiled
 from tfflows.export.writing.description import describe, write_description
 from tfflows.export.writing.endpoints import Endpoint, Outputs
-from tfflows.export.writing.flow_signatures import flow_endpoints
+from tfflows.export.writing.flow_signatures import flow_endpoints, mixture_endpoints
 from tfflows.export.writing.info import info_endpoint
 from tfflows.export.writing.lint import Finding, lint
 from tfflows.export.writing.model_card import model_card
 from tfflows.export.writing.trial import try_out
 from tfflows.export.writing.vae_signatures import vae_endpoints
 from tfflows.models.flow import Flow
+from tfflows.models.flow_mixture import FlowMixture
 from tfflows.models.flow_vae import FlowVAE
 from tfflows.provenance import Provenance
 from tfflows.system import files
@@ -54,7 +55,8 @@ def export_saved_model(
     polls the directory sees a version appear as a whole or not at all.
 
     Args:
-      model: An initialised `tfflows.Flow` or `tfflows.FlowVAE`.
+      model: An initialised `tfflows.Flow`, `tfflows.FlowVAE` or
+        `tfflows.models.FlowMixture`.
       directory: The folder of all versions of this model; made where missing. Several
         processes may export to it at once: each gets a version of its own.
       version: A new version, at least 1. None: one more than the highest there.
@@ -77,7 +79,7 @@ def export_saved_model(
       The folder of the new version; with `split`, `directory`.
 
     Raises:
-      ValueError: Neither of the two, one that is not initialised, a version below 1, an
+      ValueError: None of the three, one that is not initialised, a version below 1, an
         unknown `default`, a `default` together with `split`, `jit_compile` with a step
         that XLA cannot compile, another number of columns than the provenance has, or
         a directory that TensorFlow would take for a pattern.
@@ -130,9 +132,10 @@ def export_saved_model(
 
 
 def _endpoints(model: keras.Model) -> dict[str, Endpoint]:
-    if not isinstance(model, Flow | FlowVAE):
+    if not isinstance(model, Flow | FlowVAE | FlowMixture):
         raise ValueError(
-            f"expected a tfflows.Flow or FlowVAE, got {type(model).__name__}"
+            "expected a tfflows.Flow, FlowVAE or FlowMixture, got "
+            f"{type(model).__name__}"
         )
     if not model.is_initialized:
         raise ValueError(
@@ -141,6 +144,8 @@ def _endpoints(model: keras.Model) -> dict[str, Endpoint]:
         )
     if isinstance(model, FlowVAE):
         return vae_endpoints(model)
+    if isinstance(model, FlowMixture):
+        return mixture_endpoints(model)
     return flow_endpoints(model)
 
 

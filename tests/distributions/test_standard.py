@@ -7,9 +7,15 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from tfflows.distributions import Base, StandardLogistic, StandardNormal
+from tfflows.distributions import (
+    Base,
+    StandardLogistic,
+    StandardNormal,
+    StandardStudentT,
+)
 
 CASES = [(StandardNormal, scipy.stats.norm), (StandardLogistic, scipy.stats.logistic)]
+HEAVY = [(StandardStudentT, scipy.stats.t(2))]
 
 
 @pytest.mark.parametrize(("cls", "reference"), CASES)
@@ -23,7 +29,13 @@ def test_densities_moments_and_entropy_are_scipys(cls, reference):
     assert np.isfinite(base.log_prob(np.full((2, 3), 500.0)))
 
 
-@pytest.mark.parametrize(("cls", "reference"), CASES)
+def test_a_students_tails_reach_as_far_as_floats():
+    base, z = StandardStudentT(2), np.array([[0.5, -3.0], [1e30, 0.0], [-1e38, 1.0]])
+    wanted = scipy.stats.t(2).logpdf(z).sum(axis=1)
+    np.testing.assert_allclose(base.log_prob(z.astype("float32")), wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("cls", "reference"), CASES + HEAVY)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_draws_pass_a_kolmogorov_smirnov_test(cls, reference, dtype):
     draws = cls(10, dtype=dtype).sample(5000, seed=3).numpy().ravel()

@@ -47,6 +47,32 @@ def test_the_mixtures_density_is_scipys_and_its_draws_follow_it():
         assert scipy.stats.kstest(u, "uniform").pvalue > 1e-3
 
 
+def test_full_covariances_are_scipys_in_density_and_draws():
+    made = GaussianMixture(2, 2, dtype="float64", covariance="full")
+    made.log_scales.assign([[0.1, -1.0], [0.5, 0.0]])
+    made.lower.assign([[[9.0, 9.0], [0.8, 9.0]], [[0.0, 0.0], [-2.0, 0.0]]])
+    made.logits.assign([0.0, 1.0])
+    covariances = []
+    for k in range(2):
+        mixing = np.eye(2) + np.tril(made.lower[k].numpy(), -1)
+        whitening = np.diag(np.exp(-made.log_scales[k])) @ mixing
+        covariances.append(np.linalg.inv(whitening.T @ whitening))
+    weights, means = scipy.special.softmax(made.logits), made.means.numpy()
+    normals = [
+        scipy.stats.multivariate_normal(m, c)
+        for m, c in zip(means, covariances, strict=True)
+    ]
+    z = np.random.default_rng(0).normal(size=(5, 2))
+    wanted = sum(w * n.pdf(z) for w, n in zip(weights, normals, strict=True))
+    np.testing.assert_allclose(made.log_prob(z), np.log(wanted))
+    draws = made.sample(20_000, seed=3).numpy()
+    mean, pairs = weights @ means, zip(means, covariances, strict=True)
+    spread = [c + np.outer(m - mean, m - mean) for m, c in pairs]
+    wanted = np.einsum("k,kde->de", weights, spread)
+    np.testing.assert_allclose(np.cov(draws.T), wanted, rtol=0.06, atol=0.06)
+    np.testing.assert_allclose(draws.mean(axis=0), mean, atol=0.06)
+
+
 def test_a_mixtures_rows_and_temperature():
     base = Base(mixture())
     rows = base.sample_rows(SEEDS, tf.ones(3))
@@ -68,6 +94,7 @@ def conditional(dtype=None, network=True):
 
 BASES = {
     "mixture": (lambda: GaussianMixture(2, 3), {}),
+    "full_mixture": (lambda: GaussianMixture(2, 3, covariance="full"), {}),
     "conditional": (conditional, {"context_shape": 3}),
     "conditional_linear": (lambda: conditional(network=False), {"context_shape": 3}),
 }
@@ -134,6 +161,8 @@ def test_the_conditional_flows_distribution():
 def test_what_does_not_fit_is_named():
     with pytest.raises(ValueError, match="num_components >= 1"):
         GaussianMixture(2, 0)
+    with pytest.raises(ValueError, match="covariance"):
+        GaussianMixture(2, 1, covariance="round")
     with pytest.raises(ValueError, match="context_dim >= 1"):
         ConditionalNormal(2, 0)
     with pytest.raises(ValueError, match="network that is a Keras layer"):

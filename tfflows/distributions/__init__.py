@@ -4,7 +4,11 @@ from tfflows.backend.tfp_copies import register_copies
 from tfflows.distributions.base import Base
 from tfflows.distributions.conditional_normal import ConditionalNormal
 from tfflows.distributions.gaussian_mixture import GaussianMixture
-from tfflows.distributions.standard import StandardLogistic, StandardNormal
+from tfflows.distributions.standard import (
+    StandardLogistic,
+    StandardNormal,
+    StandardStudentT,
+)
 
 register_copies()
 
@@ -14,4 +18,5 @@ __all__ = [
     "GaussianMixture",
     "StandardLogistic",
     "StandardNormal",
+    "StandardStudentT",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -12,13 +12,19 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfflows.backend import random
-from tfflows.backend.arguments import check_count, check_number
+from tfflows.backend.arguments import check_count, check_number, check_word
 from tfflows.distributions.rows import RowDistribution
+
+Covariance = Literal["diagonal", "full"]
 
 
 @keras.saving.register_keras_serializable("tfflows")
 class GaussianMixture(RowDistribution):
-    """p(z) = sum_k w_k N(z; m_k, diag(s_k^2)), in nats, all parameters trained.
+    """p(z) = sum_k w_k N(z; m_k, C_k), in nats, all parameters trained.
+
+    C_k is diag(s_k^2) or, with full covariances, the one whose precision is A_k' A_k,
+    A_k = diag(1 / s_k) (I + L_k), with L_k strictly lower triangular, 0 at the start:
+    then s_k are the deviations of elements given the ones before them.
 
     As a base it has modes of its own, which a flow, a continuous map, can hardly tear
     a single one into. A row's draw spends its first number on the component, the rest
@@ -31,9 +37,10 @@ class GaussianMixture(RowDistribution):
       seed: What draws these means: equal components would stay equal.
       dtype: float32 or float64.
       name: Name of the distribution.
+      covariance: "diagonal" or "full".
 
     Raises:
-      ValueError: For fewer than 1 component, or a negative spread.
+      ValueError: For fewer than 1 component, a negative spread, or another covariance.
     """
 
     def __init__(
@@ -44,7 +51,10 @@ class GaussianMixture(RowDistribution):
         seed: int = 0,
         dtype: Any = tf.float32,
         name: str | None = None,
+        *,
+        covariance: Covariance = "diagonal",
     ) -> None:
+        check_word("covariance", covariance, Covariance)
         check_count("num_components", num_components)
         check_number("spread", spread, least=0.0)
         check_count("seed", seed, least=0)
@@ -52,6 +62,7 @@ class GaussianMixture(RowDistribution):
             "num_components": int(num_components),
             "spread": float(spread),
             "seed": int(seed),
+            "covariance": covariance,
         }
         # A component is chosen, which has no gradient.
         kind = tfd.NOT_REPARAMETERIZED
@@ -61,9 +72,24 @@ class GaussianMixture(RowDistribution):
         self.means = tf.Variable(start, dtype=self.dtype, name="means")
         self.log_scales = tf.Variable(np.zeros(shape), dtype=self.dtype, name="scales")
         self.logits = tf.Variable(np.zeros(shape[0]), dtype=self.dtype, name="logits")
+        self.lower: tf.Variable | None = None  # only what is below the diagonal counts
+        if covariance == "full":
+            lower = np.zeros((*shape, shape[1]))
+            self.lower = tf.Variable(lower, dtype=self.dtype, name="lower")
+
+    def _mixing(self) -> tf.Tensor | None:
+        """I + L of each component, `[K, D, D]`; None of a diagonal covariance."""
+        if self.lower is None:
+            return None
+        size = self.lower.shape[-1]
+        below = tf.constant(np.tri(size, k=-1), self.dtype)
+        return self.lower * below + tf.eye(size, dtype=self.dtype)
 
     def _log_density(self, flat: tf.Tensor) -> tf.Tensor:
-        scaled = (flat[:, tf.newaxis] - self.means) * tf.exp(-self.log_scales)
+        deviation, mixing = flat[:, tf.newaxis] - self.means, self._mixing()
+        if mixing is not None:
+            deviation = tf.einsum("bkd,ked->bke", deviation, mixing)
+        scaled = deviation * tf.exp(-self.log_scales)
         terms = -0.5 * tf.square(scaled) - self.log_scales  # [B, K, D]
         log_normal = tf.reduce_sum(terms - 0.5 * math.log(2.0 * math.pi), axis=-1)
         weights = tf.nn.log_softmax(self.logits)
@@ -83,8 +109,15 @@ class GaussianMixture(RowDistribution):
     def _rows(self, seeds: tf.Tensor, count: int) -> tf.Tensor:
         component = self._component(seeds)
         noise = random.normal_rows(seeds, count + 1, self.dtype)[:, 1:]
-        scales = tf.exp(component @ self.log_scales)
-        return component @ self.means + scales * noise
+        # The noise of its own component in each row, zeros in the others': [N, K, D].
+        scaled = component[:, :, tf.newaxis] * noise[:, tf.newaxis]
+        scaled *= tf.exp(self.log_scales)
+        mixing = self._mixing()
+        if mixing is None:
+            return component @ self.means + tf.reduce_sum(scaled, axis=1)
+        identity = tf.eye(count, dtype=self.dtype)
+        undone = tf.linalg.triangular_solve(mixing, identity)  # x = m + (I + L)^-1 s e
+        return component @ self.means + tf.einsum("nkd,ked->ne", scaled, undone)
 
     def _mean(self) -> tf.Tensor:
         mean = tf.linalg.matvec(self.means, tf.nn.softmax(self.logits), True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfflows.models.classifying_flow import ClassifyingFlow
 from tfflows.models.flow import Flow
+from tfflows.models.flow_mixture import FlowMixture
 from tfflows.models.flow_vae import FlowVAE
 from tfflows.models.reverse_kl import ReverseKL
 from tfflows.vae.likelihoods import (
@@ -40,6 +41,7 @@ __all__ = [
     "ClassifyingFlow",
     "DiscretizedLogisticLikelihood",
     "Flow",
+    "FlowMixture",
     "FlowVAE",
     "GaussianLikelihood",
     "Likelihood",

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfflows.models import Flow
 
 # Few rows make short epochs: one has at least as many steps, in several passes.
-_MIN_STEPS = 10
+MIN_STEPS = 10
 # The start from data sees as many rows at most, and held-out rows go in such parts.
 _INITIAL_ROWS = 10_000
 _EVALUATED_ROWS = 4096
@@ -59,9 +59,9 @@ def fit_until_settled(
     flow.compile(optimizer)
     batch_size = min(batch_size, len(rows))
     losses = flow.fit(
-        _batches(flow, x[rows], weight[rows], batch_size, seed),
-        validation_data=_batches(flow, x[held_out], weight[held_out], _EVALUATED_ROWS),
-        steps_per_epoch=max(_MIN_STEPS, len(rows) // batch_size),
+        endless_batches(flow, x[rows], weight[rows], batch_size, seed),
+        validation_data=_in_order(flow, x[held_out], weight[held_out], _EVALUATED_ROWS),
+        steps_per_epoch=max(MIN_STEPS, len(rows) // batch_size),
         epochs=max_epochs,
         shuffle=False,  # the batches come in another order at each pass already
         verbose=verbose,
@@ -78,21 +78,59 @@ def fit_until_settled(
     return losses
 
 
-def _batches(
-    flow: Flow, x: np.ndarray, weight: np.ndarray, size: int, seed: int | None = None
+def initial_rows(x: np.ndarray, seed: int) -> np.ndarray:
+    """The rows `[n, *event]` that a start from data sees: not too many of them."""
+    return x[np.random.default_rng(seed).permutation(len(x))[:_INITIAL_ROWS]]
+
+
+def endless_batches(
+    flow: Flow,
+    x: np.ndarray,
+    weight: np.ndarray,
+    size: int,
+    seed: int,
+    noise: np.ndarray | None = None,
 ) -> tf.data.Dataset:
-    """One pass in order or, with a seed, endless passes, each in another order."""
-    # Keras would cast an array of float64 to float32, whatever the flow's dtype.
-    rows = {"x": tf.constant(x, flow.bijector.dtype)}
-    rows["sample_weight"] = tf.constant(weight, flow.bijector.dtype)
-    indices = tf.data.Dataset.range(len(x))
-    if seed is not None:
-        indices = tf.data.Dataset.counter().flat_map(
-            lambda epoch: _shuffled(len(x), seed, epoch)
-        )
-    return indices.batch(size).map(
+    """Full batches of endless passes over the rows, each pass in another order.
+
+    Args:
+      flow: Whose dtype they get.
+      x: Rows `[N, *event]`.
+      weight: Their weights `[N]`.
+      size: Rows in a batch.
+      seed: Of the order and the noise.
+      noise: None or `[*event]`, the deviations of normal noise, drawn afresh.
+    """
+    rows = _rows(flow, x, weight)
+    indices = tf.data.Dataset.counter().flat_map(
+        lambda epoch: _shuffled(len(x), seed, epoch)
+    )
+    batches = indices.batch(size, drop_remainder=True).map(
         lambda index: {name: tf.gather(part, index) for name, part in rows.items()}
     )
+    if noise is None or not np.any(noise):
+        return batches
+    deviation = tf.constant(noise, flow.bijector.dtype)
+
+    def noisy(step: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        seeds = tf.stack([tf.constant(seed, tf.int64), step])
+        x = batch["x"]
+        drawn = tf.random.stateless_normal(tf.shape(x), seeds, dtype=x.dtype)
+        return {**batch, "x": x + deviation * drawn}
+
+    return tf.data.Dataset.zip(tf.data.Dataset.counter(), batches).map(noisy)
+
+
+def _in_order(
+    flow: Flow, x: np.ndarray, weight: np.ndarray, size: int
+) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(_rows(flow, x, weight)).batch(size)
+
+
+def _rows(flow: Flow, x: np.ndarray, weight: np.ndarray) -> dict[str, tf.Tensor]:
+    # Keras would cast an array of float64 to float32, whatever the flow's dtype.
+    dtype = flow.bijector.dtype
+    return {"x": tf.constant(x, dtype), "sample_weight": tf.constant(weight, dtype)}
 
 
 def _shuffled(size: int, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:

@@ -1,0 +1,1 @@
+"""Densities of real tables: `FlowDensity` beside its peers."""

@@ -1,0 +1,218 @@
+"""What `FlowDensity` fits by itself: mixtures, flows, and the weights of the stack."""
+
+from __future__ import annotations
+
+import time
+
+import keras
+import numpy as np
+import pytest
+import scipy.stats
+from sklearn.base import clone
+from sklearn.mixture import GaussianMixture
+
+import tfflows
+from tfflows import bijectors as fb
+from tfflows.sklearn import FlowDensity
+from tfflows.sklearn.expectation import fit_mixture
+from tfflows.sklearn.mixtures import as_flow, merged
+from tfflows.sklearn.plan import FAMILIES, plans_for, steps_for
+from tfflows.sklearn.stacking import far_log_densities, robust_score, stack_weights
+from tfflows.training.fixed_budget import Budget, fit_for_steps
+
+RNG = np.random.default_rng(0)
+
+
+def two_modes(rows, seed=0):
+    """Rows of two normals, on far scales, and their true log-densities."""
+    rng = np.random.default_rng(seed)
+    first = rng.uniform(size=rows) < 0.3
+    z = rng.normal(size=(rows, 2)) * 0.5 + np.where(first, -2.0, 2.0)[:, None]
+    near = [scipy.stats.norm.logpdf(z, m, 0.5).sum(axis=1) for m in (-2.0, 2.0)]
+    truth = np.logaddexp(np.log(0.3) + near[0], np.log(0.7) + near[1])
+    return z * [10.0, 0.01] + [100.0, 0.0], truth - np.log(0.1)
+
+
+ROWS, TRUTH = two_modes(240)
+NEW, NEW_TRUTH = two_modes(2000, seed=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_sizes_of_mixtures():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tfflows.sklearn.mixtures.SIZES", (1, 2, 4))
+        yield
+
+
+@pytest.fixture(scope="module")
+def fitted(_few_sizes_of_mixtures):
+    return FlowDensity(random_state=0).fit(ROWS)
+
+
+def test_a_small_table_is_met_by_mixtures(fitted):
+    assert np.mean(NEW_TRUTH) - fitted.score(NEW) < 0.06
+    assert abs(fitted.validation_score_ - np.mean(TRUTH)) < 0.1
+    draws = fitted.sample(3000)
+    np.testing.assert_allclose(draws.mean(axis=0), NEW.mean(axis=0), rtol=0.1)
+    report = fitted.report_
+    assert (report["rows"], report["columns"]) == (240, 2)
+    assert report["chosen"]
+    assert not report["cut"]
+    weights = {entry["name"]: entry["weight"] for entry in report["tried"]}
+    assert all(weights[name] > 0 for name in report["chosen"])
+
+
+def test_one_random_state_gives_one_fit(fitted):
+    again = clone(fitted).fit(ROWS)
+    np.testing.assert_array_equal(again.score_samples(NEW), fitted.score_samples(NEW))
+    assert again.report_ == fitted.report_
+
+
+def test_a_far_row_costs_what_a_heavy_tail_costs(fitted):
+    far = fitted.score_samples([[100.0 + 1e5, 0.0]])
+    assert -60 < far[0] < -20
+
+
+def test_the_model_is_one_keras_model_without_training_rows(fitted, tmp_path):
+    size = sum(np.size(weight) for weight in fitted.flow_.get_weights())
+    assert size < ROWS.size
+    fitted.flow_.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    scores = fitted.score_samples(NEW[:5])
+    np.testing.assert_allclose(loaded.log_prob(NEW[:5]), scores, rtol=1e-5)
+
+
+def affine(shape, layers, dtype, **kwargs):
+    """A flow that is traced in no time."""
+    steps = [fb.ActNorm(dtype=dtype) for _ in range(layers)]
+    return tfflows.Flow(fb.Chain(steps, dtype=dtype), shape)
+
+
+def test_flows_join_from_500_rows_on(monkeypatch):
+    monkeypatch.setitem(FAMILIES, "nsf_ar", affine)
+    monkeypatch.setattr("tfflows.sklearn.fitting._LEAST_WEIGHT", 0.0)
+    density = FlowDensity(num_layers=1, max_epochs=3, random_state=0).fit(NEW[:600])
+    (entry,) = [each for each in density.report_["tried"] if "rounds" in each]
+    assert entry["name"].startswith("nsf_ar of 1 x 128 x 128")
+    assert density.n_iter_ == entry["rounds"] == 3
+    names = [flow.name for flow in density.flow_.flows]
+    assert (names[0], names[-1], len(names)) == ("gaussian_mixture", "student_t", 3)
+    assert density.flow_.mixture_weights[1] == pytest.approx(entry["weight"])
+    one = FlowDensity("nsf_ar", 1, max_epochs=3, random_state=0).fit(NEW[:100])
+    assert isinstance(one.flow_, tfflows.Flow)
+    assert one.report_["chosen"] == ["nsf_ar of 1 x 64 x 64"]
+
+
+@pytest.mark.large
+def test_flows_of_few_steps_do_no_harm():
+    small = {"num_layers": 1, "hidden_units": (4,), "max_epochs": 1, "random_state": 0}
+    density = FlowDensity(**small).fit(NEW)
+    assert np.mean(NEW_TRUTH) - density.score(NEW) < 0.05
+
+
+def test_what_is_given_is_kept_and_the_rest_is_planned():
+    settings = {
+        "num_layers": None,
+        "hidden_units": None,
+        "learning_rate": None,
+        "weight_decay": 0.0,
+        "batch_size": 256,
+        "max_epochs": 200,
+        "patience": 12,
+    }
+    numbers = [len(plans_for("auto", n, **settings)) for n in (499, 500, 2000)]
+    assert numbers == [0, 1, 2]
+    planned = plans_for("auto", 10_000, **settings)
+    given = {"num_layers": 3, "hidden_units": [7], "learning_rate": 0.1}
+    for plan, free in zip(
+        plans_for("auto", 10_000, **{**settings, **given}), planned, strict=True
+    ):
+        assert (plan.num_layers, plan.hidden_units) == (3, (7,))
+        assert plan.budget.learning_rate == 0.1
+        assert plan.budget.steps == free.budget.steps == steps_for(10_000)
+    (one,) = plans_for("maf", 100, **{**settings, "max_epochs": 3})
+    assert one.budget.steps == 30
+
+
+def test_a_stack_has_the_weights_of_its_sources():
+    x = np.concatenate([RNG.normal(-1, 1, 700), RNG.normal(3, 1, 300)])
+    parts = np.stack([scipy.stats.norm.logpdf(x, m, 1) for m in (-1, 3, 50)], axis=1)
+    weights = stack_weights(parts, np.ones(1000))
+    np.testing.assert_allclose(weights, [0.7, 0.3, 0.0], atol=0.03)
+    half = stack_weights(parts, np.where(x > 1, 0.5, 1.0))
+    assert half[1] < weights[1] - 0.1
+
+
+def test_a_far_row_does_not_spoil_the_score():
+    x = RNG.normal(size=(100, 1))
+    x[0] = 40.0
+    far = far_log_densities(x, x)
+    good = scipy.stats.norm.logpdf(x[:, 0])
+    wide = scipy.stats.norm.logpdf(x[:, 0], 0, 8)
+    ones = np.ones(100)
+    assert good.mean() < wide.mean()
+    assert robust_score(good, far, ones) > robust_score(wide, far, ones)
+
+
+def test_mixtures_are_fitted_as_scikit_learns():
+    x = two_modes(300)[0]
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    ours = fit_mixture(x, np.ones(300), 2, 0.0, seed=0)
+    theirs = GaussianMixture(2, random_state=0).fit(x)
+    assert ours.log_densities(x).mean() == pytest.approx(theirs.score(x), abs=1e-4)
+    counts = RNG.integers(1, 4, 300)
+    weighted = fit_mixture(x, counts * 1.0, 1, 0.0, seed=0)
+    repeated = np.repeat(x, counts, axis=0)
+    np.testing.assert_allclose(weighted.means[0], repeated.mean(axis=0), atol=1e-12)
+    both = merged([ours, weighted], [3.0, 1.0])
+    wanted = np.logaddexp(
+        np.log(0.75) + ours.log_densities(x), np.log(0.25) + weighted.log_densities(x)
+    )
+    np.testing.assert_allclose(both.log_densities(x), wanted)
+    flow = as_flow(both, np.array([1.0, 2.0]), np.array([2.0, 0.5]), None, "float64")
+    scores = flow.log_prob(x * [2.0, 0.5] + [1.0, 2.0])
+    np.testing.assert_allclose(scores, wanted)  # of a volume of 1
+
+
+def test_a_training_of_a_set_length_keeps_its_best_average():
+    x = RNG.normal(size=(64, 2))
+    flow = tfflows.Flow(fb.Chain([fb.ActNorm(), fb.Scale()]), (2,))
+    seen = []
+
+    def score(log_densities):
+        seen.append(log_densities.mean())
+        return seen[-1] if len(seen) != 3 else 100.0
+
+    budget = Budget(steps=50, learning_rate=0.3, batch_size=32, patience=2, noise=0.1)
+    trained = fit_for_steps(flow, x, np.ones(64), x, score, budget, seed=0)
+    assert len(trained.scores) == 5
+    assert not trained.cut
+    assert np.mean(flow.log_prob(x)) == pytest.approx(seen[2], abs=1e-5)
+    assert trained.log_densities.mean() == seen[2]
+    late = Budget(steps=50, learning_rate=0.3, deadline=time.monotonic())
+    again = tfflows.Flow(fb.Scale(), (2,))
+    trained = fit_for_steps(again, x, np.ones(64), x, score, late, seed=0)
+    assert len(trained.scores) == 1
+    assert trained.cut
+
+
+def test_max_seconds_cuts_and_says_so():
+    density = FlowDensity(random_state=0, max_seconds=1e-3).fit(ROWS)
+    assert density.report_["cut"]
+    assert len(density.report_["tried"]) == 1
+    assert np.isfinite(density.score(NEW))
+
+
+def test_outliers_are_scored_by_fits_that_have_not_seen_them():
+    far = [[400.0, 0.0], [100.0, -1.0], [-300.0, 1.0]]
+    rows = np.concatenate([ROWS, far])
+    density = FlowDensity(random_state=0)
+    scores = density.score_outliers(rows, folds=2)
+    assert scores.shape == (243,)
+    assert not hasattr(density, "flow_")
+    assert not hasattr(density, "n_features_in_")
+    assert set(np.argsort(scores)[:3]) == {240, 241, 242}
+    ours = TRUTH + np.log(240 / 243)
+    assert np.mean(ours - scores[:240]) < 0.3
+    with pytest.raises(ValueError, match="at least one train/test split"):
+        density.score_outliers(rows, folds=1)

@@ -1,0 +1,218 @@
+"""The Gaussian mixtures that explain held-out rows best, as one flow."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfflows.bijectors import Standardize
+from tfflows.distributions import GaussianMixture
+from tfflows.models import Flow
+from tfflows.preprocessing import Dequantization
+from tfflows.sklearn.expectation import Mixture, fit_mixture
+from tfflows.sklearn.stacking import robust_score
+
+SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100)
+# Numbers of components in a row that are no better until larger ones are left out.
+_PATIENCE = 2
+# What a step of EM may cost, in products: rows * components * columns^2.
+_MOST_PRODUCTS = 5e8
+_LEAST_ROWS_EACH = 5
+_STARTS = 3
+_REFIT_STEPS = 15
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A mixture that was tried.
+
+    Attributes:
+      num_components: Its size.
+      strength: That of the prior of its covariances, in rows.
+      seed: Of its start.
+      fits: The mixture fitted to each part of the rows.
+      log_densities: Those `[N]` of the rows held out from each part, in order.
+      score: Their mean, which far rows do not spoil.
+    """
+
+    num_components: int
+    strength: float
+    seed: int
+    fits: tuple[Mixture, ...]
+    log_densities: np.ndarray
+    score: float
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        return f"mixture of {self.num_components}, prior of {self.strength:g} rows"
+
+
+@dataclasses.dataclass(frozen=True)
+class Folds:
+    """Rows, and which of them are held out in turn.
+
+    Attributes:
+      x: `[N, D]`, of deviations about 1.
+      weight: `[N]`, above 0.
+      held_out: Indices of the rows of each fold.
+      far: Log-densities of all rows under a density with heavy tails.
+    """
+
+    x: np.ndarray
+    weight: np.ndarray
+    held_out: Sequence[np.ndarray]
+    far: np.ndarray
+
+    def tried(
+        self, size: int, strength: float, seed: int, deadline: float | None
+    ) -> Candidate:
+        """Fits a mixture to the rows without each fold."""
+        fits, log_densities = [], []
+        for rows in self.held_out:
+            kept = np.ones(len(self.x), bool)
+            kept[rows] = False
+            fits.append(
+                fit_mixture(
+                    self.x[kept],
+                    self.weight[kept],
+                    size,
+                    strength,
+                    seed=seed,
+                    deadline=deadline,
+                )
+            )
+            log_densities.append(fits[-1].log_densities(self.x[rows]))
+        rows, log_p = np.concatenate(self.held_out), np.concatenate(log_densities)
+        score = robust_score(log_p, self.far[rows], self.weight[rows])
+        return Candidate(size, strength, seed, tuple(fits), log_p, score)
+
+    def sizes(self) -> list[int]:
+        """The numbers of components that the rows can bear."""
+        rows, columns = self.x.shape
+        most = min(rows // _LEAST_ROWS_EACH, _MOST_PRODUCTS / (rows * columns**2))
+        return [size for size in SIZES if size <= max(1, most)]
+
+
+def search(
+    folds: Folds, seed: int, deadline: float | None = None
+) -> Iterator[Candidate]:
+    """Tries mixtures: sizes, then strengths of the prior, then other starts.
+
+    Args:
+      folds: The rows.
+      seed: Of the starts.
+      deadline: `time.monotonic()` after which none is begun but the first; None: never.
+
+    Yields:
+      What was tried.
+    """
+    sizes = folds.sizes()
+    best = None
+    for strength in (1.0, 0.0, folds.x.shape[1] + 2.0):
+        if best is not None and _is_over(deadline):
+            return
+        around = sizes
+        if best is not None:
+            place = sizes.index(best.num_components)
+            around = sizes[max(0, place - 1) : place + 2]
+        for candidate in _ladder(folds, around, strength, seed, deadline):
+            yield candidate
+            if best is None or candidate.score > best.score:
+                best = candidate
+    for number in range(1, _STARTS):
+        if best is None or best.num_components == 1 or _is_over(deadline):
+            return
+        yield folds.tried(best.num_components, best.strength, seed + number, deadline)
+
+
+def _ladder(
+    folds: Folds,
+    sizes: Sequence[int],
+    strength: float,
+    seed: int,
+    deadline: float | None,
+) -> Iterator[Candidate]:
+    """Tries rising sizes until some in a row are no better than one before."""
+    highest, waited = -np.inf, 0
+    for place, size in enumerate(sizes):
+        if place and _is_over(deadline):
+            return
+        candidate = folds.tried(size, strength, seed, deadline)
+        yield candidate
+        waited = 0 if candidate.score > highest else waited + 1
+        highest = max(highest, candidate.score)
+        if waited >= _PATIENCE:
+            return
+
+
+def _is_over(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() > deadline
+
+
+def refitted(candidate: Candidate, folds: Folds) -> Mixture:
+    """The candidate on all rows, from its first fit on."""
+    return fit_mixture(
+        folds.x,
+        folds.weight,
+        candidate.num_components,
+        candidate.strength,
+        seed=candidate.seed,
+        start=candidate.fits[0],
+        max_steps=_REFIT_STEPS,
+    )
+
+
+def merged(mixtures: Sequence[Mixture], weights: Sequence[float]) -> Mixture:
+    """The mixture of mixtures."""
+    shares = [w * m.weights for w, m in zip(weights, mixtures, strict=True)]
+    return Mixture(
+        np.concatenate(shares) / sum(weights),
+        np.concatenate([m.means for m in mixtures]),
+        np.concatenate([m.factors for m in mixtures]),
+    )
+
+
+def as_flow(
+    mixture: Mixture,
+    shift: np.ndarray,
+    scale: np.ndarray,
+    levels: int | None,
+    dtype: str,
+) -> Flow:
+    """The flow whose density is that of x = shift + scale * z, z from the mixture.
+
+    Args:
+      mixture: Of standardised rows.
+      shift: `[D]`.
+      scale: `[D]`, above 0.
+      levels: Those of integer data; None: real numbers.
+      dtype: Of the flow.
+    """
+    number, size = mixture.means.shape
+    base = GaussianMixture(size, number, covariance="full", dtype=dtype)
+    diagonal = np.einsum("kdd->kd", mixture.factors)
+    base.means.assign(mixture.means)
+    base.log_scales.assign(-np.log(diagonal))
+    lower: Any = base.lower
+    lower.assign(np.tril(mixture.factors / diagonal[:, :, None], -1))
+    base.logits.assign(np.log(mixture.weights))
+    preprocessing = [] if levels is None else [Dequantization(levels, dtype=dtype)]
+    step = Standardize(dtype=dtype)
+    flow = Flow(step, (size,), base, preprocessing, name="gaussian_mixture")
+    set_standardization(step, shift, scale)
+    return flow
+
+
+def set_standardization(
+    step: Standardize, shift: np.ndarray, scale: np.ndarray
+) -> None:
+    """Sets a built step, as its start from data would."""
+    step.shift.assign(tf.cast(shift, step.shift.dtype))
+    step.log_scale.assign(tf.cast(np.log(scale), step.log_scale.dtype))
+    step.initialized.assign(True)
