@@ -23,6 +23,13 @@ flags.DEFINE_enum(
     "Split to evaluate on; all of a file's rows: all.",
     flag_values=FLAGS,
 )
+flags.DEFINE_bool(
+    "plot",
+    False,
+    "Whether to draw data beside samples, a 2-D density, and the training's history: "
+    "PNGs in the folder plots of the model_dir (or the current folder).",
+    flag_values=FLAGS,
+)
 cli.add_strategy_flags(FLAGS)
 
 
@@ -47,6 +54,12 @@ def main(argv: Sequence[str]) -> None:
     own = FLAGS.model_dir and run_dir.read_config(FLAGS.model_dir).data.name
     if own and result["dataset"] == own:  # figures of what the run was made for
         files.write_json(pathlib.Path(FLAGS.model_dir) / run_dir.EVALUATION, result)
+    if FLAGS.plot:
+        from tfflows.zoo.plotting import write_plots
+
+        folder = pathlib.Path(FLAGS.model_dir or ".") / "plots"
+        for path in write_plots(model, config, FLAGS.split, folder, FLAGS.model_dir):
+            print(path)
     print(json.dumps(result))
 
 

@@ -37,6 +37,20 @@ def test_what_a_run_leaves(trained):
     assert list(trained.glob("logs/validation/*"))
 
 
+def test_pictures_of_a_run(trained, capsys):
+    assert run(evaluate, f"--model_dir={trained}", "--split=validation", "--plot") == 0
+    *paths, figures = capsys.readouterr().out.splitlines()
+    names = ["marginals", "pairs", "density", "history"]
+    assert paths == [f"{trained}/plots/{name}.png" for name in names]
+    assert json.loads(figures)["split"] == "validation"
+    for path in paths:
+        assert picture(path).std() > 0
+
+
+def picture(path):
+    return keras.utils.img_to_array(keras.utils.load_img(path))
+
+
 def test_evaluate_repeats_the_validation_loss_of_the_best_epoch(trained, capsys):
     arguments = [f"--model_dir={trained}", "--split=validation"]
     assert run(evaluate, *arguments) == 0
