@@ -163,17 +163,19 @@ def test_what_repeats_is_stacked(name):
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row[-1]])
 def test_it_is_the_same_model(name):
     figures = [outputs(model) for model in pair(name)]
+    if name == "nice":  # in a graph the steps of a stack share one function
+        figures[0] = outputs(pair(name)[0], tf.function(autograph=False))
     for one, two in zip(*figures, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)
 
 
-def outputs(model):
+def outputs(model, traced=lambda function: function):
     """Densities, samples and gradients, the last in the order of single steps."""
     x, *context = batch(model)
     context = context[0] if context else None
     weights = model.trainable_weights
 
-    @tf.function(autograph=False)
+    @traced
     def run():
         with tf.GradientTape() as tape:
             if is_vae(model):
