@@ -27,8 +27,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfflows import data, zoo
-from tfflows.zoo import evaluation, run_dir
-from tfflows.zoo.trainer import train
+from tfflows.zoo.running import evaluation, run_dir
+from tfflows.zoo.running.trainer import train
 
 IWAE_SAMPLES = 500
 SHOWN, TIMED = 10, 100

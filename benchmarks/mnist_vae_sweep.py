@@ -18,8 +18,8 @@ import time
 import keras
 
 from tfflows import data, zoo
-from tfflows.zoo import evaluation, run_dir
-from tfflows.zoo.trainer import train
+from tfflows.zoo.running import evaluation, run_dir
+from tfflows.zoo.running.trainer import train
 
 MODELS = (
     "vae",

@@ -137,8 +137,8 @@ def trained_model(
     """
     require_model(values)
     command_line.start_tensorflow()
-    from tfflows.zoo import run_dir
     from tfflows.zoo.factory import create
+    from tfflows.zoo.running import run_dir
 
     if values.model_dir:
         model, config, progress = run_dir.restore(values.model_dir)

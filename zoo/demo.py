@@ -21,10 +21,11 @@ import sklearn.mixture
 import tfflows.data
 from tfflows.grids import image_grid
 from tfflows.system import files
-from tfflows.zoo import cli, evaluation, run_dir
+from tfflows.zoo import cli
 from tfflows.zoo.registry import get_config
-from tfflows.zoo.sources import load_source
-from tfflows.zoo.trainer import train
+from tfflows.zoo.running import evaluation, run_dir
+from tfflows.zoo.running.sources import load_source
+from tfflows.zoo.running.trainer import train
 
 _MODEL = "realnvp_digits"
 _NUM_PICTURES = 64

@@ -43,8 +43,8 @@ def main(argv: Sequence[str]) -> None:
     cli.require_model(FLAGS)
     strategy = cli.strategy(FLAGS)
     from tfflows.training import is_chief
-    from tfflows.zoo import run_dir
-    from tfflows.zoo.evaluation import evaluate
+    from tfflows.zoo.running import run_dir
+    from tfflows.zoo.running.evaluation import evaluate
 
     with strategy.scope():
         model, config, progress = cli.trained_model(FLAGS)
@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> None:
     if own and result["dataset"] == own:  # figures of what the run was made for
         files.write_json(pathlib.Path(FLAGS.model_dir) / run_dir.EVALUATION, result)
     if FLAGS.plot:
-        from tfflows.zoo.plotting import write_plots
+        from tfflows.zoo.running.plotting import write_plots
 
         folder = pathlib.Path(FLAGS.model_dir or ".") / "plots"
         for path in write_plots(model, config, FLAGS.split, folder, FLAGS.model_dir):

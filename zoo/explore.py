@@ -84,8 +84,8 @@ def main(argv: Sequence[str]) -> None:
             cli.refuse_unused(FLAGS, [name], f"--show={FLAGS.show}")
     strengths = _strengths()
     model, config, _ = cli.trained_model(FLAGS)
-    from tfflows.zoo import exploration
-    from tfflows.zoo.pictures import write_images
+    from tfflows.zoo.running import exploration
+    from tfflows.zoo.running.pictures import write_images
 
     source = exploration.data_to_explore(model, config)
     if FLAGS.show == "interpolation":

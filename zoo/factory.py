@@ -11,11 +11,12 @@ import keras
 
 from tfflows.families.stacking import copy_weights
 from tfflows.system import files
-from tfflows.zoo import pretrained, run_dir
+from tfflows.zoo import pretrained
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.overrides import first_difference, override
 from tfflows.zoo.registry import get_config
+from tfflows.zoo.running import run_dir
 
 # Arguments of `create` that belong to the data, not to the model.
 _DATA_FIELDS = ("event_shape", "levels")

@@ -16,10 +16,11 @@ import keras
 
 from tfflows.families.stacking import copy_weights
 from tfflows.system import command_line, files
-from tfflows.zoo import cli, evaluation, pretrained, run_dir
+from tfflows.zoo import cli, pretrained
 from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.overrides import first_difference
 from tfflows.zoo.registry import get_config
+from tfflows.zoo.running import evaluation, run_dir
 
 _MOST_BYTES = 1_000_000  # the wheel carries every file
 _PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")

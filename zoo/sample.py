@@ -57,8 +57,8 @@ def main(argv: Sequence[str]) -> None:
     del argv
     cli.refuse_unused(FLAGS, ["dataset", "data_dir"], "samples of a model")
     model, config, _ = cli.trained_model(FLAGS)
-    from tfflows.zoo.contexts import context_of_samples
-    from tfflows.zoo.pictures import check_output, is_image, write_samples
+    from tfflows.zoo.running.contexts import context_of_samples
+    from tfflows.zoo.running.pictures import check_output, is_image, write_samples
 
     context = context_of_samples(model, config, FLAGS.context, FLAGS.num_samples)
     ending = "png" if is_image(model.event_shape) else "npz"

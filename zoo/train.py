@@ -86,7 +86,7 @@ def main(argv: Sequence[str]) -> None:
     strategy = cli.strategy(FLAGS)  # first: a cluster's runtime takes SIGTERM, too
     import tensorflow as tf
 
-    from tfflows.zoo.trainer import train
+    from tfflows.zoo.running.trainer import train
 
     if FLAGS.deterministic:
         tf.config.experimental.enable_op_determinism()

@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 import tfflows.data
 from tests.testing_utils import randomize
 from tfflows import latent, models
-from tfflows.data.faces import _FaceLayout, face_attributes
+from tfflows.data.sources.faces import _FaceLayout, face_attributes
 
 
 @pytest.fixture(scope="module")

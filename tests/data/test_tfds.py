@@ -4,8 +4,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 import tfflows.data
-from tfflows.data import tfds_source
 from tfflows.data.pipelines import StreamedSource
+from tfflows.data.sources import tfds_source
 
 # Builders defined here are registered, and thus found by name, as TFDS's own are.
 

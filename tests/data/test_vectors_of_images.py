@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tfflows import data
-from tfflows.data.logits import ALPHA
-from tfflows.data.patches import cut_patches
+from tfflows.data.sources.logits import ALPHA
+from tfflows.data.sources.patches import cut_patches
 
 
 def test_patches_lose_their_mean_and_their_last_pixel():

@@ -12,7 +12,7 @@ from tfflows import models
 from tfflows.sklearn import FlowDensity
 from tfflows.zoo import ConfigError, cli, explore, get_config, sample, train
 from tfflows.zoo.overrides import override
-from tfflows.zoo.sources import load_source, resolve_shape
+from tfflows.zoo.running.sources import load_source, resolve_shape
 
 ROWS = np.random.default_rng(0).normal(size=(20, 2))
 CALLS = {

@@ -128,7 +128,7 @@ def test_broken_arrays(tmp_path, content, member):
 def test_an_archive_larger_than_the_memory(tmp_path, monkeypatch):
     path = tmp_path / "x.npz"
     np.savez_compressed(path, x=np.zeros((1000, 1000)))
-    monkeypatch.setattr("tfflows.data.npz._memory", lambda: 10**6)
+    monkeypatch.setattr("tfflows.data.sources.npz._memory", lambda: 10**6)
     with pytest.raises(ValueError, match=r"x\.npz.*takes 8000128 bytes"):
         tfflows.data.load(f"npz:{path}")
 

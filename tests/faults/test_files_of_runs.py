@@ -14,7 +14,8 @@ from tests.zoo.test_cli import error_line, run
 from tests.zoo.test_resuming import COMMAND, crash, interrupt, newest
 from tfflows import zoo
 from tfflows.system import files
-from tfflows.zoo import evaluate, run_dir, sample, train
+from tfflows.zoo import evaluate, sample, train
+from tfflows.zoo.running import run_dir
 
 ODD = "lr[1e-3] *?\\'\"#%\u00e9"
 

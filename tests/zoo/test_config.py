@@ -8,14 +8,7 @@ import pytest
 
 import tfflows
 from tfflows.families import BUILDERS
-from tfflows.zoo import (
-    ConfigError,
-    ModelConfig,
-    get_config,
-    list_models,
-    override,
-    run_dir,
-)
+from tfflows.zoo import ConfigError, ModelConfig, get_config, list_models, override
 from tfflows.zoo.config import TrainerConfig
 from tfflows.zoo.overrides import (
     field_names,
@@ -24,6 +17,7 @@ from tfflows.zoo.overrides import (
     parse_assignments,
     to_dict,
 )
+from tfflows.zoo.running import run_dir
 
 CONFIG = get_config("realnvp_digits")
 

@@ -13,7 +13,7 @@ from tests.zoo.test_cli import error_line, run
 from tfflows import zoo
 from tfflows.export import main as export_main
 from tfflows.zoo import evaluate, explore, sample, train
-from tfflows.zoo.contexts import context_of_samples
+from tfflows.zoo.running.contexts import context_of_samples
 
 IMAGE_FLOWS = [
     name

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from tfflows.grids import image_grid
-from tfflows.zoo.pictures import check_output, write_samples
+from tfflows.zoo.running.pictures import check_output, write_samples
 
 
 def test_grid_places_and_scales_images():

@@ -1,7 +1,8 @@
 import pytest
 
 from tfflows import zoo
-from tfflows.zoo import evaluation, pretrained
+from tfflows.zoo import pretrained
+from tfflows.zoo.running import evaluation
 
 NAMES = pretrained.names()
 

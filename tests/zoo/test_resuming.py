@@ -17,7 +17,8 @@ import tensorflow as tf
 
 from tests.zoo.test_cli import run
 from tfflows import zoo
-from tfflows.zoo import run_dir, train, trainer
+from tfflows.zoo import train
+from tfflows.zoo.running import run_dir, trainer
 
 # Two epochs of six steps, with checkpoints after steps 4, 6, 8 and 12.
 COMMAND = [

@@ -8,9 +8,10 @@ import pytest
 
 from tests.zoo.test_cli import error_line, run
 from tfflows import zoo
-from tfflows.zoo import evaluate, evaluation, run_dir, sample, train
-from tfflows.zoo.trainer import make_optimizer
-from tfflows.zoo.trainer import train as run_training
+from tfflows.zoo import evaluate, sample, train
+from tfflows.zoo.running import evaluation, run_dir
+from tfflows.zoo.running.trainer import make_optimizer
+from tfflows.zoo.running.trainer import train as run_training
 
 TINY = [
     "--set=model.num_couplings=2",

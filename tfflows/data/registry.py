@@ -96,7 +96,7 @@ def _call(
 ) -> DataSource:
     if entry.loader != ENTRIES["tfds"].loader:
         return entry.function()(*argument, **options)
-    tfds_source = importlib.import_module("tfflows.data.tfds_source")
+    tfds_source = importlib.import_module("tfflows.data.sources.tfds_source")
     try:
         return tfds_source.load_tfds(*argument, **options)
     except tfds_source.UnknownBuilderError as error:

@@ -67,7 +67,7 @@ def _density_set(description: str, licence: str = "") -> Entry:
 
 def _tfds(description: str, licence: str | None, *, prefix: bool = False) -> Entry:
     return Entry(
-        "tfflows.data.tfds_source:load_tfds",
+        "tfflows.data.sources.tfds_source:load_tfds",
         description,
         licence,
         labels="the class",
@@ -79,13 +79,13 @@ def _tfds(description: str, licence: str | None, *, prefix: bool = False) -> Ent
 
 def _file(kind: str, description: str) -> Entry:
     module = "images" if kind == "images" else "npz" if kind == "npz" else "tables"
-    loader = f"tfflows.data.{module}:load_{kind}"
+    loader = f"tfflows.data.sources.{module}:load_{kind}"
     return Entry(loader, description, argument="path")
 
 
 def _binarized(description: str, *, static: bool) -> Entry:
     return Entry(
-        "tfflows.data.binarized:BinarizedSource",
+        "tfflows.data.sources.binarized:BinarizedSource",
         description,
         labels="those of the data",
         argument="source",
@@ -107,14 +107,14 @@ ENTRIES: dict[str, Entry] = {
     "linear_gaussian": _drawn("parameters of a linear simulator", "the observation"),
     "sbi_two_moons": _drawn("parameters of a simulator [2]", "the observation"),
     "digits": Entry(
-        "tfflows.data.digits:load_digits",
+        "tfflows.data.sources.digits:load_digits",
         "scikit-learn's digits, uint8 [8, 8, 1], 17 levels",
         "CC BY 4.0 (UCI, Optical Recognition of Handwritten Digits)",
         labels="the digit",
         argument="nothing",
     ),
     "cifar10_patches": Entry(
-        "tfflows.data.patches:load_patches",
+        "tfflows.data.sources.patches:load_patches",
         "63-D patches of CIFAR-10, see `load_patches`",
         _CIFAR10,
         argument="nothing",
@@ -129,7 +129,7 @@ ENTRIES: dict[str, Entry] = {
         "Berkeley's terms: research and education, not commercial",
     ),
     "celeba64": Entry(
-        "tfflows.data.faces:load_faces",
+        "tfflows.data.sources.faces:load_faces",
         "CelebA's faces, uint8 [64, 64, 3]",
         _CELEBA,
         labels="the attribute after the colon",
@@ -148,7 +148,7 @@ ENTRIES: dict[str, Entry] = {
     "binarized": _binarized("integer data in black and white", static=False),
     "static_binarized": _binarized("the same, drawn only once", static=True),
     "logit": Entry(
-        "tfflows.data.logits:LogitSource",
+        "tfflows.data.sources.logits:LogitSource",
         "integer data as flat logits",
         labels="those of the data",
         argument="source",

@@ -16,7 +16,7 @@ from tfflows.data.simulators import SIMULATORS
 from tfflows.data.source import SPLITS
 from tfflows.data.toy import TOYS
 from tfflows.zoo.config import ExperimentConfig
-from tfflows.zoo.sources import load_source, resolve_shape
+from tfflows.zoo.running.sources import load_source, resolve_shape
 
 # In place of a split: all of them.
 ALL = "all"

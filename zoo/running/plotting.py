@@ -14,10 +14,10 @@ from tfflows import plots
 from tfflows.data import DataSource
 from tfflows.data.source import SPLITS
 from tfflows.system import files
-from tfflows.zoo import run_dir
 from tfflows.zoo.config import ExperimentConfig
-from tfflows.zoo.pictures import is_image
-from tfflows.zoo.sources import load_source, resolve_shape
+from tfflows.zoo.running import run_dir
+from tfflows.zoo.running.pictures import is_image
+from tfflows.zoo.running.sources import load_source, resolve_shape
 
 _ROWS, _IMAGES = 2000, 36
 

@@ -27,12 +27,12 @@ from tfflows.training import (
     skip_batches,
 )
 from tfflows.training.weight_decay import decay_matrices_only
-from tfflows.zoo import run_dir
 from tfflows.zoo.config import ExperimentConfig, TrainerConfig
 from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.overrides import override
-from tfflows.zoo.reports import make_reports
-from tfflows.zoo.sources import initial_batch, load_source, resolve_shape
+from tfflows.zoo.running import run_dir
+from tfflows.zoo.running.reports import make_reports
+from tfflows.zoo.running.sources import initial_batch, load_source, resolve_shape
 
 
 def train(

@@ -12,8 +12,8 @@ from tfflows import latent
 from tfflows.models import Flow
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError
-from tfflows.zoo.pictures import is_image
-from tfflows.zoo.sources import load_source, resolve_shape
+from tfflows.zoo.running.pictures import is_image
+from tfflows.zoo.running.sources import load_source, resolve_shape
 
 
 def data_to_explore(

@@ -8,8 +8,8 @@ import numpy as np
 
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import Examples
+from tfflows.data.sources.tables import check_file
 from tfflows.data.split import split_source
-from tfflows.data.tables import check_file
 
 
 def load_npz(path: str, *, seed: int = 0) -> ArraySource:

@@ -8,10 +8,10 @@ import pathlib
 import keras
 
 from tfflows.training import SampleGridCallback
-from tfflows.zoo import run_dir
 from tfflows.zoo.config import ExperimentConfig
-from tfflows.zoo.contexts import classes_in_turn
-from tfflows.zoo.pictures import is_image
+from tfflows.zoo.running import run_dir
+from tfflows.zoo.running.contexts import classes_in_turn
+from tfflows.zoo.running.pictures import is_image
 
 _GRID = 16  # samples in each grid
 

@@ -10,7 +10,7 @@ from absl import logging
 
 from tfflows.data.pipelines import ArraySource, StreamedSource, collect
 from tfflows.data.source import DataInfo, DataSource, Examples
-from tfflows.data.tfds_layout import Layout, find_layout
+from tfflows.data.sources.tfds_layout import Layout, find_layout
 
 # Sets up to this size are read into memory once, split by split.
 _MEMORY_BYTES = 2**30

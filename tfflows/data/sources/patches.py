@@ -31,7 +31,7 @@ def load_patches(*, data_dir: str | None = None, seed: int = 0) -> ArraySource:
     Raises:
         FileNotFoundError: CIFAR-10 is not prepared and cannot be downloaded.
     """
-    from tfflows.data.tfds_source import load_tfds  # slow to import
+    from tfflows.data.sources.tfds_source import load_tfds  # slow to import
 
     images = load_tfds("cifar10", data_dir=data_dir)
     sizes = {split: _PER_IMAGE * n for split, n in images.num_examples.items()}

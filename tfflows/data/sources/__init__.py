@@ -1,0 +1,1 @@
+"""Where examples come from: files, data sets of TFDS, and what is made of them."""
