@@ -228,7 +228,7 @@ def test_planar_steps_at_once_are_the_steps_in_turn(activation, context_dim):
 
     at_once = values_and_gradients(repeated.forward_and_log_det)
     in_turn = values_and_gradients(
-        lambda z, context: repeated._pass("forward", z, context)
+        lambda z, context: repeated.one_by_one(z, context, "forward")
     )
     for one, other in zip(at_once, in_turn, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11)

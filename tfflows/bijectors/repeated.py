@@ -134,6 +134,12 @@ class Repeated(Composite):
         if direction == "forward" and at_once is not None:
             stacks = [tf.convert_to_tensor(stack) for stack in self._stacks]
             return at_once(self.step, stacks, value, context)
+        return self.one_by_one(value, context, direction)
+
+    def one_by_one(
+        self, value: tf.Tensor, context: Any, direction: str
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The pass in that direction by the steps' own ones, and its log-det."""
         log_det = no_log_det(value)
         for one in self.passes(direction):
             value, own = one.run(value, context)

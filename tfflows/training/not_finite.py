@@ -102,7 +102,9 @@ def _methods(layer: keras.layers.Layer) -> dict[str, Callable]:
     """What of a layer is checked, by name."""
     methods = {n: getattr(layer, n) for n in _METHODS if hasattr(type(layer), n)}
     if isinstance(layer, Repeated):  # step by step, where there is a way at once, too
-        methods["_forward_and_log_det"] = functools.partial(layer._pass, "forward")
+        methods["_forward_and_log_det"] = functools.partial(
+            layer.one_by_one, direction="forward"
+        )
     return methods
 
 
