@@ -38,10 +38,15 @@ def test_amortized_inference_runs():
 def test_contexts_and_vaes_run():
     names = run_guide(
         "contexts_and_vaes",
-        epochs=("epochs = 10", "epochs = 1"),
+        epochs=("\nepochs = 10", "\nepochs = 1"),
+        class_epochs=("class_epochs = 60", "class_epochs = 1"),
+        layers=("num_couplings=4", "num_couplings=1"),
         samples=("num_samples=5000", "num_samples=10"),
     )
     assert names["flow"].context_shape == (8, 8, 1)
+    assert names["drawn"].shape == (10, 8, 8, 1)
+    labels = names["scores"].argmax(axis=0)
+    assert len(set(labels)) > 1  # the label counts
 
 
 @pytest.mark.large
