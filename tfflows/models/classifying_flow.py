@@ -13,6 +13,7 @@ from tfflows.backend.arguments import check_number
 from tfflows.backend.autograph import without_autograph
 from tfflows.bijectors import Chain, ClassAffine, FlowStep, Multiscale
 from tfflows.fitting.batch import Batch
+from tfflows.models.compiled_calls import DATA, compiled_call
 from tfflows.models.flow import Flow
 
 _LABELS: dict[str, Any] = {"context_shape": ()}
@@ -68,6 +69,7 @@ class ClassifyingFlow(Flow):
         self.metric_names = ("loss", "nll", *self.metric_names[1:], "accuracy")
         self._create_trackers()
 
+    @compiled_call(x=DATA)
     def classify(self, x: Any) -> tf.Tensor:
         """Log-probabilities `[B, num_classes]` of the classes, in nats.
 
@@ -77,7 +79,7 @@ class ClassifyingFlow(Flow):
         Raises:
           ValueError: For data as in `log_prob`.
         """
-        y = self.dequantize(x)
+        y = self._raw.dequantized(x)
         # Which label the latents are given makes no difference: see `_logits`.
         labels = tf.zeros(tf.shape(y)[:1], self.conditioning.context_dtype)
         z, _ = self._density.latents(y, labels)

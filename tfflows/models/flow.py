@@ -20,6 +20,18 @@ from tfflows.fitting.call_signature import input_spec
 from tfflows.fitting.impossible_data import checked_density
 from tfflows.fitting.train_step import LikelihoodModel
 from tfflows.models.assembly import assemble_transform, make_base, split_preprocessing
+from tfflows.models.compiled_calls import (
+    CONTEXT,
+    DATA,
+    LATENTS,
+    NUMBER,
+    SEED,
+    SEEDS,
+    START,
+    calls_of,
+    compiled_call,
+    temperature_in,
+)
 from tfflows.models.conditional_distribution import ConditionalDistribution
 from tfflows.models.conditioning import Conditioning
 from tfflows.models.density import Density
@@ -27,6 +39,15 @@ from tfflows.models.flow_distribution import FlowDistribution
 from tfflows.models.inputs import checked_latents, existing_latents
 from tfflows.models.raw_data import RawData
 from tfflows.models.sampling import checked_number, checked_seeds, temperature_rows
+
+_TEMPERATURE = temperature_in(lambda flow: flow._transform.flow_dtype)
+_DRAWS = {
+    "num_samples": NUMBER,
+    "start": START,
+    "seed": SEED,
+    "temperature": _TEMPERATURE,
+    "context": CONTEXT,
+}
 
 
 @keras.saving.register_keras_serializable("tfflows")
@@ -164,7 +185,8 @@ class Flow(LikelihoodModel):
 
         Of a conditional flow, `log_prob`, `sample` and the like take `context=`.
         """
-        return FlowDistribution(self.base, self._transform, self.conditioning)
+        parts = (self.base, self._transform, self.conditioning)
+        return FlowDistribution.of(calls_of(self).of_parts(*parts), *parts)
 
     def conditional(self, context: Any) -> ConditionalDistribution:
         """The `tfd.Distribution` over dequantized data given a context.
@@ -199,9 +221,10 @@ class Flow(LikelihoodModel):
           ValueError: For data that break the model's rules.
         """
         data = start_batch(batch, context, len(self.event_shape), self.name)
-        y = self.dequantize(data.x)
+        y = self._raw.dequantized(data.x)
         self._transform.initialize(y, self._embedded(data.context, y))
 
+    @compiled_call(x=DATA)
     def dequantize(self, x: Any) -> tf.Tensor:
         """The continuous y of raw data `[..., *event]`: x + u with the fixed pattern.
 
@@ -249,6 +272,7 @@ class Flow(LikelihoodModel):
             return {}
         return {"bits_per_dim": metrics.bits_per_dim(log_prob, self.event_shape)}
 
+    @compiled_call(x=DATA, context=CONTEXT)
     def log_prob(self, x: Any, context: Any = None) -> tf.Tensor:
         """Log-densities in nats, in the units of the raw data.
 
@@ -278,6 +302,7 @@ class Flow(LikelihoodModel):
         """Latents `[B, D]` of raw data `[B, *event]`; the inverse of `decode`."""
         return self.encode_and_log_det(x, context)[0]
 
+    @compiled_call(x=DATA, context=CONTEXT)
     def encode_and_log_det(
         self, x: Any, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -290,6 +315,7 @@ class Flow(LikelihoodModel):
         flat = tf.concat([tf.shape(log_det), [self.latent_dim]], axis=0)
         return tf.reshape(z, flat), log_det
 
+    @compiled_call(z=LATENTS, context=CONTEXT)
     def decode(self, z: Any, context: Any = None) -> tf.Tensor:
         """Raw data `[B, *event]` of latents `[B, D]`; the inverse of `encode`.
 
@@ -308,7 +334,7 @@ class Flow(LikelihoodModel):
         context: Any = None,
     ) -> tf.Tensor:
         """Draws `[num_samples, *event]`; see `sample_and_log_prob`."""
-        return self.sample_and_log_prob(num_samples, seed, temperature, context)[0]
+        return self._draws(num_samples, 0, seed, temperature, context)
 
     def sample_and_log_prob(
         self,
@@ -336,10 +362,27 @@ class Flow(LikelihoodModel):
           ValueError: For a negative number or temperature, or a seed of another shape;
             for a context as in `log_prob`.
         """
-        num_samples = checked_number(num_samples)
-        seeds = random.fold_in(random.as_seed(seed), tf.range(num_samples))
+        return self._draws_and_log_prob(num_samples, 0, seed, temperature, context)
+
+    @compiled_call(**_DRAWS)
+    def _draws(
+        self, num_samples: Any, start: Any, seed: Any, temperature: Any, context: Any
+    ) -> tf.Tensor:
+        # Not what follows from them, which a compiled function then leaves out.
+        return self._draws_and_log_prob(num_samples, start, seed, temperature, context)[
+            0
+        ]
+
+    @compiled_call(**_DRAWS)
+    def _draws_and_log_prob(
+        self, num_samples: Any, start: Any, seed: Any, temperature: Any, context: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Of the samples from number `start` on; see `sample_and_log_prob`."""
+        numbers = start + tf.range(checked_number(num_samples))
+        seeds = random.fold_in(random.as_seed(seed), numbers)
         return self.sample_rows_and_log_prob(seeds, temperature, context)
 
+    @compiled_call(seeds=SEEDS, temperature=_TEMPERATURE, context=CONTEXT)
     def sample_rows_and_log_prob(
         self, seeds: Any, temperature: Any, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:

@@ -4,18 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
+from tensorflow_probability.python.internal import samplers
 
+from tfflows.backend.compiled import CompiledCalls
 from tfflows.bijectors import FlowStep
 from tfflows.distributions import Base
+from tfflows.models.compiled_calls import Argument, compiled_call
 from tfflows.models.conditioning import Conditioning
 from tfflows.models.density import Density
 from tfflows.models.slicing import check_slices
 
+_CONTEXT = Argument(lambda flow: flow.context_shape)
+_EVENTS = Argument(lambda flow: flow.bijector.data_event_shape)
+_EMBEDDED = Argument(lambda flow: flow.parameters["conditioning"].embedded_shape)
+_SIZES = Argument(role="sizes")
+_SEED = Argument(lambda _: (2,), lambda _, seed: _as_seed(seed), "seed")
+
 # What `tfd.TransformedDistribution(base, step)` gives too. The public class itself is a
 # CompositeTensor, of which TFP's containers see no variables but those of parameters.
 _Transformed: Any = tfd.TransformedDistribution.__mro__[1]
+
+
+def _as_seed(seed: Any) -> tf.Tensor:
+    """A seed as TFP's stateless ones.
+
+    Raises:
+      TypeError: For an int, of which TFP makes another seed at each call.
+    """
+    if isinstance(seed, int | np.integer) or callable(seed):
+        raise TypeError("expected a stateless seed")
+    return samplers.sanitize_seed(seed)
 
 
 class FlowDistribution(_Transformed):
@@ -47,9 +68,18 @@ class FlowDistribution(_Transformed):
             "name": name,
         }
         self._density = Density(base, bijector, conditioning)
+        calls = CompiledCalls(base, bijector, conditioning)
+        self.__dict__["_compiled_calls"] = calls
         super().__init__(base.distribution, bijector, parameters=parameters, name=name)
         # For TFP, which sees no Keras variables; see FlowStep.
         self._tfp_variables = [v.value for v in conditioning.variables]
+
+    @classmethod
+    def of(cls, calls: CompiledCalls, *parts: Any) -> FlowDistribution:
+        """That of a model's parts, with compiled calls that outlive it."""
+        distribution = cls(*parts)
+        distribution.__dict__["_compiled_calls"] = calls
+        return distribution
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles by its layers, which bring their weights."""
@@ -83,11 +113,13 @@ class FlowDistribution(_Transformed):
         """What steps and base take of one context for each of the places `[...]`."""
         return self._density.embedded(context, places, 0, self.name)
 
+    @compiled_call(y=_EVENTS, context=_CONTEXT)
     def _log_prob(self, y: tf.Tensor, context: Any = None) -> tf.Tensor:
         ndims = len(self.bijector.data_event_shape)
         c = self._density.embedded(context, y, ndims, self.name)
         return self.log_prob_given(y, c)
 
+    @compiled_call(y=_EVENTS, context=_EMBEDDED)
     def log_prob_given(self, y: tf.Tensor, context: tf.Tensor | None) -> tf.Tensor:
         """Log-densities `[...]` of `[..., *event]`, embedded contexts `[..., C]`."""
         return self._density.log_prob(y, context)
@@ -100,10 +132,17 @@ class FlowDistribution(_Transformed):
     def _sample_and_log_prob(
         self, sample_shape: Any, seed: Any, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        places = tf.zeros(tf.reshape(tf.cast(sample_shape, tf.int32), [-1]))
-        context = self.embedded(context, places)
+        sample_shape = tf.reshape(tf.cast(sample_shape, tf.int32), [-1])
+        return self._drawn(sample_shape, seed, context)
+
+    @compiled_call(sample_shape=_SIZES, seed=_SEED, context=_CONTEXT)
+    def _drawn(
+        self, sample_shape: tf.Tensor, seed: Any, context: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        context = self.embedded(context, tf.zeros(sample_shape))
         return self.sample_and_log_prob_given(sample_shape, seed, context)
 
+    @compiled_call(sample_shape=_SIZES, seed=_SEED, context=_EMBEDDED)
     def sample_and_log_prob_given(
         self, sample_shape: Any, seed: Any, context: tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor]:

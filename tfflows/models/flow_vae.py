@@ -18,6 +18,17 @@ from tfflows.bijectors.shapes import event_shape as event_shape_of
 from tfflows.fitting.batch import Batch, first_batch
 from tfflows.fitting.call_signature import input_spec
 from tfflows.fitting.train_step import LikelihoodModel
+from tfflows.models.compiled_calls import (
+    DATA,
+    LATENTS,
+    NUMBER,
+    ONE,
+    SEED,
+    SEEDS,
+    START,
+    compiled_call,
+    temperature_in,
+)
 from tfflows.models.sampling import checked_number
 from tfflows.models.vae_densities import VAEDensities
 from tfflows.vae.active_units import ActiveUnits
@@ -41,6 +52,8 @@ _FIELDS = (
     "evaluation_samples",
     "seed",
 )
+
+_TEMPERATURE = temperature_in(lambda vae: vae.flow_dtype)
 
 
 class NoLogProbError(AttributeError, ValueError):
@@ -228,8 +241,10 @@ class FlowVAE(LikelihoodModel):
             )
         return self.likelihood.checked(x)
 
-    def _row_seeds(self, x: tf.Tensor, seed: Any) -> tf.Tensor:
-        return random.fold_in(random.as_seed(seed), tf.range(tf.shape(x)[0]))
+    def _row_seeds(self, x: tf.Tensor, seed: Any, start: Any = 0) -> tf.Tensor:
+        """A seed for each row, of which the first has the number `start`."""
+        numbers = start + tf.range(tf.shape(x)[0])
+        return random.fold_in(random.as_seed(seed), numbers)
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """The loss and the terms of the bound `[B]` in nats; posterior means."""
@@ -269,10 +284,16 @@ class FlowVAE(LikelihoodModel):
         Raises:
           ValueError: For another shape, or values that the likelihood does not allow.
         """
-        x = self._checked(x)
-        terms = self._densities.terms(x, self._row_seeds(x, seed))
+        terms = self._elbo_terms(x, seed, 0)
         return terms["reconstruction"] - beta * terms["kl"]
 
+    @compiled_call(x=DATA, seed=SEED, start=START)
+    def _elbo_terms(self, x: Any, seed: Any, start: Any) -> dict[str, tf.Tensor]:
+        x = self._checked(x)
+        terms = self._densities.terms(x, self._row_seeds(x, seed, start))
+        return {name: terms[name] for name in ("reconstruction", "kl")}
+
+    @compiled_call(x=DATA, seeds=SEEDS)
     def elbo_rows(self, x: Any, seeds: tf.Tensor) -> dict[str, tf.Tensor]:
         """The terms "elbo", "reconstruction" and "kl" `[B]`, row i from seed row i.
 
@@ -313,8 +334,14 @@ class FlowVAE(LikelihoodModel):
         check_count("num_samples", num_samples)
         if chunk_size is not None:
             check_count("chunk_size", chunk_size)
+        return self._iwae(x, num_samples, seed, 0, chunk_size)
+
+    @compiled_call(x=DATA, num_samples=ONE, seed=SEED, start=START, chunk_size=ONE)
+    def _iwae(
+        self, x: Any, num_samples: Any, seed: Any, start: Any, chunk_size: Any
+    ) -> tf.Tensor:
         x = self._checked(x)
-        seeds = self._row_seeds(x, seed)
+        seeds = self._row_seeds(x, seed, start)
         return self._densities.iwae(x, seeds, num_samples, chunk_size)
 
     @property
@@ -332,9 +359,14 @@ class FlowVAE(LikelihoodModel):
 
     def encode(self, x: Any, seed: Any = None) -> tf.Tensor:
         """A draw of q(z|x), `[B, latent_dim]`; arguments as in `elbo`."""
-        x = self._checked(x)
-        return self.encode_rows(x, self._row_seeds(x, seed))["z"]
+        return self._encoded(x, seed, 0)
 
+    @compiled_call(x=DATA, seed=SEED, start=START)
+    def _encoded(self, x: Any, seed: Any, start: Any) -> tf.Tensor:
+        x = self._checked(x)
+        return self.encode_rows(x, self._row_seeds(x, seed, start))["z"]
+
+    @compiled_call(x=DATA, seeds=SEEDS)
     def encode_rows(self, x: Any, seeds: tf.Tensor) -> dict[str, tf.Tensor]:
         """A draw "z" of q(z|x); "mean" and "log_variance" of z_0; all `[B, D]`.
 
@@ -346,6 +378,7 @@ class FlowVAE(LikelihoodModel):
         z, _ = self._densities.q(base).draw(seeds, 1.0, features)
         return {"z": z, "mean": base.mean, "log_variance": base.log_variance}
 
+    @compiled_call(z=LATENTS)
     def decode(self, z: Any) -> tf.Tensor:
         """The likelihood's mean `[B, *event]` for latents `[B, D]`, raw data units.
 
@@ -360,11 +393,13 @@ class FlowVAE(LikelihoodModel):
             )
         return self.likelihood.mean(self._densities.params(z))
 
+    @compiled_call(x=DATA)
     def encode_mean(self, x: Any) -> tf.Tensor:
         """What the posterior flow makes of the mean of z_0, `[B, latent_dim]`."""
         features, base = self._densities.encoded(self._checked(x))
         return self._densities.q(base).data(base.mean, features)[0]
 
+    @compiled_call(x=DATA)
     def reconstruct(self, x: Any) -> tf.Tensor:
         """`decode` at `encode_mean`: deterministic."""
         return self.decode(self.encode_mean(x))
@@ -395,11 +430,19 @@ class FlowVAE(LikelihoodModel):
         Raises:
           ValueError: For a negative number or temperature, or a seed of another shape.
         """
-        num_samples = checked_number(num_samples)
-        seeds = random.fold_in(random.as_seed(seed), tf.range(num_samples))
+        return self._draws(num_samples, 0, seed, temperature)
+
+    @compiled_call(num_samples=NUMBER, start=START, seed=SEED, temperature=_TEMPERATURE)
+    def _draws(
+        self, num_samples: Any, start: Any, seed: Any, temperature: Any
+    ) -> tf.Tensor:
+        """Of the samples from number `start` on; see `sample`."""
+        numbers = start + tf.range(checked_number(num_samples))
+        seeds = random.fold_in(random.as_seed(seed), numbers)
         params, data_seeds = self._densities.drawn_params(seeds, temperature)
         return self.likelihood.sample(params, data_seeds)
 
+    @compiled_call(seeds=SEEDS, temperature=_TEMPERATURE)
     def sample_rows(self, seeds: tf.Tensor, temperature: Any) -> dict[str, tf.Tensor]:
         """A draw "x" of the model, and the "mean" of its p(x|z), both `[N, *event]`.
 

@@ -18,6 +18,7 @@ from tfflows.fitting.batch import Batch
 from tfflows.fitting.call_signature import input_spec
 from tfflows.fitting.impossible_data import first_row
 from tfflows.fitting.train_step import LikelihoodModel
+from tfflows.models.compiled_calls import NUMBER, SEED, START, compiled_call
 from tfflows.models.flow import Flow
 
 _TRAINING = 0
@@ -233,7 +234,13 @@ class ReverseKL(LikelihoodModel):
 
     def _log_weights(self, num_samples: int, seed: Any) -> tf.Tensor:
         check_count("num_samples", num_samples)
-        return -self(random.fold_in(random.as_seed(seed), tf.range(num_samples)))
+        return self._log_weights_from(num_samples, 0, seed)
+
+    @compiled_call(num_samples=NUMBER, start=START, seed=SEED)
+    def _log_weights_from(self, num_samples: Any, start: Any, seed: Any) -> tf.Tensor:
+        """Of the draws from number `start` on: target(x) - log q(x) `[N]`."""
+        numbers = start + tf.range(num_samples)
+        return -self(random.fold_in(random.as_seed(seed), numbers))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments.

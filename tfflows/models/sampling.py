@@ -45,6 +45,10 @@ def temperature_rows(
     """
     temperature = as_float(temperature, dtype, "temperature")
     _check_rows(temperature, num_samples)
+    if temperature.shape.rank == 1:  # one row for many would broadcast
+        each = tf.equal(tf.size(temperature), num_samples)
+        with require(each, "expected one temperature, or one for each sample"):
+            temperature = tf.identity(temperature)
     valid = tf.reduce_all((temperature >= 0) & tf.math.is_finite(temperature))
     with require(valid, "expected a finite temperature >= 0"):
         return tf.broadcast_to(temperature, [num_samples])

@@ -1,0 +1,255 @@
+"""Public methods of models, compiled where they are called eagerly.
+
+A plain call of a method that `compiled_call` decorates goes through a function that is
+traced once for each kind of call: which arguments there are, their dtypes and numbers
+of axes. Sizes of leading axes, numbers of samples, seeds and temperatures are tensors
+and make no new kind. In a graph, in a replica, in an export, and where functions are
+run eagerly, the method runs as it stands.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import tensorflow as tf
+
+from tfflows.backend import random
+from tfflows.backend.compiled import CompiledCall, CompiledCalls, inside, may_compile
+from tfflows.bijectors.shapes import as_float
+from tfflows.models.sampling import checked_number
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Shape = tuple[int | None, ...]
+
+# The first call of a kind is not compiled, unless it is larger: rows, and numbers.
+_SMALL = 2**14, 2**20
+
+
+@dataclasses.dataclass(frozen=True)
+class Argument:
+    """How an argument of a compiled method becomes a tensor.
+
+    Args:
+      own_shape: Shape of what belongs to one example, given the model; None: the model
+        does not take the argument.
+      convert: Makes a tensor of what a caller gives, given the model and that.
+      role: "rows": it has a row for each example, or is one for all; "all", "seed": it
+        is one for all; "number": that of the rows; "start": the number of the first
+        row; "sizes": of leading axes, whose number is known. A seed of None is drawn
+        before the call.
+    """
+
+    own_shape: Callable[[Any], _Shape | None] = lambda model: ()
+    convert: Callable[[Any, Any], tf.Tensor] = lambda _, value: _as_tensor(value)
+    role: str = "rows"
+
+    def kind(self, model: Any, tensor: tf.Tensor) -> tuple[Any, ...] | None:
+        """Dtype and sizes, leading axes of any size; None for another shape."""
+        own, sizes = self.own_shape(model), tensor.shape.as_list()
+        if self.role == "sizes":
+            return (tensor.dtype, *sizes)
+        if own is None or len(sizes) < len(own):
+            return None
+        leading = len(sizes) - len(own)
+        for size, wanted in zip(sizes[leading:], own, strict=True):
+            if wanted is not None and size != wanted:
+                return None
+        return (tensor.dtype, *[None] * leading, *own)
+
+    def _has_rows(self, model: Any, tensor: tf.Tensor) -> bool:
+        own = self.own_shape(model) or ()
+        return self.role == "rows" and tensor.shape.rank > len(own)
+
+    def slice(self, model: Any, tensor: tf.Tensor, first: int, last: int) -> tf.Tensor:
+        """What a call for some of the rows is given."""
+        if self.role == "number":
+            return tf.constant(last - first, tensor.dtype)
+        if self.role == "start":
+            return tensor + first
+        # One row may stand for all, of data with several leading axes.
+        each = self._has_rows(model, tensor) and tensor.shape[0] != 1
+        return tensor[first:last] if each else tensor
+
+    def rows(self, model: Any, tensor: tf.Tensor) -> int | None:
+        """The number of rows, where it tells one."""
+        if self.role == "number":
+            return int(tensor)
+        return tensor.shape[0] if self._has_rows(model, tensor) else None
+
+
+def _as_tensor(value: Any) -> tf.Tensor:
+    return tf.convert_to_tensor(value)
+
+
+def temperature_in(dtype: Callable[[Any], tf.DType]) -> Argument:
+    """One temperature, or one for each row, in the dtype that a model has."""
+    return Argument(
+        convert=lambda model, value: as_float(value, dtype(model), "temperature")
+    )
+
+
+DATA = Argument(lambda model: model.event_shape)
+CONTEXT = Argument(lambda model: model.context_shape)
+LATENTS = Argument(lambda model: (model.latent_dim,))
+SEEDS = Argument(lambda _: (2,))
+SEED = Argument(lambda _: (2,), lambda _, seed: random.as_seed(seed), "seed")
+NUMBER = Argument(convert=lambda _, number: checked_number(number), role="number")
+START = Argument(role="start")
+ONE = Argument(role="all")
+
+
+def compiled_call(**arguments: Argument) -> Callable[[_Function], _Function]:
+    """A decorator: where the method is called eagerly, it is compiled.
+
+    Its errors stay its own. A call that fails is made again as it stands, which says
+    what is wrong; one that then succeeds has code that cannot be traced, such as a
+    user's network that looks at values, and is not compiled from then on.
+
+    Args:
+      **arguments: Those of the method, which are tensors or None. A seed of None is
+        drawn before.
+    """
+
+    def decorate(method: _Function) -> _Function:
+        compiled = _Compiled(method, arguments)
+
+        @functools.wraps(method)
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if may_compile() and not getattr(self, "run_eagerly", False):
+                values = compiled.tensors(self, args, kwargs)
+                if values is not None:
+                    return compiled(self, values)
+            return method(self, *args, **kwargs)
+
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+def calls_of(model: Any) -> CompiledCalls:
+    """The compiled functions of a model."""
+    # Past __setattr__: neither Keras nor TensorFlow is to track it.
+    found = vars(model).get("_compiled_calls")
+    if found is None:
+        found = vars(model).setdefault("_compiled_calls", CompiledCalls(model))
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Compiled:
+    method: Callable[..., Any]
+    arguments: dict[str, Argument]
+
+    @functools.cached_property
+    def _defaults(self) -> dict[str, Any]:
+        parameters = inspect.signature(self.method).parameters
+        return {name: parameters[name].default for name in self.arguments}
+
+    def tensors(self, model: Any, args: Any, kwargs: Any) -> dict[str, Any] | None:
+        """The arguments as tensors; None for what the method is to refuse."""
+        given = {**dict(zip(self._defaults, args, strict=False)), **kwargs}
+        values = {**self._defaults, **given}
+        known = len(values) == len(self._defaults)
+        if not known or len(given) != len(args) + len(kwargs):
+            return None
+        if any(value is inspect.Parameter.empty for value in values.values()):
+            return None
+        try:
+            for name, argument in self.arguments.items():
+                if values[name] is not None or argument.role == "seed":
+                    values[name] = argument.convert(model, values[name])
+        except (TypeError, ValueError):
+            return None
+        return values
+
+    def __call__(self, model: Any, values: dict[str, Any]) -> Any:
+        """The method's result, of tensors."""
+        plain = functools.partial(self.method, model)
+        kinds = self._kinds(model, values)
+        if kinds is None:
+            return _plainly(plain, values)
+        calls, key = calls_of(model), (self.method, kinds)
+        rows = self._rows(model, values)
+        failed = False
+        try:
+            at_once = _is_large(model, rows)
+            compiled = calls.find(key, lambda: _traced(plain, values, kinds), at_once)
+            if compiled is not None:
+                return self._in_chunks(compiled, model, values, rows)
+        except tf.errors.ResourceExhaustedError:
+            raise
+        except Exception:  # that of the method follows
+            failed = True
+        result = _plainly(plain, values)
+        calls.note(key, failed)
+        return result
+
+    def _kinds(self, model: Any, values: dict[str, Any]) -> tuple[Any, ...] | None:
+        kinds = []
+        for name, argument in self.arguments.items():
+            value = values[name]
+            kind = () if value is None else argument.kind(model, value)
+            if kind is None:
+                return None
+            kinds.append(kind)
+        return tuple(kinds)
+
+    def _rows(self, model: Any, values: dict[str, Any]) -> int | None:
+        for name, argument in self.arguments.items():
+            if values[name] is not None:
+                rows = argument.rows(model, values[name])
+                if rows is not None:
+                    return rows
+        return None
+
+    def _in_chunks(
+        self, compiled: CompiledCall, model: Any, values: dict[str, Any], rows: Any
+    ) -> Any:
+        given = {name: value for name, value in values.items() if value is not None}
+        if rows is None or rows <= compiled.rows:
+            return compiled(*given.values())
+        for name, value in given.items():
+            own = self.arguments[name].rows(model, value)
+            if own not in (None, 1, rows):
+                raise ValueError(f"expected {rows} rows of {name}, got {own}")
+        parts = []
+        for first in range(0, rows, compiled.rows):
+            last = min(first + compiled.rows, rows)
+            parts.append(
+                compiled(
+                    *[
+                        self.arguments[name].slice(model, value, first, last)
+                        for name, value in given.items()
+                    ]
+                )
+            )
+        return tf.nest.map_structure(lambda *part: tf.concat(part, axis=0), *parts)
+
+
+def _plainly(method: Callable[..., Any], values: dict[str, Any]) -> Any:
+    with inside():
+        return method(**values)
+
+
+def _traced(
+    method: Callable[..., Any], values: dict[str, Any], kinds: tuple[Any, ...]
+) -> CompiledCall:
+    names = [name for name, value in values.items() if value is not None]
+    nothing = {name: None for name, value in values.items() if value is None}
+    specs = [tf.TensorSpec(sizes, dtype) for dtype, *sizes in filter(None, kinds)]
+
+    def function(*tensors: tf.Tensor) -> Any:
+        return method(**dict(zip(names, tensors, strict=True)), **nothing)
+
+    return CompiledCall(function, specs)
+
+
+def _is_large(model: Any, rows: int | None) -> bool:
+    most_rows, most_numbers = _SMALL
+    numbers = (rows or 1) * math.prod(model.event_shape)
+    return (rows or 1) > most_rows or numbers > most_numbers
