@@ -13,32 +13,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfflows.backend.arguments import check_count, check_number
+from tfflows.metrics import calibration_ranks, uniformity_p_values
 
-
-def calibration_ranks(draws: Any, truths: Any, seed: int = 0) -> np.ndarray:
-    """Ranks of the truths among their posterior draws.
-
-    If the posteriors are right, each rank is uniform on 0 .. L, L the number of draws.
-    Posteriors that are too narrow give too many extreme ranks.
-
-    Source: Talts et al., "Validating Bayesian Inference Algorithms with
-    Simulation-Based Calibration", 2018, arXiv 1804.06788, algorithm 1.
-
-    Args:
-      draws: `[observations, draws, parameters]`.
-      truths: `[observations, parameters]`.
-      seed: Decides where a truth stands among draws that are equal to it.
-
-    Returns:
-      Integers `[observations, parameters]` from 0 to the number of draws.
-
-    Raises:
-      ValueError: For arrays that do not fit each other, or are not finite.
-    """
-    draws, truths = _checked(draws, truths)
-    below = np.sum(draws < truths[:, None], axis=1)
-    equal = np.sum(draws == truths[:, None], axis=1)
-    return below + np.random.default_rng(seed).integers(0, equal + 1)
+__all__ = [
+    "Recovery",
+    "c2st",
+    "calibration_ranks",
+    "coverage",
+    "ecdf_bands",
+    "recovery",
+    "uniformity_p_values",
+]
 
 
 def ecdf_bands(
