@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfflows.backend.compiled import inside
 from tfflows.export.writing.endpoints import Endpoint
 
 ROWS = 3
@@ -60,9 +61,10 @@ class Examples:
         }
 
     def live(self, signature: str) -> dict[str, np.ndarray]:
-        """What the model itself answers to `inputs`, in eager mode."""
+        """What the model itself answers to `inputs`, op by op: no other trace."""
         inputs = map(tf.constant, self.inputs(signature).values())
-        outputs = self._endpoints[signature].function(*inputs)
+        with inside():
+            outputs = self._endpoints[signature].function(*inputs)
         return {name: value.numpy() for name, value in outputs.items()}
 
 

@@ -522,3 +522,12 @@ def test_a_large_first_call_is_compiled_and_bounded(flow):
     (one,) = filter(None, calls_of(flow)._functions.values())
     # The widest tensor holds 8 numbers of 4 bytes a row, in 8 MiB.
     assert one.rows <= 2**23 // 32
+
+
+def test_a_trace_leaves_no_tensors_in_layers():
+    flow = flow_through(keras.layers.ActivityRegularization(l2=0.1))
+    for _ in range(2):
+        flow.log_prob(X)
+    assert len(calls_of(flow)) == 1
+    for loss in flow.losses:
+        assert np.isfinite(float(loss))

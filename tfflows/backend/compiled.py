@@ -80,6 +80,8 @@ class CompiledCalls:
         with self._lock:
             if kind not in functions:
                 functions[kind] = trace()
+                for layer in self._layers:  # tensors of the trace, of regularizers
+                    layer._clear_losses()
                 # What a trace changes itself, as a count of calls, is no change.
                 self._watched = Watched(self._layers)
         return functions[kind]
@@ -149,9 +151,10 @@ def inside() -> Iterator[None]:
 def _as_written() -> Iterator[None]:
     """Inside, functions run as they were traced, their operations not rewritten.
 
-    TensorFlow's rewriting changes last digits, so that a second call would differ from
-    the first, which is not compiled; and it takes as long as the trace. Measured, it
-    makes no call faster (docs/performance.md).
+    TensorFlow's rewriting of sums and products changes last digits, so that a second
+    call would differ from the first, which is not compiled; and it takes as long as the
+    trace. It would make RealNVP no faster, Glow and splines by a tenth
+    (docs/adr/0008-plain-calls-are-compiled.md).
     """
     context = eager_context.context()
     before = context.function_call_options
