@@ -93,6 +93,65 @@ def test_a_chain_of_all_kinds_in_both_directions(backprop, in_graph):
             np.testing.assert_allclose(got, one, rtol=1e-9, atol=1e-12)
 
 
+def repeated_chain(kept, dtype="float64"):
+    """A chain that is repeated, of parts with weights, by what is kept of it."""
+    network = networks.MLP((4,), activation="tanh", context_dim=2, dtype=dtype)
+    scale = fb.Scale(dtype=dtype)
+    steps = [fb.Chain([scale, fb.AffineCoupling(network, dtype=dtype)])]
+    steps.append(fb.Planar(dtype=dtype) if kept == "input" else fb.Permute(dtype=dtype))
+    if kept is None:
+        scale.recomputed_from = None
+    return fb.Repeated(fb.Chain(steps), 2)
+
+
+def copies_of(repeated):
+    """The repeats as steps of their own, with the repeats' weights."""
+    step, copies = repeated.step, []
+    for number in range(repeated.num_repeats):
+        one = type(step).from_config(step.get_config())
+        one.build((None, *step.data_event_shape))
+        for variable, stack in zip(one.variables, repeated.stacks, strict=True):
+            variable.assign(stack[number])
+        copies.append(one)
+    return fb.Chain(copies)
+
+
+@pytest.mark.parametrize(
+    ("backprop", "kept", "in_graph"),
+    [
+        ("remat", "output", True),
+        ("reversible", "output", True),
+        ("reversible", "input", False),
+        ("reversible", None, False),
+    ],
+)
+def test_parts_of_a_repeated_chain_use_the_weights_of_the_pass(
+    backprop, kept, in_graph
+):
+    repeated = repeated_chain(kept)
+    repeated.build((None, 4))
+    chain = recomputed([repeated], backprop=backprop)
+    randomize(chain)
+    copies = copies_of(repeated)
+    rng = np.random.default_rng(0)
+    value, context = (tf.constant(rng.normal(size=(5, n))) for n in (4, 2))
+
+    def run(step, direction):
+        outputs = getattr(step, f"{direction}_and_log_det")(value, context)
+        return outputs, gradients(step, value, direction, context)
+
+    for direction in ("forward", "inverse")[: 1 + repeated.has_inverse]:
+        function = tf.function(run, autograph=False) if in_graph else run
+        outputs, by = function(chain, direction)
+        wanted, by_copies = run(copies, direction)
+        rest = by_copies[-2:]  # by the value and the context
+        count = len(repeated.trainable_variables)
+        by_weights = zip(by_copies[:count], by_copies[count:-2], strict=True)
+        wanted = [*wanted, *map(tf.stack, by_weights), *rest]
+        for one, other in zip([*outputs, *by], wanted, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
 def test_what_is_kept_of_each_step():
     kept = {"Planar": "input", "TFPStep": None}
     chain = recomputed(mixed_chain().steps)

@@ -94,16 +94,24 @@ class Pass:
     step: RecomputableStep
     weights: Weights
     direction: str
+    # Whether the weights are what the step's variables hold, as no repeat's are.
+    is_own: bool = False
 
     @classmethod
     def of(cls, step: FlowStep, direction: str) -> Pass:
         """A step's pass with the values that its variables have now."""
         pure = RecomputableStep(step)
-        return cls(pure, pure.weights(), direction)
+        return cls(pure, pure.weights(), direction, is_own=True)
 
     def run(self, value: tf.Tensor, context: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Value and log-det."""
         return self.step.run(self.weights, value, context, self.direction)
+
+    def run_stored(self, value: tf.Tensor, context: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """As `run`; a step with its own weights may also have effects."""
+        if self.is_own:
+            return self.step.step._fused_pass(self.direction)(value, context)
+        return self.run(value, context)
 
 
 def recomputed(

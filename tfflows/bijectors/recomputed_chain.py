@@ -99,7 +99,7 @@ class RecomputedChain(Chain):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         step = one.step.step
         if not _is_walked(step):
-            return step._fused_pass(one.direction)(value, context)
+            return one.run_stored(value, context)
         log_dets = []
 
         def run(part: FlowStep, value: tf.Tensor, direction: str) -> tf.Tensor:
