@@ -48,6 +48,18 @@ CALLS = {
         "transpose": False,
         "context_dim": 2,
     },
+    networks.DeepSet: {
+        "hidden_units": (4,),
+        "units": (4,),
+        "activation": "relu",
+        "pooling": "mean",
+    },
+    networks.SetTransformer: {
+        "width": 4,
+        "num_heads": 2,
+        "num_layers": 1,
+        "num_seeds": 1,
+    },
     fb.Coupling: {"law": "affine", "conditioner": mlp(), "mask": "half"}
     | {"reverse": True, "head": "auto", "event_ndims": 1},
     fb.AffineCoupling: {"conditioner": mlp(), "log_scale": "tanh", "bound": 2.0},
@@ -80,6 +92,7 @@ CALLS = {
     fb.TriangularSylvester: {"activation": "tanh", "reverse": False},
     distributions.StandardNormal: {"event_shape": (2,)},
     distributions.StandardLogistic: {"event_shape": 2},
+    distributions.StandardStudentT: {"event_shape": 2},
     distributions.GaussianMixture: {
         "event_shape": 2,
         "num_components": 2,
