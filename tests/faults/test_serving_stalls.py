@@ -106,7 +106,8 @@ def test_the_end_does_not_wait_for_a_version_that_loads(scale_export, end, tmp_p
     program = (
         "import sys, time\n"
         "from tfflows.export import serve\n"
-        "serve.load_warm = lambda folder, xla: print('loading') or time.sleep(100)\n"
+        "from tfflows.export.writing import warmup\n"
+        "warmup.load_warm = lambda folder, xla: print('loading') or time.sleep(100)\n"
         "serve.run()\n"
     )
     command = [sys.executable, "-u", "-c", program, f"--export_dir={scale_export}"]
