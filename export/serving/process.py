@@ -61,7 +61,8 @@ def serve(models: Mapping[str, ServedModel], settings: Settings) -> None:
     """
     server_class = rest_server_class(models, settings)
     start_grpc = _grpc_starter(models, settings)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     with (
         suppress(KeyboardInterrupt),  # uvicorn raises it again after an orderly end
         listen(settings.host, settings.port) as listener,
