@@ -34,7 +34,7 @@ def cast_inputs(inputs: Mapping[str, Any], signature: Signature) -> Arrays:
 
 
 def is_batched(signature: Signature) -> bool:
-    """Whether every input has a batch axis, so that rows can be sent apart."""
+    """Returns whether every input has a batch axis, so that rows can be sent apart."""
     shapes = [info.shape for info in signature.inputs.values()]
     return all(shape is not None and shape[:1] == (-1,) for shape in shapes)
 

@@ -40,7 +40,7 @@ class Block:
 
     @property
     def is_integer(self) -> bool:
-        """Whether its numbers are integers."""
+        """Returns whether its numbers are integers."""
         return np.dtype(self.dtype).kind in "iu"
 
     def checked(self, cells: Sequence[Any]) -> Row:

@@ -107,7 +107,7 @@ class PatientConnection(H11Protocol):
             self.transport.abort()
 
     def _is_coming(self) -> bool:
-        """Whether a request has come in part; also while none has begun."""
+        """Returns whether a request has come in part; also while none has begun."""
         return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
 
 

@@ -65,7 +65,7 @@ class GraphWalk:
         return nodes, list(functions.values())
 
     def is_function(self, op: str) -> bool:
-        """Whether the op of a node is the call of a function of the graph."""
+        """Returns whether the op of a node is the call of a function of the graph."""
         return op in self._functions
 
     def first_uses(self, tensor: str) -> Iterator[Node]:

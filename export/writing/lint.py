@@ -143,7 +143,7 @@ def _tensors(where: str, signature: meta_graph_pb2.SignatureDef) -> Iterator[Fin
 def _is_unbatched(
     name: str, signature: meta_graph_pb2.SignatureDef, signatures: dict
 ) -> bool:
-    """Whether it is `sample_n`, or repeats it as serving_default."""
+    """Returns whether it is `sample_n`, or repeats it as serving_default."""
     if name != "serving_default":
         return name in _UNBATCHED
     others = [signatures[other] for other in _UNBATCHED if other in signatures]

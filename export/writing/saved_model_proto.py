@@ -92,7 +92,7 @@ def describe_signatures(graph: meta_graph_pb2.MetaGraphDef) -> dict[str, Any]:
 
 
 def has_batch_axis(info: meta_graph_pb2.TensorInfo) -> bool:
-    """Whether the first axis of an input or output has any size."""
+    """Returns whether the first axis of an input or output has any size."""
     dims = info.tensor_shape.dim
     return not info.tensor_shape.unknown_rank and len(dims) > 0 and dims[0].size == -1
 
