@@ -1,4 +1,4 @@
-"""The parent's side of `c_api.worker`: SavedModels run in another process."""
+"""Runs SavedModels in another process, `c_api.worker`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import numpy as np
 from tfflows.export.c_api import CApiError, Signature, TensorInfo
 
 _FOLDER = str(Path(__file__).parent)
-# Imported without `tfflows`, which would import TensorFlow. The folder of c_api leaves
-# the path again, for its other modules must not shadow any.
+# Import it without `tfflows`, which would import TensorFlow. Remove its folder from the
+# path again, so that its modules shadow no others.
 _START = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -35,20 +35,20 @@ def _tensor_infos(tensors: Mapping[str, list]) -> dict[str, TensorInfo]:
 
 
 class CApiWorker:
-    """A process without TensorFlow Python that runs SavedModels by the C API.
+    """A process that runs SavedModels with the C API, without TensorFlow Python.
 
-    A context manager; one worker serves any number of models, each loaded once.
+    It is a context manager. A worker serves any number of models, and loads each once.
 
     Args:
-      library: Path of `libtensorflow_cc.so.2`, for example that of another version of
-        TensorFlow; by default that of the wheel.
-      xla: As of `c_api.SavedModel`.
+      library: Path of `libtensorflow_cc.so.2`, for example of another TensorFlow
+        version; default: the installed wheel's.
+      xla: As in `c_api.SavedModel`.
 
     Attributes:
       pid: The process id of the worker.
 
     Raises:
-      OSError: On another system than Linux, whose wheel has no C API.
+      OSError: Outside Linux, where the wheel has no C API.
     """
 
     def __init__(self, library: str | None = None, xla: bool = False) -> None:
@@ -82,7 +82,7 @@ class CApiWorker:
         """Returns the signatures of a SavedModel by name.
 
         Raises:
-          CApiError: TensorFlow cannot load the folder.
+          CApiError: If TensorFlow cannot load the folder.
         """
         answer = self._ask({"model": str(directory)})
         return {
@@ -97,7 +97,7 @@ class CApiWorker:
 
         Raises:
           CApiError: TensorFlow's error, with its code and message.
-          RuntimeError: The worker failed otherwise, or ended.
+          RuntimeError: If the worker fails otherwise, or ends.
         """
         paths = {
             key: os.path.join(self._folder.name, f"{key}.npz")

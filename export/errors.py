@@ -1,9 +1,9 @@
-"""The error of an export that must not be served."""
+"""Errors of exports and conversions."""
 
 
 class ExportError(ValueError):
-    """An export has a fault, or answers otherwise than its model; it was not kept."""
+    """An export is faulty or differs from its model, and was not kept."""
 
 
 class ConversionRefusedError(ValueError):
-    """A signature that a converter cannot convert; its text is the reason."""
+    """A signature that a converter cannot convert. The text is the reason."""

@@ -12,14 +12,14 @@ FLOW_JSON = Path("assets.extra", "flow.json")
 
 
 def read_description(saved_model: str | os.PathLike) -> dict[str, Any]:
-    """What an export says of itself; the keys: `tfflows.export.writing.description`.
+    """Returns an export's description; for its keys see `writing.description`.
 
     Args:
-      saved_model: The folder of `saved_model.pb`.
+      saved_model: Folder of `saved_model.pb`.
 
     Raises:
-      FileNotFoundError: It has no description.
-      ValueError: That is no JSON object.
+      FileNotFoundError: If the export has no description.
+      ValueError: If the description is no JSON object.
     """
     path = Path(saved_model) / FLOW_JSON
     if not path.is_file():

@@ -1,8 +1,8 @@
 """Exports a trained model: `tfflows-export --model_dir=DIR --export_dir=DIR`.
 
 Prints the folder of the new SavedModel as its last line. `tfflows-export --check=DIR`
-reads any SavedModel for what TensorFlow Serving would stumble over instead, a finding a
-line, and exits with 1 if there are any.
+instead checks any SavedModel for problems in TensorFlow Serving. It prints one finding
+per line, and exits with 1 if it has any.
 """
 
 from __future__ import annotations
@@ -69,17 +69,17 @@ flags.DEFINE_integer(
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exports, or checks what has been exported.
+    """Exports a model, or checks an export.
 
     Args:
-      argv: Not used; the flags say all.
+      argv: Not used.
 
     Returns:
       The exit code: 1 if --check has findings.
 
     Raises:
-      ConfigError: Flags are missing or contradict each other.
-      OSError, ValueError: The model cannot be read, or not be exported.
+      ConfigError: If flags are missing or contradict each other.
+      OSError, ValueError: If the model cannot be read or exported.
     """
     del argv
     if FLAGS.check:
@@ -141,7 +141,7 @@ def _check_flags() -> None:
 
 
 def _check_convert() -> None:
-    """Raises ConfigError before the export if the conversion could not follow."""
+    """Raises ConfigError before the export if the conversion would fail."""
     from tfflows.export.converting import converter
 
     try:

@@ -1,15 +1,15 @@
-"""Scores tables by an exported model: `tfflows-score --export_dir=DIR --input=FILES`.
+"""Scores tables with an exported model: `tfflows-score --export_dir=DIR --input=FILES`.
 
-An Apache Beam pipeline: the rows go through the model in batches, on this machine or on
-any of Beam's runners, whose options follow `--`:
+It is an Apache Beam pipeline. It scores the rows in batches, on this machine or on one
+of Beam's runners, whose options follow `--`:
 
     tfflows-score --export_dir=models/mine --input='rows-*.csv' --output=scores \
         -- --runner=FlinkRunner --flink_master=localhost:8081
 
-A row holds the model's x, flat, and of a conditional model then its context: as columns
-of csv and Parquet files, as features x and context of `tf.train.Example`s. The new
+A row holds the model's x, flat, and a conditional model's context after it: in columns
+of csv and Parquet files, or as features x and context of `tf.train.Example`s. The new
 folder --output gets the rows with their log_prob (nats), in no particular order, the
-bad rows with the reasons, and summary.json, which is also the last line printed.
+bad rows with reasons, and summary.json, which is also the last line printed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ flags.DEFINE_integer(
 
 
 def main(argv: Sequence[str]) -> None:
-    """Scores.
+    """Scores the rows of the input files.
 
     Args:
       argv: The program's name, then Beam's command line.
@@ -97,15 +97,15 @@ def parse(line: Sequence[str]) -> list[str]:
     """Parses a command line; ends the process after --help or an error.
 
     Args:
-      line: The program's name first.
+      line: Command line, with the program's name first.
 
     Returns:
-      The program's name, and what follows `--`.
+      The program's name, and the arguments after `--`.
     """
     end = line.index("--") if "--" in line else len(line)
     hint = "; Beam's follow --"
     program = command_line.parse(FLAGS, line[:end], main, hint)
-    logging.set_verbosity(logging.ERROR)  # absl would show all that Beam notes
+    logging.set_verbosity(logging.ERROR)  # absl would show all of Beam's notes
     warnings.filterwarnings("ignore", "Possible nested set")  # Beam's of a[1]/rows.csv
     return [*program, *line[end + 1 :]]
 

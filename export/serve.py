@@ -1,8 +1,8 @@
 """Serves exported models on this machine: `tfflows-serve --export_dir=DIR`.
 
-A small server for development, with TensorFlow Serving's REST and gRPC APIs and a page
-to draw samples, interpolate and score. In production, take TensorFlow Serving: it loads
-the same folders, and adds batching, monitoring and GPUs.
+It is a small server for development, with TensorFlow Serving's REST and gRPC APIs and a
+page to draw samples, interpolate and score. In production, use TensorFlow Serving: it
+loads the same folders, and adds batching, monitoring and GPUs.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def main(argv: Sequence[str]) -> None:
     """Serves until it is interrupted.
 
     Args:
-      argv: Not used; the flags say all.
+      argv: Not used.
     """
     del argv
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -114,14 +114,14 @@ def run() -> None:
 
 
 def models(folders: Sequence[str], xla: bool = False) -> dict[str, ServedModel]:
-    """The models in folders of exports, by the names that they are served by.
+    """Returns the models in folders of exports, by served name.
 
     Args:
-      folders: Those of all versions of a model.
+      folders: Folders of models, each with all versions.
       xla: Whether versions may be compiled by XLA.
 
     Raises:
-      UsageError: A folder is none of an export, or two have one name.
+      UsageError: If a folder is no export or two models have the same name.
     """
     from tfflows.export.serving.served_model import ServedModel
     from tfflows.export.writing.warmup import load_warm
@@ -134,7 +134,7 @@ def models(folders: Sequence[str], xla: bool = False) -> dict[str, ServedModel]:
 
 
 def _folders(folders: Sequence[str]) -> dict[str, Path]:
-    """The folders of versions, by the names that their models are served by."""
+    """Returns the folders of versions by served name."""
     if not folders:
         raise UsageError("expected --export_dir, a folder of tfflows-export")
     found: dict[str, Path] = {}

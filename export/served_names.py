@@ -1,4 +1,4 @@
-"""The names that exported models are served by, in `models.config` and elsewhere."""
+"""The names under which exported models are served."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ VERSION = re.compile("[1-9][0-9]{0,17}")
 
 
 def served_name(directory: str | os.PathLike[str], signature: str | None = None) -> str:
-    """The name of an exported model: that of its folder.
+    """Returns the name of an exported model: its folder's name.
 
-    What is no letter, digit, `_`, `.` or `-` becomes `_`.
+    Characters other than letters, digits, `_`, `.` and `-` become `_`.
 
     Args:
-      directory: What `export_saved_model` wrote to.
-      signature: With `split`, the signature, whose model has a name of its own.
+      directory: The directory given to `export_saved_model`.
+      signature: With `split`, the signature, which has its own model.
     """
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", Path(directory).resolve().name)
     return f"{name}_{signature}" if signature else name
 
 
 def served_folders(directory: str | os.PathLike[str]) -> dict[str, Path]:
-    """The folders of versions by the names of their models.
+    """Returns the folders of versions by model name.
 
     Args:
-      directory: What `export_saved_model` wrote to, with or without `split`.
+      directory: The directory given to `export_saved_model`, with or without `split`.
 
     Returns:
-      The folder itself, unless it has no versions but folders that have.
+      The folder itself or, if it has no versions, its subfolders that have.
     """
     directory = Path(directory)
     split = {}

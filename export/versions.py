@@ -1,4 +1,4 @@
-"""The versions of an exported model: who gets a number, and its folder."""
+"""Reserves version numbers of exports, and puts their folders in place."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ def reserved_version(
 ) -> Iterator[tuple[int, Path]]:
     """Reserves a version: no other process gets its number until the block ends.
 
-    What killed exports left is removed.
+    It also removes what killed exports left.
 
     Args:
-      directory: Where all of the model lies; made where missing.
-      folders: Those that get the version.
-      version: Its number; None: one more than the highest there.
+      directory: Directory of the model; created if missing.
+      folders: Folders that get the version.
+      version: The number; None: the highest existing one plus 1.
 
     Yields:
-      The number, and a folder to write to, on the same file system.
+      The number, and a folder to write to on the same file system.
 
     Raises:
-      ValueError: A version below 1, or a directory that TensorFlow cannot read from.
-      FileExistsError: The version exists, or another process writes it.
+      ValueError: If the version is below 1 or TensorFlow cannot read from the
+        directory.
+      FileExistsError: If the version exists or another process writes it.
     """
     if version is not None:
         version = check_count("version", version)
@@ -56,7 +57,7 @@ def _reserve(
     number = version or 1
     while True:
         if version is None:
-            # The reserved first: one that ends between the two looks is seen twice.
+            # Look at reserved ones first: one that ends in between is then seen twice.
             number = max([*_reserved(directory), *_existing(folders)], default=0) + 1
         try:
             folder = stack.enter_context(files.scratch(directory, str(number)))
@@ -99,14 +100,14 @@ def _reserved(directory: Path) -> list[int]:
 
 
 def put_in_place(written: Path, place: Path) -> None:
-    """Renames a folder when the disk has it.
+    """Syncs a folder to the disk, then renames it.
 
     Args:
       written: The folder.
-      place: Its new path, of which the parent is made where missing.
+      place: Its new path. The parent is created if missing.
 
     Raises:
-      FileExistsError: The place is taken.
+      FileExistsError: If the path exists.
     """
     place.parent.mkdir(exist_ok=True)
     for path in [written, *written.rglob("*")]:

@@ -1,4 +1,4 @@
-"""What latents show: ways between images, and directions that change an attribute."""
+"""Explores latents: interpolations, and directions that change an attribute."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BATCH = 256
 
 
 def encode(flow: Flow, x: Any, context: Any = None) -> np.ndarray:
-    """Latents of many examples, batch by batch.
+    """Returns the latents of many examples, batch by batch.
 
     Args:
       flow: An initialised flow.
@@ -24,7 +24,7 @@ def encode(flow: Flow, x: Any, context: Any = None) -> np.ndarray:
       `[N, D]`.
 
     Raises:
-      ValueError: For another model than a flow, or data of another shape.
+      ValueError: If the model is no flow or the data have another shape.
     """
     if not isinstance(flow, Flow):
         raise ValueError(f"expected a tfflows.Flow, got {type(flow).__name__}")
@@ -38,7 +38,7 @@ def encode(flow: Flow, x: Any, context: Any = None) -> np.ndarray:
 
 
 def reconstruct(flow: Flow, x: Any, context: Any = None) -> np.ndarray:
-    """decode(encode(x)) `[N, *event]`: x itself, up to rounding of floats."""
+    """Returns decode(encode(x)) `[N, *event]`, which is x up to rounding."""
     return _in_batches(flow.decode, encode(flow, x, context), context)
 
 
@@ -49,12 +49,12 @@ def interpolate(
     weights: Sequence[float] | np.ndarray,
     context: Any = None,
 ) -> np.ndarray:
-    """Images on the straight line between two images' latents.
+    """Returns images on the straight line between two images' latents.
 
     Args:
       flow: An initialised flow.
       x_a: One example `[*event]`, in raw units.
-      x_b: Another one.
+      x_b: Another example.
       weights: W numbers; 0 gives x_a, 1 gives x_b.
       context: None, or one context for both.
 
@@ -62,7 +62,7 @@ def interpolate(
       `[W, *event]` in raw units, not clipped.
 
     Raises:
-      ValueError: For images of another shape, or weights that are no finite numbers.
+      ValueError: If images have another shape or weights are not finite numbers.
     """
     share = _numbers(weights, "weights")[:, np.newaxis]  # [W, 1]
     if np.shape(x_a) != np.shape(x_b):
@@ -77,7 +77,7 @@ def interpolate(
 def attribute_direction(
     flow: Flow, x: Any, has_attribute: Any, context: Any = None
 ) -> np.ndarray:
-    """The direction of an attribute: mean latent with it minus mean latent without.
+    """Returns the direction of an attribute: mean latent with it minus mean without it.
 
     Source: Kingma and Dhariwal, "Glow", 2018, arXiv 1807.03039, section 6.2.
 
@@ -91,7 +91,7 @@ def attribute_direction(
       `[D]`.
 
     Raises:
-      ValueError: For labels of another shape or kind, or all of them equal.
+      ValueError: If labels have another shape or kind, or are all equal.
     """
     mask, number = np.asarray(has_attribute), len(np.atleast_1d(np.asarray(x)))
     if mask.shape != (number,) or not np.isin(mask, (0, 1)).all():
@@ -117,21 +117,21 @@ def class_direction(
     to_class: int,
     context: Any = None,
 ) -> np.ndarray:
-    """The direction from one class to another: the difference of their mean latents.
+    """Returns the difference between the mean latents of two classes.
 
     Args:
       flow: An initialised flow.
       x: Raw data `[N, *event]`.
       labels: Integers `[N]`.
-      from_class: A class among them.
-      to_class: Another one.
+      from_class: A class among the labels.
+      to_class: Another class among the labels.
       context: None or `[N, ...]`.
 
     Returns:
       `[D]`.
 
     Raises:
-      ValueError: For labels of another shape, or classes that are not among them.
+      ValueError: If labels have another shape or lack one of the classes.
     """
     x, labels = np.asarray(x), np.asarray(labels)
     if labels.shape != x.shape[:1]:
@@ -156,7 +156,7 @@ def manipulate(
     strengths: Sequence[float],
     context: Any = None,
 ) -> np.ndarray:
-    """Images moved along a direction of the latents.
+    """Returns images moved along a direction in latent space.
 
     Args:
       flow: An initialised flow.
@@ -169,8 +169,8 @@ def manipulate(
       `[N, S, *event]` in raw units, not clipped.
 
     Raises:
-      ValueError: For a direction of another size, or one or strengths that are no
-        finite numbers.
+      ValueError: If the direction has another size, or the direction or strengths are
+        not finite numbers.
     """
     z = encode(flow, x, context)
     direction = _numbers(direction, "direction")

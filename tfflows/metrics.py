@@ -1,4 +1,4 @@
-"""Units of likelihoods, and whether posteriors are calibrated."""
+"""Units of likelihoods, and checks that posteriors are calibrated."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from scipy import stats
 
 
 def nll(log_prob: Any) -> tf.Tensor:
-    """The mean negative log-likelihood, in the log-likelihoods' unit (nats)."""
+    """Returns the mean negative log-likelihood, in the input's unit (nats)."""
     return -tf.reduce_mean(log_prob)
 
 
 def bits_per_dim(log_prob: Any, event_shape: Sequence[int]) -> tf.Tensor:
-    """-log_prob / (D ln 2), with no further constant.
+    """Returns -log_prob / (D ln 2), with no further constant.
 
     Args:
-      log_prob: Log-densities in nats, any shape, of data in the units in which one
-        level of integer data is one wide (y = x + u, u in [0, 1)).
+      log_prob: Log-densities in nats, of any shape. The data must be in units in which
+        a level of integer data is one wide (y = x + u, u in [0, 1)).
       event_shape: Shape of one event; D is its number of elements.
 
     Returns:
-      Bits per dimension, of the shape of `log_prob`.
+      Bits per dimension, with the shape of `log_prob`.
     """
     log_prob = tf.convert_to_tensor(log_prob)
     return -log_prob / (math.prod(event_shape) * math.log(2.0))
 
 
 def calibration_ranks(draws: Any, truth: Any) -> np.ndarray:
-    """Ranks of true parameters among draws from their posteriors.
+    """Returns the ranks of true parameters among draws from their posteriors.
 
-    With theta from the prior, an observation of it, and L draws from the posterior of
-    that observation, the number of draws below theta is uniform on 0 .. L, coordinate
-    by coordinate, if the posterior is the right one: simulation-based calibration.
+    Draw theta from the prior, simulate an observation, and draw L times from its
+    posterior. If the posterior is right, the number of draws below theta is uniform on
+    0 .. L in each coordinate (simulation-based calibration).
 
     Source: Talts et al., "Validating Bayesian Inference Algorithms with
     Simulation-Based Calibration", 2018, arXiv 1804.06788, algorithm 1.
 
     Args:
-      draws: `[N, L, D]`, L draws given each of N observations.
-      truth: `[N, D]`, the parameters that the observations were made from.
+      draws: `[N, L, D]`, L draws for each of N observations.
+      truth: `[N, D]`, the parameters that the observations were simulated from.
 
     Returns:
       int64 `[N, D]`, from 0 to L.
 
     Raises:
-      ValueError: For other shapes, or values that are not finite.
+      ValueError: If shapes do not fit or values are not finite.
     """
     draws, truth = np.asarray(draws), np.asarray(truth)
     if draws.ndim != 3 or truth.shape != (draws.shape[0], draws.shape[2]):
@@ -63,19 +63,19 @@ def calibration_ranks(draws: Any, truth: Any) -> np.ndarray:
 
 
 def uniformity_p_values(ranks: Any, num_draws: int, num_bins: int = 20) -> np.ndarray:
-    """P-values of a chi-square test of uniform ranks, one for each coordinate.
+    """Returns p-values of a chi-square test of uniform ranks, one per coordinate.
 
     Args:
       ranks: Integers `[N, D]` from 0 to num_draws.
       num_draws: L, the number of draws that gave the ranks.
-      num_bins: Bins of equally many ranks, a divisor of L + 1; N / num_bins, the
-        expected count, should be 5 or more.
+      num_bins: Number of bins, a divisor of L + 1. The expected count N / num_bins
+        should be at least 5.
 
     Returns:
-      float64 `[D]`: how likely ranks at least as uneven are, if they are uniform.
+      float64 `[D]`: probabilities of ranks at least this uneven if they are uniform.
 
     Raises:
-      ValueError: For ranks out of range, or bins of unequal size.
+      ValueError: If ranks are out of range or bins have unequal sizes.
     """
     ranks = np.asarray(ranks)
     if ranks.ndim != 2 or ranks.dtype.kind not in "iu" or not ranks.size:

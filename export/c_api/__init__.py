@@ -1,10 +1,9 @@
-"""A SavedModel run through TensorFlow's C API, the loader that TF Serving uses.
+"""Runs SavedModels through TensorFlow's C API, which is TF Serving's loader.
 
-The package imports numpy and the standard library alone, and its own modules
-relatively, so that it can be imported without `tfflows` around it, from the folder that
-it lies in. It loads the shared library of the tensorflow wheel by ctypes: a process
-that does so holds no TensorFlow Python, no Keras and no tfflows, and what it computes
-is what a server answers. `c_api.worker` is such a process.
+The package imports only numpy, the standard library and its own modules (relatively),
+so it can be imported from its folder without `tfflows`. It loads the shared library of
+the tensorflow wheel with ctypes. Such a process has no TensorFlow Python, Keras or
+tfflows, so it gives a server's answers. `c_api.worker` is such a process.
 """
 
 from .library import CApiError, find_library

@@ -1,4 +1,4 @@
-"""TensorFlow's C API in the shared library of its wheel, bound by ctypes."""
+"""Binds TensorFlow's C API, in the shared library of its wheel, with ctypes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _C_TYPES = {
     "l": ctypes.c_int64,
     "n": ctypes.c_size_t,
 }
-# The functions used, as in tensorflow/c/c_api.h: type of the result, of the arguments.
+# Functions as in tensorflow/c/c_api.h: types of the result and the arguments.
 _PROTOTYPES = {
     "TF_NewStatus": "p",
     "TF_DeleteStatus": "vp",
@@ -70,7 +70,7 @@ def find_library() -> str:
     The wheel is located, not imported.
 
     Raises:
-      OSError: On another system than Linux, or no such file.
+      OSError: Outside Linux, or if the file does not exist.
     """
     if sys.platform != "linux":
         raise OSError(f"expected Linux, whose wheel has the C API, got {sys.platform}")
@@ -83,14 +83,14 @@ def find_library() -> str:
 
 
 def load_library(path: str, xla: bool = False) -> ctypes.CDLL:
-    """Loads the library, its functions typed.
+    """Loads the library and declares the types of its functions.
 
     Args:
-      path: Of the library.
-      xla: Whether XLA stays as it is; it is disabled otherwise, as in TF Serving.
+      path: Path of the library.
+      xla: Whether to keep XLA; otherwise it is disabled, as in TF Serving.
 
     Raises:
-      OSError: No such library, or one without the C API.
+      OSError: If the library does not exist or lacks the C API.
     """
     # RTLD_LOCAL: with RTLD_GLOBAL a later `import numpy.random` crashes.
     library = ctypes.CDLL(path, mode=ctypes.RTLD_LOCAL)
@@ -107,10 +107,10 @@ def load_library(path: str, xla: bool = False) -> ctypes.CDLL:
 
 @contextlib.contextmanager
 def checked(tf: ctypes.CDLL) -> Iterator[int]:
-    """Yields a new TF_Status; raises the error that a call left in it.
+    """Yields a new TF_Status, and raises the error that a call stored in it.
 
     Raises:
-      CApiError: The call failed.
+      CApiError: If the call failed.
     """
     status = tf.TF_NewStatus()
     try:

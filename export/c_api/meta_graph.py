@@ -1,7 +1,7 @@
-"""The signatures in a serialized MetaGraphDef.
+"""Reads the signatures in a serialized MetaGraphDef.
 
-The classes generated for it come with the tensorflow package, which must not be
-imported here; the few fields wanted take fewer lines than descriptors would.
+The tensorflow package has generated classes for it, but must not be imported here.
+Reading a few fields takes fewer lines than descriptors would.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from .tensors import DTYPE_NAMES
 
 
 class TensorInfo(NamedTuple):
-    """One input or output: tensor in the graph, dtype name, shape.
+    """An input or output: its tensor in the graph, dtype name and shape.
 
-    Of the shape, -1 is any size, and None any number of axes.
+    In a shape, -1 is any size; a shape of None has any number of axes.
     """
 
     tensor: str
@@ -56,7 +56,7 @@ def fields(message: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def read_signatures(meta_graph: bytes) -> dict[str, Signature]:
-    """Reads `signature_def` (field 5), without the one of the initialization."""
+    """Reads `signature_def` (field 5), without the initialization's signature."""
     signatures = {}
     for entry in (value for number, value in fields(meta_graph) if number == 5):
         item = dict(fields(entry))

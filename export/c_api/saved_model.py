@@ -1,4 +1,4 @@
-"""A SavedModel in a session of the C API."""
+"""Loads and runs a SavedModel in a session of the C API."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class _Buffer(ctypes.Structure):
 
 
 class SavedModel:
-    """A SavedModel loaded by the C API, XLA disabled as in TF Serving unless told.
+    """A SavedModel loaded by the C API, by default with XLA disabled.
 
-    That is so for the whole process from the first model on; beside TensorFlow Python,
-    whose library is the same, use `CApiWorker`.
+    Disabling holds for the whole process from the first model on. In a process with
+    TensorFlow Python, which has the same library, use `CApiWorker`.
 
     Args:
       directory: The folder of `saved_model.pb`.
-      library: Path of `libtensorflow_cc.so.2`; by default that of the wheel.
+      library: Path of `libtensorflow_cc.so.2`; default: the installed wheel's.
       xla: Whether functions may be compiled by XLA, as in TF Serving with
         `--xla_cpu_compilation_enabled`.
 
@@ -45,8 +45,8 @@ class SavedModel:
       signatures: The signatures by name.
 
     Raises:
-      OSError: No C API here (`find_library`).
-      CApiError: TensorFlow cannot load the folder, or its variables are missing.
+      OSError: If there is no C API (`find_library`).
+      CApiError: If TensorFlow cannot load the folder, or variables are missing.
     """
 
     def __init__(
@@ -66,18 +66,18 @@ class SavedModel:
     ) -> dict[str, np.ndarray]:
         """Runs one signature.
 
-        As in a server, nothing is converted or compared with the declared shapes:
-        what the graph itself accepts is what counts.
+        As in a server, inputs are not converted or compared with the declared shapes:
+        only the graph checks them.
 
         Args:
           signature: A key of `signatures`.
-          inputs: An array for each of its inputs; strings as bytes arrays.
+          inputs: An array for each input; strings as bytes arrays.
 
         Returns:
-          An array for each of its outputs.
+          An array for each output.
 
         Raises:
-          CApiError: Unknown signature or input names, or an error of the graph.
+          CApiError: If the signature or an input name is unknown, or the graph fails.
         """
         if signature not in self.signatures:
             expected = f"a signature of {sorted(self.signatures)}"
@@ -105,7 +105,7 @@ class SavedModel:
                 self._tf.TF_DeleteTensor(tensor)
 
     def close(self) -> None:
-        """Frees the session and its graph; `run` must not be called afterwards."""
+        """Frees the session and its graph. Do not call `run` afterwards."""
         with checked(self._tf) as status:
             self._tf.TF_DeleteSession(self._session, status)
         self._tf.TF_DeleteGraph(self._graph)
@@ -139,8 +139,8 @@ class SavedModel:
 
 
 def _require_variables(directory: str) -> None:
-    """Raises CApiError for a SavedModel whose variables were not copied along."""
-    # TensorFlow loads it as one without any, and then fails at each request.
+    """Raises CApiError if a SavedModel's variables are missing."""
+    # TensorFlow would load it without variables, and then fail at each request.
     index = os.path.join(directory, "variables", "variables.index")
     model = os.path.join(directory, "saved_model.pb")
     if os.path.exists(model) and not os.path.exists(index):

@@ -1,4 +1,4 @@
-"""TF_Tensors made of numpy arrays, and read."""
+"""Converts numpy arrays to TF_Tensors and back."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A process that answers questions about SavedModels, a JSON line each.
+"""A process that loads and runs SavedModels, with one JSON line per request.
 
-`tfflows.export.c_api_client.CApiWorker` starts it and speaks to it.
+`tfflows.export.c_api_client.CApiWorker` starts it and sends requests.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .saved_model import SavedModel
 def serve(library: str = "", xla: str = "") -> None:
     """Answers JSON lines until the end of the input.
 
-    {"model": folder} asks for the signatures; with "signature", "inputs" and
-    "outputs" (paths of .npz files) it runs one. The answer is {"ok": true, ...} or
-    {"ok": false, "code": TensorFlow's code or null, "error": text}. A model is
-    loaded once and kept, for an exported version does not change. Empty arguments stand
-    for the wheel's library, and for XLA disabled.
+    {"model": folder} asks for the signatures; with "signature", "inputs" and "outputs"
+    (paths of .npz files) it runs one. The answer is {"ok": true, ...} or {"ok": false,
+    "code": TensorFlow's code or null, "error": text}. A model is loaded once and kept,
+    because an exported version does not change. Empty arguments mean the wheel's
+    library, and XLA disabled.
     """
     models: dict[str, SavedModel] = {}
     for line in sys.stdin:
@@ -56,9 +56,9 @@ def _answer(
 
 
 def _identity(folder: str) -> str:
-    """What stays the same when an export is renamed into its place: its file."""
+    """Returns what stays the same when an export is renamed: its file's identity."""
     try:
         file = os.stat(os.path.join(folder, "saved_model.pb"))
     except OSError:
-        return folder  # no SavedModel, as loading it will say
+        return folder  # no SavedModel: loading it will raise
     return f"{file.st_dev} {file.st_ino} {file.st_mtime_ns} {file.st_size}"

@@ -4,7 +4,7 @@
         client.log_prob(x)
         client.sample(16, seed=0, temperature=0.7)
 
-They know no model: what they send follows from the signatures that the server names.
+They need no model: they send what the server's signatures declare.
 """
 
 from tfflows.export.client.errors import ServingError

@@ -1,4 +1,4 @@
-"""Inputs made what a signature declares, and large requests cut into small ones."""
+"""Casts inputs to a signature's dtypes, and cuts large requests into chunks."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def cast_inputs(inputs: Mapping[str, Any], signature: Signature) -> Arrays:
     """Returns the inputs as arrays of the declared dtypes.
 
     Raises:
-      ValueError: Other names than the signature's, or values that its dtypes cannot
-        hold (fractions for integers, 256 for uint8, NaN).
+      ValueError: If names differ from the signature's, or its dtypes cannot hold values
+        (fractions for integers, 256 for uint8, NaN).
     """
     if inputs.keys() != signature.inputs.keys():
         raise ValueError(
@@ -34,7 +34,7 @@ def cast_inputs(inputs: Mapping[str, Any], signature: Signature) -> Arrays:
 
 
 def is_batched(signature: Signature) -> bool:
-    """Whether every input has a batch axis, so that rows can be sent apart."""
+    """Returns whether every input has a batch axis, so that rows can be sent apart."""
     shapes = [info.shape for info in signature.inputs.values()]
     return all(shape is not None and shape[:1] == (-1,) for shape in shapes)
 
@@ -43,7 +43,7 @@ def chunks(inputs: Arrays, size: int) -> Iterator[Arrays]:
     """Yields the inputs `size` rows at a time.
 
     Raises:
-      ValueError: No rows, or inputs of different numbers of rows.
+      ValueError: If there are no rows, or inputs have different numbers of rows.
     """
     lengths = {name: len(array) for name, array in inputs.items()}
     if len(set(lengths.values())) > 1 or not min(lengths.values()):
@@ -53,15 +53,14 @@ def chunks(inputs: Arrays, size: int) -> Iterator[Arrays]:
 
 
 def seed_rows(seed: int | np.ndarray | None, rows: int) -> np.ndarray:
-    """Seeds int32 `[rows, 2]`, one for each row; they do not depend on the chunks.
+    """Returns seeds int32 `[rows, 2]`, which do not depend on the chunks.
 
     Args:
-      seed: An int: row i has the seed (seed, i). None: a fresh int. `[rows, 2]`: they
-        themselves.
-      rows: How many.
+      seed: An int (row i gets (seed, i)), None for a new int, or seeds `[rows, 2]`.
+      rows: Number of rows.
 
     Raises:
-      ValueError: Not an int32, or another shape.
+      ValueError: If the seed is no int32 or has another shape.
     """
     if seed is None:
         seed = secrets.randbelow(2**32) + int(_INT32.min)

@@ -1,4 +1,4 @@
-"""What the REST and the gRPC client share: the methods of a served flow."""
+"""The methods that the REST and gRPC clients share."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from tfflows.export.client.arrays import Arrays
 
 
 class Client(abc.ABC):
-    """Asks a served model; subclasses know the wire.
+    """A client of a served model. Subclasses implement the protocol.
 
-    Inputs are anything that numpy takes; they are checked against the signature's
-    dtypes and shapes, which are asked once. A request of many rows is sent in chunks,
-    one after the other; the results do not depend on where it was cut.
+    Inputs are anything that numpy accepts. They are checked against the signature's
+    dtypes and shapes, which are requested once. A request of many rows is sent in
+    chunks, one after the other; results do not depend on the chunks.
 
     Every method but `metadata`, `status` and `close` raises ValueError for inputs that
-    do not fit, and `ServingError` for what the server or the wire refuses. Requests are
-    pure, so a retry is harmless.
+    do not fit, and `ServingError` if the server or the connection fails. Requests
+    change nothing, so retries are safe.
 
     Args:
       model: Name of the served model.
-      version: A version; None: the one the server has chosen.
-      chunk_size: Rows of one request.
+      version: A version; None: the server chooses.
+      chunk_size: Number of rows in a request.
     """
 
     def __init__(self, model: str, version: int | None, chunk_size: int) -> None:
@@ -49,18 +49,18 @@ class Client(abc.ABC):
 
     @abc.abstractmethod
     def metadata(self) -> dict[str, Signature]:
-        """The signatures of the served version by name, asked anew.
+        """Requests the signatures of the served version, by name.
 
         Raises:
-          ServingError: No such model or version, or no answer.
+          ServingError: If the model or version is unknown, or no answer comes.
         """
 
     @abc.abstractmethod
     def status(self) -> dict[int, str]:
-        """State of each version that the server knows: {1: "AVAILABLE"}.
+        """Returns the state of each version that the server knows: {1: "AVAILABLE"}.
 
         Raises:
-          ServingError: No such model or version, or no answer.
+          ServingError: If the model or version is unknown, or no answer comes.
         """
 
     @abc.abstractmethod
@@ -71,11 +71,11 @@ class Client(abc.ABC):
         """Runs a signature.
 
         Args:
-          signature: Its name.
-          **inputs: All of its inputs.
+          signature: Name of the signature.
+          **inputs: All inputs, by name.
 
         Returns:
-          Its outputs by name.
+          The outputs by name.
         """
         known = self._signature(signature)
         cast = arrays.cast_inputs(inputs, known)
@@ -91,14 +91,14 @@ class Client(abc.ABC):
         }
 
     def log_prob(self, x: Any, context: Any = None) -> np.ndarray:
-        """Log p(x) in nats, in the units of the raw data `[B]`."""
+        """Returns log p(x) `[B]` in nats, in raw units."""
         return self._ask("log_prob", context, x=x)["log_prob"]
 
     def bits_per_dim(self, x: Any, context: Any = None) -> np.ndarray:
-        """Bits per dimension of images and other integer data `[B]`.
+        """Returns bits per dimension `[B]` of images and other integer data.
 
         Raises:
-          ValueError: The model is of continuous data, for which there are none.
+          ValueError: If the model's data are continuous.
         """
         answer = self._ask("log_prob", context, x=x)
         if "bits_per_dim" not in answer:
@@ -109,19 +109,19 @@ class Client(abc.ABC):
         return answer["bits_per_dim"]
 
     def score(self, x: Any, context: Any = None) -> np.ndarray:
-        """D log p(x) / dx `[B, *event]`."""
+        """Returns d log p(x) / dx `[B, *event]`."""
         return self._ask("score", context, x=x)["score"]
 
     def encode(self, x: Any, context: Any = None, seed: Any = None) -> np.ndarray:
-        """Latents `[B, D]`; drawn from the posterior by `seed` for a VAE."""
+        """Returns latents `[B, D]`; for a VAE, drawn from the posterior by `seed`."""
         return self._ask("encode", context, seed, x=x)["z"]
 
     def decode(self, z: Any, context: Any = None) -> np.ndarray:
-        """Data `[B, *event]` of latents `[B, D]`."""
+        """Returns data `[B, *event]` of latents `[B, D]`."""
         return self._ask("decode", context, z=z)["x"]
 
     def elbo(self, x: Any, seed: Any = None) -> np.ndarray:
-        """A VAE's lower bound of log p(x) in nats `[B]`."""
+        """Returns a VAE's lower bound of log p(x) `[B]`, in nats."""
         return self._ask("elbo", None, seed, x=x)["elbo"]
 
     def sample(
@@ -131,13 +131,13 @@ class Client(abc.ABC):
         temperature: Any = 1.0,
         context: Any = None,
     ) -> np.ndarray:
-        """Samples `[num_samples, *event]`.
+        """Returns samples `[num_samples, *event]`.
 
         Args:
-          num_samples: How many, 1 or more.
+          num_samples: Number of samples, at least 1.
           seed: An int gives the same samples at every call and for every chunk size;
-            None: new ones; or int32 `[num_samples, 2]`, one for each.
-          temperature: One, or one for each sample `[num_samples]`.
+            None gives new ones; int32 `[num_samples, 2]` is one seed per sample.
+          temperature: A number, or one for each sample `[num_samples]`.
           context: None, or one for each sample.
         """
         if num_samples < 1:
@@ -148,7 +148,7 @@ class Client(abc.ABC):
         return answer["x"]
 
     def info(self) -> dict[str, Any]:
-        """What the served model is: its name, event shape, units, training data, ..."""
+        """Returns facts about the model: name, event shape, units, data, ..."""
         answer = self.predict("info", dummy=[0])
         facts = {name: column[0] for name, column in answer.items()}
         return {
@@ -159,11 +159,11 @@ class Client(abc.ABC):
     def interpolate(
         self, x_a: Any, x_b: Any, weights: Any, context: Any = None
     ) -> np.ndarray:
-        """Images on the way from `x_a` (weight 0) to `x_b` (weight 1).
+        """Returns images between `x_a` (weight 0) and `x_b` (weight 1).
 
         Args:
           x_a: One example `[*event]`.
-          x_b: Another one.
+          x_b: Another example.
           weights: `[W]`.
           context: None, or one for each weight.
 
@@ -178,7 +178,7 @@ class Client(abc.ABC):
     def _ask(
         self, signature: str, context: Any = None, seed: Any = None, **inputs: Any
     ) -> Arrays:
-        """Runs a signature with the context if given, and seeds if it takes them."""
+        """Runs a signature, with the context if given and seeds if it takes them."""
         if context is not None:
             inputs["context"] = context
         if "seed" in self._signature(signature).inputs:

@@ -1,4 +1,4 @@
-"""What a server or the wire answers instead of a result."""
+"""Errors of requests to a server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ class ServingError(RuntimeError):
 
     Attributes:
       code: Name of the gRPC status: "INVALID_ARGUMENT", "NOT_FOUND", "UNAVAILABLE",
-        "DEADLINE_EXCEEDED", ...; for REST that which the HTTP status stands for.
+        "DEADLINE_EXCEEDED", ...; for REST, the one that the HTTP status stands for.
       message: The server's own text, or the transport's.
     """
 

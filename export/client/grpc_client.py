@@ -16,25 +16,25 @@ _MAX_BACKOFF = 5.0  # seconds
 
 
 class GrpcClient(Client):
-    """Asks a model over TensorFlow Serving's gRPC API.
+    """A client of TensorFlow Serving's gRPC API.
 
-    An answer UNAVAILABLE, which includes a connection that fails, is tried again by
-    grpc's own retry policy, with a pause that doubles.
+    grpc's own retry policy repeats a request after UNAVAILABLE, which includes failed
+    connections, with a pause that doubles.
 
     Args:
       target: "127.0.0.1:8500".
       model: Name of the served model.
-      version: A version; None: the one the server has chosen.
-      chunk_size: Rows of one request.
-      timeout: Seconds for a request, its retries included.
-      retries: How often a request is tried again, at most 4.
+      version: A version; None: the server chooses.
+      chunk_size: Number of rows in a request.
+      timeout: Seconds for a request, including its retries.
+      retries: Number of retries, at most 4.
       backoff: Seconds before the first retry; doubled for each further one.
-      max_message_bytes: The largest message that is sent or taken. (grpc's own limit,
-        4 MiB, is a batch of 341 images of 32x32x3 floats.)
+      max_message_bytes: Largest message to send or receive. (grpc's own limit, 4 MiB,
+        is a batch of 341 images of 32x32x3 floats.)
       credentials: A `grpc.ChannelCredentials` for TLS; None: a plain connection.
 
     Raises:
-      ImportError: tensorflow-serving-api is not installed.
+      ImportError: If tensorflow-serving-api is not installed.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class GrpcClient(Client):
 
 
 class _Api:
-    """The published protos and stubs, which take TensorFlow, imported when needed."""
+    """The published protos and stubs. Importing them imports TensorFlow."""
 
     def __init__(self) -> None:
         try:

@@ -32,25 +32,24 @@ _DTYPES = {
 
 
 class RestClient(Client):
-    """Asks a model over TensorFlow Serving's REST API.
+    """A client of TensorFlow Serving's REST API.
 
-    An answer 429, 502, 503 or 504, and a connection that fails, are tried again, with
-    a pause that doubles (urllib3's `Retry`, which also obeys Retry-After).
+    It repeats a request after 429, 502, 503, 504 or a failed connection, with a pause
+    that doubles (urllib3's `Retry`, which also obeys Retry-After).
 
     Args:
       url: "http://127.0.0.1:8501".
       model: Name of the served model.
-      version: A version; None: the one the server has chosen.
-      form: "row" or "columnar" requests; signatures without a batch axis are always
-        asked in columns, for rows cannot carry their scalars.
-      chunk_size: Rows of one request.
-      timeout: Seconds that one try may take to connect, and between two bytes of its
-        answer.
-      retries: How often a request is tried again.
+      version: A version; None: the server chooses.
+      form: "row" or "columnar" requests. Signatures without a batch axis always use
+        columns, because rows cannot hold their scalars.
+      chunk_size: Number of rows in a request.
+      timeout: Seconds to connect, and to wait for the next byte of an answer.
+      retries: Number of retries.
       backoff: Seconds before the second retry; doubled for each further one.
 
     Raises:
-      ImportError: requests is not installed.
+      ImportError: If requests is not installed.
     """
 
     def __init__(
@@ -152,7 +151,7 @@ def _session(retries: int, backoff: float) -> Any:
 
 
 def _transport_code(error: Exception) -> str:
-    # A timeout of the last retry is the reason within a ConnectionError.
+    # If the last retry times out, the reason is inside a ConnectionError.
     reason = getattr(error.args[0], "reason", error) if error.args else error
     late = "Timeout" in type(reason).__name__
     return "DEADLINE_EXCEEDED" if late else "UNAVAILABLE"
@@ -173,7 +172,7 @@ def _infos(tensors: Mapping[str, Any]) -> dict[str, TensorInfo]:
 
 
 def _arrays(outputs: Any, infos: Mapping[str, TensorInfo], rows: bool) -> Arrays:
-    """Arrays of an answer, of which a single output comes without its name."""
+    """Returns the arrays of an answer. A single output comes without its name."""
     if len(infos) == 1:
         outputs = {next(iter(infos)): outputs}
     elif rows:

@@ -1,1 +1,1 @@
-"""Files of exports for other runtimes: TFLite and ONNX."""
+"""Converts exports for other runtimes: TFLite and ONNX."""

@@ -1,10 +1,9 @@
-"""TFLite and ONNX files of the deterministic signatures of an export.
+"""Converts the deterministic signatures of an export to TFLite or ONNX.
 
-What draws stays behind: samples are noise of the client, sent through `decode`. A file
-is loaded and compared with the export before it takes its name, for a converter may
-end well and leave a file that no runtime loads. The checks of values (integers within
-the levels, finite numbers) are not part of a converted file; those of shapes are its
-runtime's.
+Signatures that draw are not converted: a client draws noise and passes it to `decode`.
+A file is loaded and compared with the export before it gets its name, because a
+converter may succeed and leave a file that no runtime loads. A converted file does not
+check values (integers within the levels, finite numbers); its runtime checks shapes.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from tfflows.export.writing.saved_model_proto import load_saved_model
 from tfflows.system import files
 
 CONVERTED = ("log_prob", "encode", "decode")
-_TOLERANCE = 1e-4  # of the largest magnitude of an output, or of 1
+_TOLERANCE = 1e-4  # relative to an output's largest magnitude, or to 1
 _DRAWS = "it draws: send noise of your own through decode"
 _POSTERIOR = "it draws from the posterior: ask the SavedModel"
 _NOT_CONVERTED = {
@@ -39,7 +38,7 @@ _NOT_CONVERTED = {
 
 
 class Format(NamedTuple):
-    """A kind of file: its ending, what imports, makes and runs it."""
+    """A file format: its ending, and functions that import, make and run it."""
 
     suffix: str
     require: Callable[[], Any]
@@ -54,7 +53,7 @@ FORMATS = {
 
 
 class Conversion(NamedTuple):
-    """The files by signature, and why each other signature has none."""
+    """The files by signature, and the reasons why other signatures have none."""
 
     files: dict[str, Path]
     refused: dict[str, str]
@@ -70,18 +69,18 @@ def convert_saved_model(
 
     Args:
       saved_model: One version of an export, with all signatures (no `split`).
-      directory: Where the files go; made where missing. Files of these names are
-        replaced, each as a whole.
+      directory: Folder for the files; created if missing. Files of the same name are
+        replaced.
       file_format: "tflite" or "onnx" (extra `onnx`).
-      signatures: Which to convert, those that the export has.
+      signatures: Names of signatures to convert, if the export has them.
 
     Returns:
       The files, and the reason for each signature without one.
 
     Raises:
-      ValueError: Another format.
-      ImportError: The converter is not installed.
-      ExportError: Not an export, or a file that does not answer as the export does.
+      ValueError: If the format is unknown.
+      ImportError: If the converter is not installed.
+      ExportError: If the folder is no export, or a file and the export disagree.
     """
     if file_format not in FORMATS:
         raise ValueError(f"expected a format of {list(FORMATS)}, got {file_format!r}")
@@ -122,11 +121,11 @@ def _compare(
     function: Callable[..., Mapping[str, tf.Tensor]],
     inputs: Arrays,
 ) -> None:
-    """Raises ExportError unless the file answers as the export does."""
+    """Raises ExportError unless the file gives the same answers as the export."""
     wanted = {key: value.numpy() for key, value in _call(function, inputs).items()}
     try:
         found = kind.run(draft, inputs)
-    except Exception as error:  # whatever the runtime raises, the file is no good
+    except Exception as error:  # the file is bad, whatever the error
         raise ExportError(
             f"expected a {kind.suffix} file of {name} that runs, got: {error}"
         ) from error

@@ -1,4 +1,4 @@
-"""A few inputs for the signatures of an export on disk, made of its own samples."""
+"""Makes example inputs for an export on disk from its own samples."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ ROWS = 3
 def example_inputs(
     saved_model: Path, functions: Mapping[str, Any], signature: str
 ) -> Arrays:
-    """Three rows for each input of a signature.
+    """Returns three rows for each input of a signature.
 
     Args:
       saved_model: The folder of the export.
       functions: Its signatures, loaded by TensorFlow.
-      signature: One of them.
+      signature: Name of the signature.
 
     Returns:
-      Arrays by name. Data are samples, for integer data rounded down.
+      Arrays by name. Data are samples; integer data are rounded down.
 
     Raises:
-      ExportError: The export has no `sample`, or no description.
+      ExportError: If the export has no `sample` or no description.
     """
     description = _description(saved_model)
     rng = np.random.default_rng(0)

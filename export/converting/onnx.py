@@ -1,4 +1,4 @@
-"""ONNX files: made by tf2onnx, run by onnxruntime (extra `onnx`)."""
+"""Makes ONNX files with tf2onnx, and runs them with onnxruntime (extra `onnx`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INSTALL = "expected tf2onnx and onnxruntime for ONNX: pip install 'tfflows[onnx
 
 
 def require() -> None:
-    """Raises ImportError where tf2onnx or onnxruntime is not installed."""
+    """Raises ImportError unless tf2onnx and onnxruntime are installed."""
     try:
         importlib.import_module("tf2onnx")
         importlib.import_module("onnxruntime")
@@ -33,7 +33,7 @@ def make(saved_model: Path, signature: str, function: Any) -> bytes:
       function: The loaded signature.
 
     Raises:
-      ConversionRefusedError: The signature has ops that ONNX has not.
+      ConversionRefusedError: If ONNX lacks an op of the signature.
     """
     del saved_model
     import onnx
@@ -54,7 +54,7 @@ def make(saved_model: Path, signature: str, function: Any) -> bytes:
         )
     except Exception as error:  # tf2onnx raises many kinds
         raise ConversionRefusedError(f"ONNX: {error}") from error
-    # An op that it does not know, tf2onnx leaves in the file as it is.
+    # tf2onnx leaves unknown ops in the file.
     ops = {node.op_type for node in model.graph.node}
     if unknown := sorted(op for op in ops if not onnx.defs.has(op)):
         raise ConversionRefusedError(f"ONNX: no op for {', '.join(unknown)}")
@@ -73,7 +73,7 @@ def run(path: Path, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _log1p(graph: Any, node: Any, name: str, arguments: Any) -> None:
-    """Replaces log1p(x), which ONNX has not, by log(1 + x)."""
+    """Replaces log1p(x), which ONNX lacks, by log(1 + x)."""
     from tf2onnx import utils
 
     del arguments

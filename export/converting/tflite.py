@@ -1,4 +1,4 @@
-"""TFLite files: made by TensorFlow's converter of built-in ops, run by its runtime."""
+"""Makes TFLite files with TensorFlow's converter, and runs them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def make(saved_model: Path, signature: str, function: Any) -> bytes:
       function: Not used; the converter reads the folder.
 
     Raises:
-      ConversionRefusedError: The signature has ops that TFLite has not.
+      ConversionRefusedError: If TFLite lacks an op of the signature.
     """
     del function
     with files.without_wildcards(saved_model) as readable:
@@ -43,7 +43,7 @@ def make(saved_model: Path, signature: str, function: Any) -> bytes:
 def run(path: Path, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Runs a file of one signature."""
     with warnings.catch_warnings():
-        # It names a package that replaces it, and is itself what TensorFlow ships.
+        # Its warning names a successor, but TensorFlow ships this one.
         warnings.simplefilter("ignore")
         interpreter = tf.lite.Interpreter(model_path=str(path))
     (signature,) = interpreter.get_signature_list()

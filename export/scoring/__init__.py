@@ -1,1 +1,1 @@
-"""Tables scored by an exported model in a Beam pipeline."""
+"""Scores tables with an exported model in a Beam pipeline."""

@@ -1,4 +1,4 @@
-"""The files that scoring reads and writes: csv, Parquet and TFRecord."""
+"""Reads and writes the files of scoring: csv, Parquet and TFRecord."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _BOM = "\ufeff"
 
 
 class Table:
-    """Files of one kind that hold rows of one format.
+    """Files of one kind with rows of one format.
 
     Args:
-      pattern: Their path, which may have wildcards.
+      pattern: Path of the files, which may have wildcards.
       rows: What a row holds.
 
     Raises:
-      OSError: No file matches.
-      ValueError: They are no files of the kind, or their columns are not the model's.
+      OSError: If no file matches.
+      ValueError: If files are not of the kind or lack the model's columns.
     """
 
     def __init__(self, pattern: str, rows: RowFormat) -> None:
@@ -49,11 +49,11 @@ class Table:
         raise NotImplementedError
 
     def cells(self, stored: Any) -> Sequence[Any]:
-        """The cells of a stored row. Raises BadRowError."""
+        """Returns the cells of a stored row; may raise BadRowError."""
         raise NotImplementedError
 
     def text(self, stored: Any) -> str:
-        """A stored row as text, for the file of bad rows."""
+        """Returns a stored row as text, for the file of bad rows."""
         raise NotImplementedError
 
     def _check_names(self, names: Sequence[str], path: str) -> None:
@@ -63,7 +63,7 @@ class Table:
                 f"inputs {' and '.join(block.name for block in self.rows.blocks)}, got "
                 f"{len(names)}"
             )
-        # Other names, or another order, would score other numbers than those meant.
+        # With other names or another order, the wrong numbers would be scored.
         wanted = self.rows.columns
         if wanted is not None and tuple(names[: len(wanted)]) != wanted:
             raise ValueError(
@@ -73,7 +73,7 @@ class Table:
 
 
 class CsvTable(Table):
-    """Lines of comma-separated numbers; a first line without numbers is the header."""
+    """Lines of comma-separated numbers. A first line without numbers is the header."""
 
     def __init__(self, pattern: str, rows: RowFormat) -> None:
         super().__init__(pattern, rows)
@@ -126,11 +126,11 @@ def _is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return "_" not in cell  # 2020_01 is a number to Python alone
+    return "_" not in cell  # only Python reads 2020_01 as a number
 
 
 class ParquetTable(Table):
-    """Parquet files, whose columns are taken in their order."""
+    """Parquet files, whose columns are read in their order."""
 
     def __init__(self, pattern: str, rows: RowFormat) -> None:
         super().__init__(pattern, rows)
@@ -159,7 +159,7 @@ class ParquetTable(Table):
 
 
 class TFRecordTable(Table):
-    """Files of `tf.train.Example`s with the features x and, if need be, context."""
+    """Files of `tf.train.Example`s with the features x and, if needed, context."""
 
     def read(self) -> beam.PTransform:
         """See the base class."""
@@ -202,19 +202,19 @@ TABLES: dict[str, type[Table]] = {
 
 
 def writer(kind: str, prefix: str, names: Sequence[str], rows: RowFormat) -> Any:
-    """Writes pairs of a row and its log-density to files of a kind.
+    """Returns a transform that writes rows and their log-densities to files.
 
     Args:
-      kind: Of `KINDS`.
-      prefix: Of the files' paths.
-      names: Those of the columns.
+      kind: A key of `KINDS`.
+      prefix: Prefix of the files' paths.
+      names: Names of the columns.
       rows: What a row holds.
 
     Returns:
       A transform.
 
     Raises:
-      ValueError: Two columns have one name.
+      ValueError: If two columns have the same name.
     """
     keys = [*names, "log_prob"]
     if len(set(keys)) < len(keys):

@@ -1,4 +1,4 @@
-"""An exported model that scores rows, as Beam's RunInference wants it."""
+"""A handler for Beam's RunInference that scores rows with an exported model."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tfflows.system import files
 
 SIGNATURE = "log_prob"
 _INPUTS = ("x", "context")
-# A row, and its log-density or the reason why it has none.
+# A row with its log-density, or with the reason why it has none.
 Scored = tuple[Row, float | str]
 
 
 def find_version(export_dir: str) -> str:
-    """The folder of the newest version, or the folder itself if it is a version.
+    """Returns the newest version's folder, or the folder itself if it is a version.
 
     Raises:
-      FileNotFoundError: There is no version.
+      FileNotFoundError: If there is no version.
     """
     if tf.io.gfile.exists(os.path.join(export_dir, "saved_model.pb")):
         return export_dir
@@ -40,13 +40,13 @@ def find_version(export_dir: str) -> str:
 
 
 def row_format(folder: str) -> RowFormat:
-    """What the rows of an export have to hold.
+    """Returns the format of rows that an export scores.
 
     Args:
-      folder: That of one version.
+      folder: Folder of one version.
 
     Raises:
-      ValueError: It cannot be loaded, or its signature log_prob is missing, or has
+      ValueError: If it cannot be loaded, or its signature log_prob is missing or has
         other inputs.
     """
     signatures = load_saved_model(folder).signatures
@@ -84,7 +84,7 @@ def row_format(folder: str) -> RowFormat:
 
 
 def _description(folder: str) -> dict[str, Any]:
-    """The export's flow.json; empty where there is none."""
+    """Returns the export's flow.json, or {} without one."""
     path = os.path.join(folder, "assets.extra", "flow.json")
     if not tf.io.gfile.exists(path):
         return {}
@@ -95,22 +95,22 @@ def _description(folder: str) -> dict[str, Any]:
 class LogProbHandler(ModelHandler):
     """Runs the signature log_prob of a SavedModel on batches of rows.
 
-    Each row gives `(row, log_prob)` or, where the model refuses it, `(row, reason)`.
+    Each row gives `(row, log_prob)` or, if the model refuses it, `(row, reason)`.
 
     Args:
-      folder: That of the SavedModel; the workers have to reach it.
+      folder: Folder of the SavedModel, which the workers must reach.
       rows: What a row holds.
-      batch_size: Rows of a batch; of the last one fewer.
+      batch_size: Rows of a batch; the last one may have fewer.
     """
 
     def __init__(self, folder: str, rows: RowFormat, batch_size: int) -> None:
-        # Not of a size that Beam finds by timing: a score's last bits depend on it.
+        # A fixed size, because a score's last bits depend on it; Beam would vary it.
         super().__init__(min_batch_size=batch_size, max_batch_size=batch_size)
         self._folder = folder
         self._rows = rows
 
     def load_model(self) -> Any:
-        """The loaded SavedModel."""
+        """Loads the SavedModel."""
         return load_saved_model(self._folder)
 
     def run_inference(
@@ -126,7 +126,7 @@ class LogProbHandler(ModelHandler):
         except (ValueError, tf.errors.InvalidArgumentError) as error:
             if len(batch) == 1:
                 scores = [str(error).splitlines()[0]]
-            else:  # which of the rows the model refuses, it does not say
+            else:  # the model does not say which row it refuses
                 singles = (self.run_inference([row], model) for row in batch)
                 scores = [score for single in singles for _, score in single]
         for row, score in zip(batch, scores, strict=True):

@@ -1,4 +1,4 @@
-"""The Beam pipeline that scores tables: what is read, split, counted and written."""
+"""The Beam pipeline that reads, scores, counts and writes rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BAD = "bad"
 
 
 class _Parse(beam.DoFn):
-    """Rows that the model can take; the others as bad ones."""
+    """Separates rows that the model can take from bad ones."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -46,7 +46,7 @@ class _Parse(beam.DoFn):
 
 
 class _Refused(beam.DoFn):
-    """Rows that the model gave a log-density; the others as bad ones."""
+    """Separates rows with a log-density from those that the model refused."""
 
     def process(self, scored: Scored) -> Iterator[Any]:
         row, score = scored
@@ -70,26 +70,27 @@ def score(
     batch_size: int = 1024,
     beam_args: Sequence[str] = (),
 ) -> dict[str, int]:
-    """Scores the rows of files; what it writes appears as a whole or not at all.
+    """Scores the rows of files. The output appears whole or not at all.
 
     Args:
-      export_dir: A folder of `tfflows-export`, of all versions or of one.
+      export_dir: A folder from `tfflows-export`: of all versions, or of one.
       pattern: Path of the files, which may have wildcards.
-      output: A new folder: for `scored-*`, the rows with their log-densities in nats;
-        `bad-*.jsonl`, rows that the model cannot take and the reasons; and
-        `summary.json`, how many there are of each.
+      output: A new folder for `scored-*` (rows with log-densities in nats),
+        `bad-*.jsonl` (rows that the model cannot take, with reasons) and `summary.json`
+        (the counts).
       input_format: "csv", "parquet" or "tfrecord".
-      output_format: The same; None: that of the input.
-      batch_size: Most rows that the model gets at once.
-      beam_args: Command line of Beam: `--runner`, and its runner's options.
+      output_format: One of the same; None: the input's format.
+      batch_size: Most rows in a batch of the model.
+      beam_args: Beam's command line: `--runner` and the runner's options.
 
     Returns:
       The numbers of rows: `input` = `scored` + `bad`.
 
     Raises:
-      OSError: A file is missing, or the output exists.
-      ValueError: The model scores no such rows; files are of another kind; no rows.
-      RuntimeError: The pipeline failed, or lost rows.
+      OSError: If a file is missing or the output exists.
+      ValueError: If the model cannot score such rows, files are of another kind, or
+        there are no rows.
+      RuntimeError: If the pipeline fails or loses rows.
     """
     if FileSystems.exists(os.path.expanduser(output)):
         raise FileExistsError(f"expected a new folder for the output, got {output}")
@@ -144,7 +145,7 @@ def _build(
 
 
 def _as_json(parts: Iterable[Any]) -> str:
-    """The pairs as JSON; Beam calls this on parts of the pairs, and of their JSON."""
+    """Returns pairs as JSON. Beam calls it on parts of the pairs and of their JSON."""
     merged: dict[str, int] = {}
     for part in parts:
         merged |= json.loads(part) if isinstance(part, str) else dict([part])
@@ -164,7 +165,7 @@ def _runner(beam_args: Sequence[str]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _failures_as_runtime_errors() -> Iterator[None]:
-    """Beam raises what it will, with stack traces of workers as text."""
+    """Turns Beam's errors, which hold workers' stack traces, into RuntimeErrors."""
     try:
         yield
     except Exception as error:
@@ -174,7 +175,7 @@ def _failures_as_runtime_errors() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _new_folder(output: str) -> Iterator[str]:
-    """A folder to write to, which gets its name when all is written."""
+    """Yields a folder to write to, which gets its name when all is written."""
     output = output.rstrip("/")
     if "://" not in output:
         with _new_local_folder(files.path(output)) as unfinished:

@@ -1,4 +1,4 @@
-"""Rows of a table as inputs of an exported model: checked one by one."""
+"""Checks rows of a table, and turns them into inputs of an exported model."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Row = tuple[Number, ...]
 
 
 class BadRowError(ValueError):
-    """A row that the model cannot take; its text is the reason."""
+    """A row that the model cannot take. The text is the reason."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """The columns of one input of the model.
+    """The columns for one input of the model.
 
     Attributes:
       name: "x" or "context".
-      shape: That of one row.
+      shape: Shape of one row.
       dtype: Name of the input's dtype.
-      levels: Integers lie in [0, levels); None: all that the dtype holds.
+      levels: Integers must be in [0, levels); None: any in the dtype's range.
     """
 
     name: str
@@ -40,15 +40,15 @@ class Block:
 
     @property
     def is_integer(self) -> bool:
-        """Whether its numbers are integers."""
+        """Returns whether its numbers are integers."""
         return np.dtype(self.dtype).kind in "iu"
 
     def checked(self, cells: Sequence[Any]) -> Row:
-        """The numbers of as many cells as there are columns.
+        """Returns the numbers of cells, one for each column.
 
         Raises:
-          BadRowError: A cell is no number, is not finite in the input's dtype, or is no
-            integer of the levels.
+          BadRowError: If a cell is no number, is not finite in the input's dtype, or is
+            no integer within the levels.
         """
         numbers = [_number(cell) for cell in cells]
         if self.is_integer:
@@ -74,7 +74,7 @@ class Block:
 
 
 def _number(cell: Any) -> float:
-    if isinstance(cell, str) and "_" in cell:  # 1_000 is a number to Python alone
+    if isinstance(cell, str) and "_" in cell:  # only Python reads 1_000 as a number
         raise BadRowError(f"expected numbers, got {cell!r}")
     try:
         return float(cell)
@@ -84,11 +84,11 @@ def _number(cell: Any) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class RowFormat:
-    """What a row of the table holds: the model's inputs, side by side.
+    """The format of a row: the columns of all inputs of the model.
 
     Attributes:
-      blocks: The inputs x and, of a conditional model, context.
-      columns: Names of the columns of x in the training data; None: they had none.
+      blocks: The input x and, for a conditional model, context.
+      columns: Names of the columns of x in the training data, or None.
     """
 
     blocks: tuple[Block, ...]
@@ -100,7 +100,7 @@ class RowFormat:
         return sum(block.size for block in self.blocks)
 
     def default_names(self) -> list[str]:
-        """Names for columns without any: the training data's, or x1, x2, ..."""
+        """Returns names for unnamed columns: the training data's, or x1, x2, ..."""
         names = [
             f"{block.name}{i + 1}" for block in self.blocks for i in range(block.size)
         ]
@@ -108,10 +108,10 @@ class RowFormat:
         return [*known, *names[len(known) :]]
 
     def row(self, cells: Sequence[Any]) -> Row:
-        """The numbers of a row's cells.
+        """Returns the numbers in a row's cells.
 
         Raises:
-          BadRowError: There are more or fewer cells than columns, or one does not fit.
+          BadRowError: If the number of cells is wrong or a cell does not fit.
         """
         if len(cells) != self.size:
             raise BadRowError(f"expected {self.size} columns, got {len(cells)}")
@@ -122,7 +122,7 @@ class RowFormat:
         )
 
     def split(self, cells: Sequence[Any]) -> list[Sequence[Any]]:
-        """The cells of each block."""
+        """Returns the cells of each block."""
         parts, start = [], 0
         for block in self.blocks:
             parts.append(cells[start : start + block.size])
@@ -130,7 +130,7 @@ class RowFormat:
         return parts
 
     def inputs(self, rows: Sequence[Row]) -> dict[str, np.ndarray]:
-        """The model's inputs for a batch of rows."""
+        """Returns the model's inputs for a batch of rows."""
         columns = self.split(list(zip(*rows, strict=True)))
         return {
             block.name: np.stack(

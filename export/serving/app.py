@@ -1,7 +1,7 @@
-"""TensorFlow Serving's REST API over served models.
+"""TensorFlow Serving's REST API for served models.
 
-Paths, forms and errors are those of its http_rest_api_handler.cc, the HTTP statuses
-those it makes of TensorFlow's codes; 413 for what is over a limit is our own.
+Paths, forms and errors follow its http_rest_api_handler.cc, and HTTP statuses its
+mapping of TensorFlow's codes. Only 413, for requests over a limit, is our own.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tfflows.export.serving.served_model import (
 # HTTP statuses of TensorFlow's codes, as TF Serving chooses them.
 _STATUSES = {INVALID_ARGUMENT: 400, 9: 400, 11: 400, 5: 404, 8: 429, 12: 501, 14: 503}
 _DTYPES = {"float32": "DT_FLOAT", "float64": "DT_DOUBLE", "bool": "DT_BOOL"}
-_PIECE = 256 * 2**10  # bytes of a reply that are sent at a time
+_PIECE = 256 * 2**10  # bytes of a reply sent at a time
 
 __all__ = ["Limits", "TooLargeError", "make_app"]
 
@@ -43,12 +43,12 @@ def make_app(
     limits: Limits,
     allowed_hosts: Sequence[str] | None = None,
 ) -> FastAPI:
-    """The application.
+    """Returns the application.
 
     Args:
       models: The served models by name.
-      limits: What one request may ask for.
-      allowed_hosts: Names of the server, as of `serve_guard.Guard`.
+      limits: Limits of a request.
+      allowed_hosts: Names of the server, as in `serving.guard.Guard`.
     """
     processes = JsonProcesses()
 
@@ -57,7 +57,7 @@ def make_app(
         yield
         processes.close()
 
-    # Without the pages of documentation, which load scripts from elsewhere.
+    # Leave out the documentation pages, which load scripts from other sites.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.add_middleware(Guard, allowed_hosts=allowed_hosts)
     _add_errors(app)
@@ -87,7 +87,7 @@ def make_app(
 
 
 class _Reply(Response):
-    """JSON sent in pieces: the server waits for the reader after each."""
+    """JSON sent in pieces. The server waits for the reader after each one."""
 
     media_type = "application/json"
 
@@ -114,19 +114,19 @@ def _add_errors(app: FastAPI) -> None:
     add(VersionNotFoundError, 404)
     add(TooLargeError, 413)
     add(JsonProcessError, 500)
-    add(ClientDisconnect, 400)  # in the middle of a request: nobody reads the answer
+    add(ClientDisconnect, 400)  # the client left: nobody reads the answer
 
     @app.exception_handler(CApiError)
     def runtime(request: Request, error: CApiError) -> Response:
         return _error(_STATUSES.get(error.code, 500), error.message)
 
-    @app.exception_handler(Exception)  # which the log has in full
+    @app.exception_handler(Exception)  # the log has it in full
     def unexpected(request: Request, error: Exception) -> Response:
         return _error(500, f"internal error: {type(error).__name__}")
 
 
 def _error(status: int, text: str) -> Response:
-    # Not JSONResponse, which fails on half of a surrogate pair, "\ud800", in a name.
+    # JSONResponse would fail on half of a surrogate pair, "\ud800", in a name.
     body = json.dumps({"error": text})
     return Response(body, status, media_type="application/json")
 
@@ -194,7 +194,7 @@ def _status(model: ServedModel, version: int | None) -> dict[str, Any]:
 def _metadata(
     name: str, version: int, signatures: Mapping[str, Signature]
 ) -> dict[str, Any]:
-    """The JSON form of a proto GetModelMetadataResponse."""
+    """Returns the JSON form of a GetModelMetadataResponse."""
     definitions = {
         key: {
             "inputs": {k: _info(info) for k, info in signature.inputs.items()},

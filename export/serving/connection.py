@@ -1,7 +1,7 @@
-"""Connections whose clients have to keep going, and errors that are JSON.
+"""Connections that time out slow clients and answer errors as JSON.
 
-uvicorn waits without end for a request's head, its body, and the reader of an answer;
-it limits only what comes between two requests, and its own end. Its errors are text.
+uvicorn waits for ever for a request's head, its body, and the reader of an answer. It
+limits only the time between requests and its own shutdown. Its errors are text.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-_LAST_SECONDS = 2.0  # for a request that has come in part when the server ends
+_LAST_SECONDS = 2.0  # for a partly received request when the server ends
 
 
 class PatientConnection(H11Protocol):
-    """A connection that is cut when its client takes too long.
+    """A connection that closes if its client takes too long.
 
     Args:
-      arguments: Of `H11Protocol`, from uvicorn.
-      seconds: For a request to arrive, from its first byte (of a connection's first
-        request: from the start) to its last; and for each piece of an answer to be
-        read.
-      most: Connections at a time; requests of others are answered 503.
+      arguments: Arguments of `H11Protocol`, from uvicorn.
+      seconds: Time for a request to arrive, from its first byte (for a connection's
+        first request, from the start) to its last, and for each piece of an answer to
+        be read.
+      most: Most connections at a time; further requests get 503.
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class PatientConnection(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Starts to wait for a request."""
         super().connection_made(transport)
-        # `pause_writing` comes for whatever the client has not taken at once.
+        # uvicorn calls `pause_writing` for anything the client has not read at once.
         transport.set_write_buffer_limits(high=0)
         self._request.start(self._seconds)
 
     def data_received(self, data: bytes) -> None:
-        """Goes on waiting for the rest of a request, until it has come."""
+        """Keeps waiting until the whole request has arrived."""
         super().data_received(data)
         if self._is_coming():
             self._request.start(self._seconds)
@@ -71,14 +71,14 @@ class PatientConnection(H11Protocol):
         self._answer.stop()
 
     def shutdown(self) -> None:
-        """Ends once the answer is sent; soon, if the request is not all there."""
+        """Closes after the answer, or soon if the request is incomplete."""
         super().shutdown()
         if self._is_coming():
             self._request.stop()
             self._request.start(min(_LAST_SECONDS, self._seconds))
 
     async def _or_unavailable(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Lets the app answer, unless there are too many connections."""
+        """Passes the request to the app unless there are too many connections."""
         app: Any = self._served
         if len(self.connections) > self._most:
             text = f"expected at most {self._most} connections (--max_connections)"
@@ -87,7 +87,7 @@ class PatientConnection(H11Protocol):
         await app(scope, receive, send)
 
     def send_400_response(self, msg: str) -> None:
-        """Answers what is no HTTP, in the form of all errors."""
+        """Answers invalid HTTP with a JSON error."""
         body = json.dumps({"error": msg}).encode()
         headers = [
             ("content-type", "application/json"),
@@ -107,31 +107,31 @@ class PatientConnection(H11Protocol):
             self.transport.abort()
 
     def _is_coming(self) -> bool:
-        """Whether a request has come in part; also while none has begun."""
+        """Returns whether a request has come in part; also while none has begun."""
         return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
 
 
 class _Patience:
-    """Cuts a connection after a while, unless it is stopped."""
+    """A timer that closes a connection unless it is stopped."""
 
     def __init__(self, connection: PatientConnection) -> None:
         self._connection = connection
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, seconds: float) -> None:
-        """Starts to wait, if it does not wait yet."""
+        """Starts the timer if it is not running."""
         if self._timer is None:
             self._timer = self._connection.loop.call_later(seconds, self._cut)
 
     def stop(self) -> None:
-        """Waits no longer."""
+        """Stops the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _cut(self) -> None:
         transport = self._connection.transport
-        # Or the system would keep for the reader what it has not taken.
+        # Otherwise the system would keep unread data for the reader.
         now = struct.pack("ii", 1, 0)
         transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, now

@@ -1,8 +1,8 @@
-"""TensorFlow Serving's gRPC API over served models: Predict, metadata, status.
+"""TensorFlow Serving's gRPC API for served models: Predict, metadata, status.
 
-Messages, codes and texts are those of its PredictionService and ModelService, whose
-stubs come with tensorflow-serving-api. Only RESOURCE_EXHAUSTED for what is over
-`--max_batch` is our own.
+Messages, codes and texts follow its PredictionService and ModelService, whose stubs
+come with tensorflow-serving-api. Only RESOURCE_EXHAUSTED, for requests over
+`--max_batch`, is our own.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _DEFAULT = "serving_default"
 
 
 class _Refusal(Exception):  # noqa: N818 (an answer, not a fault)
-    """What a call is answered in place of a message."""
+    """An error answer to a call."""
 
     def __init__(self, code: grpc.StatusCode, text: str) -> None:
         super().__init__(text)
@@ -60,20 +60,20 @@ def start_grpc_server(
     address: str = "127.0.0.1:0",
     interceptors: Sequence[grpc.ServerInterceptor] = (),
 ) -> tuple[grpc.Server, int]:
-    """Starts a server in threads of its own.
+    """Starts a server in its own threads.
 
     Args:
       models: The served models by name.
-      limits: What one request may ask for; messages over its bytes are answered
-        RESOURCE_EXHAUSTED by gRPC itself.
+      limits: Limits of a request. gRPC itself answers larger messages with
+        RESOURCE_EXHAUSTED.
       address: HOST:PORT; port 0 is any free one.
-      interceptors: What sees each call first.
+      interceptors: gRPC interceptors, which see each call first.
 
     Returns:
-      The server, and the port that it listens on.
+      The server and its port.
 
     Raises:
-      OSError: It cannot listen there.
+      OSError: If it cannot listen at the address.
     """
     most = limits.message_bytes()
     server = grpc.server(
@@ -129,7 +129,7 @@ class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
         return {key: outputs[key] for key in wanted}
 
     def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Gives the signatures."""
+        """Returns the signatures."""
         signatures = get_model_metadata_pb2.SignatureDefMap()
         with _refusing(context):
             model = _find(self._models, request)
@@ -152,7 +152,7 @@ class _Status(model_service_pb2_grpc.ModelServiceServicer):
         self._models = models
 
     def GetModelStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Gives the states of the versions."""
+        """Returns the states of the versions."""
         answer = get_model_status_pb2.GetModelStatusResponse()
         states = get_model_status_pb2.ModelVersionStatus.State
         with _refusing(context):
@@ -167,7 +167,7 @@ class _Status(model_service_pb2_grpc.ModelServiceServicer):
 
 @contextmanager
 def _refusing(context: Any) -> Iterator[None]:
-    """Ends the call with the code of an error."""
+    """Ends the call with an error's code."""
     try:
         yield
     except _Refusal as error:
@@ -187,7 +187,7 @@ def _find(models: Mapping[str, ServedModel], request: Any) -> ServedModel:
     if not spec.name:
         text = "ModelSpec has no name specified."
         raise _Refusal(_CODES.INVALID_ARGUMENT, text)
-    if spec.version_label:  # the server has no models.config, which gives them
+    if spec.version_label:  # they come from a models.config, which the server lacks
         text = f"Unrecognized servable version label: {spec.version_label}"
         raise _Refusal(_CODES.INVALID_ARGUMENT, text)
     if spec.name not in models:
@@ -212,7 +212,7 @@ def _check_fields(fields: Sequence[str]) -> None:
 
 
 def _filtered(wanted: Sequence[str], signature: Signature) -> list[str]:
-    """Names of the outputs to send: those asked for, or all."""
+    """Returns the names of requested outputs, or of all."""
     for number, key in enumerate(wanted):
         if key not in signature.outputs:
             raise _Refusal(
@@ -233,11 +233,11 @@ def _spec(model: ServedModel, version: int, signature: str = "") -> Any:
 
 
 def _array(key: str, proto: Any, most_bytes: int) -> np.ndarray:
-    """Read by Tensor::FromProto, as in TensorFlow Serving."""
+    """Reads an array as TensorFlow Serving does, with Tensor::FromProto."""
     failed = f"tensor parsing error: {key}"
     try:
         dtype = tf.as_dtype(proto.dtype)
-        # A single value may stand for all of a tensor, however large its shape.
+        # One value may fill a whole tensor, however large its shape.
         size = math.prod(dim.size for dim in proto.tensor_shape.dim) * dtype.size
         if 2**63 > size > most_bytes:
             text = f"{failed}: {size} bytes, more than the {most_bytes} of a request"

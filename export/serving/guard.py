@@ -1,9 +1,9 @@
-"""Refuses what web pages of other sites could send to a server on this machine.
+"""Refuses requests from web pages of other sites to a server on this machine.
 
-A page from anywhere can make the visitor's browser send requests to this server. If the
-page's own name is made to stand for 127.0.0.1 (DNS rebinding), it can read the answers
-too. The browser then sends that name as `Host`, or the page's site as `Origin`.
-(starlette's TrustedHostMiddleware checks the first alone, and answers in plain text.)
+Any web page can make its visitor's browser send requests to this server. If the page's
+name resolves to 127.0.0.1 (DNS rebinding), the page can also read the answers. The
+browser then sends that name as `Host`, or the page's site as `Origin`. (starlette's
+TrustedHostMiddleware checks only the first, and answers in plain text.)
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-# What `curl -d` says unless told otherwise, and any page may send without being asked.
+# The default of `curl -d`, which any page may also send without a preflight.
 _FORM = "application/x-www-form-urlencoded"
 
 
 class Guard:
-    """Middleware that looks at Host, Origin, and type and encoding of the content.
+    """Middleware that checks Host, Origin, and the content's type and encoding.
 
-    - Host has to be localhost, an address, or one of the allowed hosts.
-    - Origin, which browsers send, has to be the server itself or an allowed host.
-    - Content is JSON, or of no type; a form's type is taken, as curl's default, where
-      there is no Origin. It is not compressed.
+    - Host must be localhost, an address, or one of the allowed hosts.
+    - Origin, which browsers send, must be the server itself or an allowed host.
+    - Content must be JSON or have no type. Without Origin, a form's type is also
+      accepted, because it is curl's default. Content must not be compressed.
 
     Args:
-      app: What is guarded.
+      app: The application to guard.
       allowed_hosts: More names of the server, with or without a port; "*" is any.
     """
 
@@ -41,7 +41,7 @@ class Guard:
         self._allowed = {name.lower() for name in allowed_hosts or ()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers 403 or 415 in place of the app, or lets it answer."""
+        """Answers 403 or 415, or passes the request to the app."""
         app = self._app
         if scope["type"] == "http" and (refusal := self._refusal(scope)):
             status, text = refusal
@@ -87,7 +87,7 @@ class Guard:
 
 
 def _name(host: str) -> str:
-    """The name in HOST, HOST:PORT or [ADDRESS]:PORT; "" if it is none of them."""
+    """Returns the name in HOST, HOST:PORT or [ADDRESS]:PORT, or ""."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:

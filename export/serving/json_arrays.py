@@ -1,4 +1,4 @@
-"""Values in JSON made arrays, and arrays made values, as TensorFlow Serving does."""
+"""Converts JSON values to arrays and back, as TensorFlow Serving does."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64
 
 
 class BadRequestError(ValueError):
-    """A request that does not follow the rules; its text is for the client."""
+    """An invalid request. The text is for the client."""
 
 
 def to_array(name: str, value: Any, info: TensorInfo) -> np.ndarray:
-    """Makes an input of nested lists; no number is converted with a loss.
+    """Converts nested lists to an input, without loss of any number.
 
     Raises:
-      BadRequestError: They are no array of its dtype.
+      BadRequestError: If they are no array of the input's dtype.
     """
     try:
         shape, leaves = _flatten(value)
@@ -40,7 +40,7 @@ def to_array(name: str, value: Any, info: TensorInfo) -> np.ndarray:
 
 
 def _flatten(value: Any) -> tuple[list[int], list]:
-    """Returns the shape of nested lists, and what lies in them."""
+    """Returns the shape of nested lists, and their values."""
     shape: list[int] = []
     level = [value]
     while level and list in (kinds := set(map(type, level))):
@@ -113,7 +113,7 @@ def _text(leaf: Any) -> bytes:
 
 
 def to_lists(name: str, array: np.ndarray) -> Any:
-    """Makes nested lists of an output; binary (`..._bytes`) is base64."""
+    """Converts an output to nested lists; binary (`..._bytes`) becomes base64."""
     if array.dtype.kind != "S":
         return array.tolist()
     binary = name.endswith("_bytes")

@@ -1,8 +1,8 @@
-"""Reads and writes the JSON of requests without keeping other requests waiting.
+"""Reads and writes the JSON of requests without blocking other requests.
 
-To parse, and to write numbers as text, holds Python's lock for all of a large document:
-one body of 31 MiB kept every other request waiting for 24 s. So small documents are
-read and written at once, and large ones in processes of their own.
+Parsing, and writing numbers as text, holds Python's lock for a whole document, so a
+large body would block every other request. Small documents are therefore read and
+written here, and large ones in separate processes.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from tfflows.export.c_api import Signature
 from tfflows.export.serving.json_arrays import Arrays
 from tfflows.export.serving.rest_json import Request, read_request, write_reply
 
-# What takes some milliseconds here; a process costs one or two.
+# Sizes that take some milliseconds here; a process costs one or two.
 _SMALL_BODY = 32 * 2**10  # bytes
 _SMALL_REPLY = 4096  # numbers
 
-# Modules of tfflows.export without its __init__ and that of tfflows, which would import
-# TensorFlow.
+# Modules of tfflows.export, without the __init__ files, which would import TensorFlow.
 _START = """
 import sys, types
 for name in "tfflows", "tfflows.export":
@@ -40,11 +39,11 @@ _FOLDER = str(Path(__file__).parents[1])
 
 
 class JsonProcessError(RuntimeError):
-    """A process ended while it read or wrote; its text is for the client."""
+    """A process ended while it read or wrote. The text is for the client."""
 
 
 class _Process:
-    """One `json_worker`."""
+    """A process that runs `json_worker`."""
 
     def __init__(self) -> None:
         self._connection, theirs = Pipe()
@@ -57,10 +56,10 @@ class _Process:
             )
 
     def ask(self, name: str, arguments: tuple) -> Any:
-        """Runs a function there.
+        """Runs a function in the process.
 
         Raises:
-          OSError, EOFError: The process has ended.
+          OSError, EOFError: If the process has ended.
         """
         self._connection.send((name, arguments))
         return self._connection.recv()
@@ -72,12 +71,12 @@ class _Process:
 
 
 class JsonProcesses:
-    """Reads requests and writes replies, as `rest_json` does; large ones elsewhere.
+    """Reads requests and writes replies as `rest_json` does, large ones in processes.
 
     Args:
-      number: Most processes at a time; None: one for each core, at least two, so that
-        a request need not wait for the largest one, and at most four. They start when
-        they are needed, and are kept.
+      number: Most processes at a time; None: one per core, at least two, so that a
+        request need not wait for the largest one, and at most four. They start when
+        needed and are kept.
     """
 
     def __init__(self, number: int | None = None) -> None:
@@ -89,8 +88,8 @@ class JsonProcesses:
         """See `rest_json.read_request`.
 
         Raises:
-          BadRequestError: As there.
-          JsonProcessError: The process has ended, for want of memory perhaps.
+          BadRequestError: As in that function.
+          JsonProcessError: If the process has ended, perhaps for lack of memory.
         """
         if len(body) <= _SMALL_BODY:
             return read_request(body, signatures)
@@ -100,8 +99,8 @@ class JsonProcesses:
         """See `rest_json.write_reply`.
 
         Raises:
-          BadRequestError: As there.
-          JsonProcessError: As of `read`.
+          BadRequestError: As in that function.
+          JsonProcessError: As in `read`.
         """
         if sum(array.size for array in outputs.values()) <= _SMALL_REPLY:
             return write_reply(outputs, rows)
@@ -113,7 +112,7 @@ class JsonProcesses:
             process.close()
 
     async def _ask(self, name: str, *arguments: Any) -> Any:
-        # A limiter of its own: who waits here takes no thread from small requests.
+        # Its own limiter: waiting here takes no thread from small requests.
         answer = await anyio.to_thread.run_sync(
             self._run, name, arguments, limiter=self._limiter
         )

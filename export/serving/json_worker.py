@@ -1,6 +1,6 @@
 """A process that reads requests and writes replies, for `json_processes`.
 
-It imports numpy and the modules of the JSON forms, and neither TensorFlow nor Keras.
+It imports numpy and the JSON modules, but neither TensorFlow nor Keras.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ def serve(descriptor: int) -> None:
     Args:
       descriptor: File descriptor of this end of the connection.
     """
-    # Ctrl-C goes to all processes of a terminal, and the server finishes its requests.
+    # Ctrl-C reaches all processes of a terminal, but the server finishes its requests.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # Nested lists form no circles, and the search for some took most of the time.
+    # Nested lists form no cycles, and searching for cycles took most of the time.
     gc.disable()
     gc.freeze()
     functions: dict[str, Callable[..., Any]] = {

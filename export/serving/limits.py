@@ -1,4 +1,4 @@
-"""How large a request may be: in bytes, before it is parsed, and in rows."""
+"""Limits of a request: in bytes, before it is parsed, and in rows."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import numpy as np
 from tfflows.export.c_api import Signature, TensorInfo
 
 MIB = 2**20
-_DEFAULT_BYTES = 16 * MIB  # parsed within a second or two, in a process of its own
-_SLACK_BYTES = MIB  # of what is not rows
-_NUMBER_BYTES = 64  # of text: 24 digits at most, brackets, and indentation
+_DEFAULT_BYTES = 16 * MIB  # parsed within a second or two, in a separate process
+_SLACK_BYTES = MIB  # for everything but rows
+_NUMBER_BYTES = 64  # as text: at most 24 digits, brackets and indentation
 
 
 class TooLargeError(Exception):
-    """A request over the limits; its text is for the client."""
+    """A request over the limits. The text is for the client."""
 
 
 class Limits(NamedTuple):
-    """What one request may ask for.
+    """Limits of one request.
 
     Attributes:
-      request_bytes: Most bytes of a request; None: what `batch` rows of the model take
-        as JSON, at most 16 MiB.
+      request_bytes: Most bytes of a request; None: the size of `batch` rows of the
+        model as JSON, at most 16 MiB.
       batch: Most rows or samples of a request.
     """
 
@@ -33,7 +33,7 @@ class Limits(NamedTuple):
     batch: int = 1024
 
     def most_bytes(self, signatures: Mapping[str, Signature]) -> int:
-        """Most bytes that a request of one of the signatures may have."""
+        """Returns the most bytes of a request to any of the signatures."""
         if self.request_bytes is not None:
             return self.request_bytes
         rows = (_row_bytes(signature.inputs) for signature in signatures.values())
@@ -41,14 +41,14 @@ class Limits(NamedTuple):
         return int(min(most, _DEFAULT_BYTES))
 
     def message_bytes(self) -> int:
-        """Most bytes that a message may have, of whichever model."""
+        """Returns the most bytes of a message, for any model."""
         return _DEFAULT_BYTES if self.request_bytes is None else self.request_bytes
 
     def check_bytes(self, number: int, signatures: Mapping[str, Signature]) -> None:
-        """Refuses a body of so many bytes.
+        """Refuses a body with too many bytes.
 
         Raises:
-          TooLargeError: It is over the limit.
+          TooLargeError: If it is over the limit.
         """
         limit = self.most_bytes(signatures)
         if number > limit:
@@ -59,15 +59,15 @@ class Limits(NamedTuple):
             )
 
     def check_rows(self, inputs: Mapping[str, np.ndarray]) -> None:
-        """Refuses inputs of more rows, or for more samples, than `batch`.
+        """Refuses inputs with more rows or samples than `batch`.
 
         Raises:
-          TooLargeError: They are over the limit.
+          TooLargeError: If they are over the limit.
         """
         for name, array in inputs.items():
             if array.ndim:
                 self._check_count(name, array.shape[0])
-        number = inputs.get("num_samples")  # of sample_n, whose batch is a number
+        number = inputs.get("num_samples")  # for sample_n, whose batch is a number
         if number is not None and number.dtype.kind in "iu":
             self._check_count("num_samples", int(np.max(number, initial=0)))
 
@@ -80,7 +80,7 @@ class Limits(NamedTuple):
 
 
 def _row_bytes(inputs: Mapping[str, TensorInfo]) -> float:
-    """Bytes of JSON that a row may take; infinity where the sizes are not known."""
+    """Returns the most bytes of a row as JSON; infinity if sizes are unknown."""
     sizes = (
         _numbers(info) * _NUMBER_BYTES + len(name) for name, info in inputs.items()
     )

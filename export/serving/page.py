@@ -15,9 +15,9 @@ _FILES = {"/": "index.html", "/page.css": "page.css", "/page.js": "page.js"}
 
 
 def add_page(app: FastAPI, models: Mapping[str, ServedModel]) -> None:
-    """Adds the page, and what it asks first: the names of the models.
+    """Adds the page, and a path that returns the names of the models.
 
-    It talks to the REST API alone, so that TF Serving would do behind it.
+    It uses only the REST API, so it would also work with TF Serving.
     """
 
     @app.get("/models.json")

@@ -1,4 +1,4 @@
-"""The life of the server's process: listens, loads, answers, and ends in time."""
+"""Runs the server: listens, loads, answers, and stops in time."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from typing import Any, NamedTuple
 from tfflows.export.serving.limits import Limits
 from tfflows.export.serving.served_model import ServedModel
 
-_GRACE_SECONDS = 7  # for requests that are being answered when the server ends
-_THREADS_SECONDS = 0.5  # for threads to end, that have nothing left to do
+_GRACE_SECONDS = 7  # for running requests when the server stops
+_THREADS_SECONDS = 0.5  # for idle threads to end
 
 
 class Settings(NamedTuple):
-    """How to serve; see the flags of `tfflows-serve`."""
+    """Settings of the server; see the flags of `tfflows-serve`."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -37,10 +37,10 @@ class Settings(NamedTuple):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, whose connections send each part of an answer at once."""
+    """Returns a listening socket whose connections send parts of answers at once."""
     listener = socket.create_server((host, port))
-    # uvicorn sends head and body apart; without this, which connections inherit, the
-    # body of each answer waits 40 ms for the client to acknowledge the head.
+    # uvicorn sends head and body separately. Without this option, which connections
+    # inherit, each body would wait for the client to acknowledge the head.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
@@ -48,28 +48,28 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(models: Mapping[str, ServedModel], settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM.
 
-    Requests that are being answered then have 7 seconds to be finished. If a version is
-    being loaded, or a request still computed, the process ends in the middle of it.
+    Running requests then have 7 seconds to finish. If a version is still being loaded,
+    or a request still computed, the process ends anyway.
 
     Args:
-      models: The models by their names.
-      settings: How.
+      models: The models by name.
+      settings: The settings.
 
     Raises:
-      ImportError: A package is missing.
-      OSError: A port is taken.
+      ImportError: If a package is missing.
+      OSError: If a port is taken.
     """
     server_class = rest_server_class(models, settings)
     start_grpc = _grpc_starter(models, settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
     with (
-        suppress(KeyboardInterrupt),  # uvicorn raises it again after an orderly end
+        suppress(KeyboardInterrupt),  # uvicorn raises it again after a clean shutdown
         listen(settings.host, settings.port) as listener,
         polling(list(models.values()), settings.poll_seconds) as looked,
     ):
         looked.wait()
-        gc.freeze()  # what is loaded need not be searched at each collection
+        gc.freeze()  # keep loaded objects out of garbage collection
         grpc_server, grpc_port = start_grpc()
         url = f"http://{join(settings.host, listener.getsockname()[1])}"
         print(f"serving {', '.join(models)} at {url}", flush=True)
@@ -81,19 +81,19 @@ def serve(models: Mapping[str, ServedModel], settings: Settings) -> None:
 
 @contextmanager
 def polling(models: Sequence[ServedModel], seconds: float) -> Iterator[threading.Event]:
-    """Looks for versions in a thread, so that neither requests nor Ctrl-C wait for it.
+    """Looks for versions in a thread, so that requests and Ctrl-C need not wait.
 
     Args:
-      models: Whose folders.
-      seconds: Between two looks.
+      models: The models whose folders to look at.
+      seconds: Seconds between two looks.
 
     Yields:
-      An event: all have been looked at, and what was there has been loaded.
+      An event that is set when all folders were looked at and loaded once.
     """
     looked, stop = threading.Event(), threading.Event()
 
     def poll() -> None:
-        for model in models:  # a version is what two looks found unchanged
+        for model in models:  # two looks must find a version unchanged
             model.poll()
         while not stop.is_set():
             for model in models:
@@ -115,16 +115,16 @@ def polling(models: Sequence[ServedModel], seconds: float) -> Iterator[threading
 def rest_server_class(
     models: Mapping[str, ServedModel], settings: Settings
 ) -> Callable[..., Any]:
-    """The class of the REST server, whose `run` takes the sockets.
+    """Returns the class of the REST server, whose `run` takes the sockets.
 
-    Its one argument is the gRPC server that is to end along with it, or None.
+    Its one argument is the gRPC server to stop with it, or None.
 
     Args:
-      models: The models by their names.
-      settings: How.
+      models: The models by name.
+      settings: The settings.
 
     Raises:
-      ImportError: A package is missing.
+      ImportError: If a package is missing.
     """
     try:
         import uvicorn
@@ -141,7 +141,7 @@ def rest_server_class(
         hosts = ["*"]
     app = make_app(models, settings.limits, hosts)
     add_page(app, models)
-    # Without its own log_config, which would close the handlers that exist.
+    # Without uvicorn's log_config, which would close existing handlers.
     config = uvicorn.Config(
         app,
         http=functools.partial(  # type: ignore[arg-type]
@@ -157,7 +157,7 @@ def rest_server_class(
     )
 
     class Server(uvicorn.Server):
-        """Ends the gRPC server along with itself."""
+        """A REST server that stops the gRPC server with itself."""
 
         def __init__(self, grpc_server: Any = None) -> None:
             super().__init__(config)
@@ -176,7 +176,7 @@ def rest_server_class(
 def _grpc_starter(
     models: Mapping[str, ServedModel], settings: Settings
 ) -> Callable[[], tuple[Any, int | None]]:
-    """What starts the gRPC server, if one is wanted, and gives it and its port."""
+    """Returns a function that starts the gRPC server, if any, and returns its port."""
     if settings.grpc_port is None:
         return lambda: (None, None)
     from tfflows.export.serving.grpc_server import start_grpc_server
@@ -186,7 +186,7 @@ def _grpc_starter(
 
 
 def _leave() -> None:
-    """Ends the process now, if a thread would keep it."""
+    """Ends the process at once if a thread would keep it."""
     end = time.monotonic() + _THREADS_SECONDS
     for thread in threading.enumerate():
         if not thread.daemon and thread is not threading.current_thread():
@@ -198,7 +198,7 @@ def _leave() -> None:
 
 
 def join(host: str, port: int) -> str:
-    """HOST:PORT, or [ADDRESS]:PORT of an IPv6 address."""
+    """Returns HOST:PORT, or [ADDRESS]:PORT for an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

@@ -42,11 +42,11 @@ def read_request(body: bytes, signatures: Mapping[str, Signature]) -> Request:
 
     Args:
       body: The JSON text.
-      signatures: The signatures of the model, which say dtypes.
+      signatures: The signatures of the model, which give dtypes.
 
     Raises:
-      BadRequestError: No JSON, or not of the forms; an unknown signature,
-        inputs that are missing or of another type, a value that is not finite.
+      BadRequestError: If the body is no JSON or has another form, the signature is
+        unknown, inputs are missing or of another type, or a value is not finite.
     """
     document = _parse(body)
     name = document.get("signature_name", DEFAULT)
@@ -75,14 +75,14 @@ def read_request(body: bytes, signatures: Mapping[str, Signature]) -> Request:
 
 
 def columns_hint(name: str, infos: Mapping[str, TensorInfo]) -> str:
-    """What to add to the error of a request in rows: whether columns are due.
+    """Returns a hint for errors of requests in rows, if columns are needed.
 
     Args:
       name: Name of the signature.
       infos: Its inputs.
 
     Returns:
-      A request to copy, where inputs are scalars, which no rows can carry; or nothing.
+      A request to copy if inputs are scalars, which rows cannot hold; or "".
     """
     scalars = sorted(key for key, info in infos.items() if info.shape == ())
     if not scalars:
@@ -99,7 +99,7 @@ def write_reply(outputs: Arrays, rows: bool) -> bytes:
     """Writes the outputs in the form of the request.
 
     Raises:
-      BadRequestError: Outputs without a common batch axis, which rows need.
+      BadRequestError: If outputs lack a common batch axis, which rows need.
     """
     if rows:
         sizes = {name: array.shape[:1] for name, array in outputs.items()}
@@ -119,7 +119,7 @@ def write_reply(outputs: Arrays, rows: bool) -> bytes:
 
 def _parse(body: bytes) -> dict[str, Any]:
     try:
-        # Decoded here: json.loads would guess UTF-16 and UTF-32 as well.
+        # Decode here, because json.loads would also guess UTF-16 and UTF-32.
         document = json.loads(
             body.decode(),
             parse_constant=_refuse_constant,
@@ -129,7 +129,7 @@ def _parse(body: bytes) -> dict[str, Any]:
         raise
     except RecursionError:
         raise BadRequestError("JSON Parse error: nested too deeply") from None
-    except ValueError as error:  # also bytes that are not UTF-8
+    except ValueError as error:  # includes bytes that are not UTF-8
         raise BadRequestError(f"JSON Parse error: {error}") from None
     if not isinstance(document, dict):
         raise BadRequestError("JSON Value: Is not object")

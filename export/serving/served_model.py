@@ -1,4 +1,4 @@
-"""The versions of one served model: found, loaded, swapped, drained."""
+"""Finds, loads, swaps and frees the versions of a served model."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import numpy as np
 
 from tfflows.export.c_api import Signature
 
-_LOG = logging.getLogger("tfflows.serve")  # the log of the program of this name
+_LOG = logging.getLogger("tfflows.serve")  # the log of the program with this name
 _LOG.setLevel(logging.INFO)
 
 _NUMBER = re.compile("0|[1-9][0-9]{0,17}")
 
-# (path, size, time of change) of each file: what a half-written folder still changes.
+# (path, size, time of change) of each file, which change while a folder is written.
 Snapshot = tuple[tuple[str, int, int], ...]
 
 
@@ -35,15 +35,15 @@ class Loaded(Protocol):
         """Runs one signature."""
 
     def close(self) -> None:
-        """Frees it."""
+        """Frees the model."""
 
 
 class VersionNotFoundError(LookupError):
-    """No such version is served; its text is for the client."""
+    """The version is not served. The text is for the client."""
 
 
 class _Version:
-    """A loaded version, freed when it is retired and its last request has gone."""
+    """A loaded version, freed after it is retired and its last request has ended."""
 
     def __init__(self, number: int, model: Loaded) -> None:
         self.number, self.model = number, model
@@ -52,13 +52,13 @@ class _Version:
 
 
 class ServedModel:
-    """The newest version in a folder, swapped without a dropped request.
+    """Serves the newest version in a folder, and swaps versions without lost requests.
 
     A folder is a version if its name is an integer, it holds a saved_model.pb and no
-    file in it changed between two looks. The new version is loaded, then it takes the
-    requests, then the old one is freed after its last request. A version that does not
-    load is not tried again until its files change; a served version whose folder goes
-    serves on until another version is there.
+    file in it changed between two looks. A new version is loaded and then gets the
+    requests; the old one is freed after its last request. A version that does not load
+    is tried again only after its files change. A served version whose folder is deleted
+    stays until another version exists.
 
     Args:
       name: Name of the model.
@@ -78,7 +78,7 @@ class ServedModel:
         self._failed: dict[int, Snapshot] = {}
 
     def poll(self) -> None:
-        """Looks at the folder; loads its newest version if that is another."""
+        """Looks at the folder, and loads its newest version if it is new."""
         found = {number: _snapshot(path) for number, path in self._folders().items()}
         still = [number for number, files in found.items() if files]
         still = [number for number in still if self._seen.get(number) == found[number]]
@@ -90,7 +90,7 @@ class ServedModel:
         if self._failed.get(newest) == found[newest]:
             return
         if current in found and newest < current:
-            return  # the served version is being written to, which does not matter
+            return  # a change in the served version's folder does not matter
         self._swap(newest, found[newest])
 
     @contextlib.contextmanager
@@ -101,13 +101,13 @@ class ServedModel:
 
     @contextlib.contextmanager
     def lease(self, version: int | None = None) -> Iterator[tuple[int, Loaded]]:
-        """Yields version and model served, which are kept until the block ends.
+        """Yields the served version and model, and keeps them until the block ends.
 
         Args:
-          version: The version asked for; None: the one that is served.
+          version: The requested version; None: the served one.
 
         Raises:
-          VersionNotFoundError: It is not served.
+          VersionNotFoundError: If the version is not served.
         """
         with self._lock:
             using = self._current
@@ -126,10 +126,10 @@ class ServedModel:
             self._free(using)
 
     def status(self, version: int | None = None) -> dict[int, tuple[str, str]]:
-        """State and error text of all versions seen since the start, or of one.
+        """Returns state and error text of all versions seen so far, or of one.
 
         Raises:
-          VersionNotFoundError: There is none.
+          VersionNotFoundError: If there is no such version.
         """
         with self._lock:
             states = dict(sorted(self._states.items(), reverse=True))
@@ -162,11 +162,11 @@ class ServedModel:
 
     def _swap(self, number: int, files: Snapshot) -> None:
         self._set_state(number, "LOADING")
-        # Minutes, where XLA compiles it.
+        # This takes minutes if XLA compiles it.
         _LOG.info("loading version %d of %s", number, self.name)
         try:
             model = self._load(str(self.directory / str(number)))
-        except Exception as error:  # a broken folder must not end the looking
+        except Exception as error:  # a broken folder must not stop the polling
             _LOG.error("version %d of %s does not load: %s", number, self.name, error)
             self._failed[number] = files
             self._set_state(number, "END", str(error))
@@ -201,7 +201,7 @@ class ServedModel:
 
 
 def _snapshot(folder: Path) -> Snapshot:
-    """The files of a version, none while there is no saved_model.pb."""
+    """Returns the files of a version, none while saved_model.pb is missing."""
     try:
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         stats = [(path, path.stat()) for path in paths]

@@ -1,1 +1,1 @@
-"""Exports: what a SavedModel gets, how it is written, checked and described."""
+"""Writes, checks and describes exports."""

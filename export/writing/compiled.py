@@ -1,4 +1,4 @@
-"""Signatures that XLA compiles, for servers that are told to allow it."""
+"""Compiles signatures with XLA, for servers that allow it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from tfflows.export.writing.endpoints import Endpoint, Outputs, make_endpoint
 
 
 def compiled(endpoint: Endpoint) -> Endpoint:
-    """The endpoint, compiled by XLA; one with an input without batch axis as it is.
+    """Returns the endpoint compiled by XLA if all its inputs have a batch axis.
 
-    XLA drops assertions. They run beside it, uncompiled: of a graph of the same
-    function that returns nothing, TensorFlow keeps what they need and no more.
+    XLA drops assertions. They run uncompiled beside it, in a graph of the same function
+    that returns nothing: TensorFlow keeps only the nodes that they need.
 
     Args:
-      endpoint: Of a model whose steps can all be compiled.
+      endpoint: An endpoint of a model whose steps can all be compiled.
     """
     specs = endpoint.inputs
     if not all(spec.shape.rank and spec.shape[0] is None for spec in specs):
-        return endpoint  # the number of samples would be a shape, which XLA has to know
+        return endpoint  # the number of samples is a shape, which XLA must know
 
     def asserting(*values: tf.Tensor) -> None:
         endpoint.function(*values)

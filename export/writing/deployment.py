@@ -1,7 +1,7 @@
-"""Files that deploy an exported model, made from the templates of `deploy/`.
+"""Writes files that deploy an exported model, from the templates in `deploy/`.
 
-They are written from the exported folder alone and hold no path of the machine: the
-compose file mounts the folder that it lies in.
+They depend only on the exported folder and contain no path of the machine: the compose
+file mounts its own folder.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from tfflows.system import files
 
 _TEMPLATES = Path(__file__).parent / "deploy"
 _IMAGE_TAG = "2.20.0"
-_MOST_VERSIONS = 2  # that are served at a time: the new one and the one before
+_MOST_VERSIONS = 2  # served at a time: the newest and the previous one
 
 
 class Served(NamedTuple):
-    """One model of the server: its name, path below the base folder, and versions.
+    """A served model: its name, its path below the base folder, and its versions.
 
-    `xla` says whether the server has to allow XLA for one of the versions.
+    `xla` says whether the server must allow XLA for one of the versions.
     """
 
     name: str
@@ -37,24 +37,24 @@ class Served(NamedTuple):
 
     @property
     def labels(self) -> dict[str, int]:
-        """The newest is the canary where there is one before it."""
+        """Versions by label. The newest is the canary if there is a previous one."""
         if len(self.versions) == 1:
             return {"stable": self.versions[0]}
         return {"stable": self.versions[-2], "canary": self.versions[-1]}
 
 
 def write_deployment(directory: str | os.PathLike) -> Path:
-    """Writes `<directory>/deploy/` for an exported model, anew if it is there.
+    """Writes `<directory>/deploy/` for an exported model; replaces existing files.
 
     Args:
-      directory: What `export_saved_model` wrote to, with or without `split`.
+      directory: The directory given to `export_saved_model`, with or without `split`.
 
     Returns:
       The folder: docker compose, `models.config`, batching and monitoring configs,
       Kubernetes and KServe manifests, all for the two newest versions.
 
     Raises:
-      FileNotFoundError: Nothing was exported there.
+      FileNotFoundError: If the directory has no export.
     """
     directory = files.path(directory)
     model, served = _find(directory)
@@ -76,7 +76,7 @@ def write_deployment(directory: str | os.PathLike) -> Path:
 
 
 def _find(directory: Path) -> tuple[str, list[Served]]:
-    """The model's title, and what is to be served: it, or each of its signatures."""
+    """Returns the model's title, and the served models: it, or each signature."""
     folders = served_folders(directory) if directory.is_dir() else {}
     served = [
         Served(
@@ -111,7 +111,7 @@ def _versions(folder: Path) -> list[int]:
 
 
 def _values(model: str, base: str, served: list[Served]) -> dict[str, str]:
-    """What the templates need."""
+    """Returns the values for the templates."""
     models_config = _models_config(base, served)
     batching = {
         "max_batch_size": str(max(BATCH_SIZES)),
@@ -157,10 +157,10 @@ def _models_config(base: str, served: list[Served]) -> str:
 
 
 def _xla_arguments(needed: bool) -> dict[str, str]:
-    """What an export compiled by XLA needs as further arguments, or nothing.
+    """Returns the extra arguments for exports that XLA compiles.
 
-    It is compiled for each size of a batch, so that batches are joined and padded to
-    those that the warm-up has run; KServe's manifest has no file to say so.
+    XLA compiles each batch size, so batches are joined and padded to the sizes of the
+    warm-up. KServe's manifest cannot set these.
     """
     allow = "- --xla_cpu_compilation_enabled=true"
     batching = [
@@ -179,7 +179,7 @@ def _xla_arguments(needed: bool) -> dict[str, str]:
 
 
 def _kserve(base: str, served: list[Served]) -> str:
-    """One InferenceService for each served model: KServe's have one each."""
+    """Returns one InferenceService for each served model, as KServe requires."""
     return "---\n".join(
         _template(
             "kserve.yaml",
@@ -200,7 +200,7 @@ def _template(name: str, values: Mapping[str, str]) -> str:
 
 
 def _dns_name(name: str) -> str:
-    """A name as Kubernetes allows it: at most 63 of a-z, 0-9 and -."""
+    """Returns a name that Kubernetes allows: at most 63 of a-z, 0-9 and -."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     most = 63 - len("-models")
     return plain[:most].rstrip("-") or "model"

@@ -1,7 +1,7 @@
-"""What an exported model is, in plain values: the content of `flow.json`.
+"""Describes an exported model in plain values: the content of `flow.json`.
 
-`<version>/assets.extra/flow.json` is for programs that use the export. Its keys, which
-stay as they are within `format` 1:
+`<version>/assets.extra/flow.json` is for programs that use the export. Its keys stay
+the same while `format` is 1:
 
 | key | value |
 |---|---|
@@ -11,18 +11,18 @@ stay as they are within `format` 1:
 | `event_shape`, `latent_dim` | shape of one example, size of its latent vector, null without one |
 | `levels` | number of levels of integer data, null for continuous data |
 | `dtype` | float dtype of the signatures: "float32" or "float64" |
-| `context` | null, or `shape`, `dtype` and `num_classes` (null where not known) |
-| `units` | what densities and bounds are measured in |
+| `context` | null, or `shape`, `dtype` and `num_classes` (null if unknown) |
+| `units` | unit of densities and bounds |
 | `num_parameters` | number of trainable parameters |
-| `jit_compile` | whether the server has to allow XLA |
+| `jit_compile` | whether the server must allow XLA |
 | `default` | the signature that `serving_default` repeats |
 | `signatures` | by name: `inputs` and `outputs`, each a `dtype` and a `shape` with null for the batch axis, and `batchable` |
-| `training_data`, `data_licence` | name of the data, and under which terms they are; or null |
-| `columns` | names of the columns of x, of data that are a table with names; or null |
-| `metrics` | what `tfflows-evaluate` said of the model, or null |
+| `training_data`, `data_licence` | name and licence of the data, or null |
+| `columns` | names of the columns of x if the data are a table with names, or null |
+| `metrics` | the model's figures from `tfflows-evaluate`, or null |
 | `commands` | the commands that made the model and its metrics, by name |
 | `config` | the experiment's configuration, or null |
-| `tfflows_version`, `library_versions` | what exported it |
+| `tfflows_version`, `library_versions` | versions of the exporting libraries |
 """  # noqa: E501 (a table row is one line)
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ def describe(
 
     Args:
       model: An initialised `Flow`, `FlowVAE` or `FlowMixture`.
-      version: The version that it is exported as.
-      provenance: Where it comes from.
+      version: The version of the export.
+      provenance: Where the model comes from.
 
     Returns:
-      JSON values by name, all but those that say how it is exported.
+      JSON values by name, except those that say how it is exported.
     """
     return {
         "format": 1,
@@ -95,10 +95,10 @@ def write_description(
     Args:
       description: `describe` of the model.
       saved_model: The folder; its signatures are described too.
-      default: The signature that its `serving_default` repeats.
+      default: The signature that `serving_default` repeats.
 
     Returns:
-      What it wrote.
+      The written description.
     """
     signatures = describe_signatures(read_meta_graph(saved_model))
     values = {**description, "default": default, "signatures": signatures}
@@ -110,7 +110,7 @@ def write_description(
 
 
 def float_dtype(model: keras.Model) -> tf.DType:
-    """The dtype of latents and densities, whatever the networks' policy."""
+    """Returns the dtype of latents and densities, whatever the networks' policy."""
     if isinstance(model, FlowVAE | FlowMixture):
         return model.flow_dtype
     return model.base.distribution.dtype
@@ -140,7 +140,7 @@ def _context(model: keras.Model) -> dict[str, Any] | None:
 
 
 def _num_classes(model: Flow) -> int | None:
-    """The number of classes whose labels each layer that takes labels knows."""
+    """Returns the number of classes that all layers with labels know."""
     numbers = [
         layer.num_classes
         for layer in model._flatten_layers()

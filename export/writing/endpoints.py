@@ -1,4 +1,4 @@
-"""What the signatures of all models share: specs, and inputs that are checked."""
+"""Shared parts of all models' signatures: specs, and checks of inputs."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ import tensorflow as tf
 
 from tfflows.backend import checks
 
-IMAGE_RANK = 3  # of the events that `interpolate` is made for: [H, W, C]
+IMAGE_RANK = 3  # events with `interpolate` are images [H, W, C]
 _UINT8_LEVELS = 256
-# That `sample_n` draws for one request: a network is wider than a small event.
+# Limits of `sample_n` for one request; networks are wider than small events.
 _MOST_VALUES, _MOST_ROWS = 2**22, 2**16
 
 Outputs = dict[str, tf.Tensor]
 
 
 class Endpoint(NamedTuple):
-    """One signature: a function of tensors, and the specs that name its inputs."""
+    """A signature: a function of tensors, and specs that name its inputs."""
 
     function: Callable[..., Outputs]
     inputs: tuple[tf.TensorSpec, ...]
 
 
 def make_endpoint(function: Callable[..., Outputs], *specs: tf.TensorSpec) -> Endpoint:
-    """The function with its inputs' shapes enforced.
+    """Returns an endpoint that enforces the shapes of its inputs.
 
     Args:
-      function: Takes a tensor for each spec, returns the outputs by name.
+      function: Takes a tensor for each spec and returns the outputs by name.
       *specs: Names, dtypes and shapes of the inputs.
     """
 
     def checked(*values: tf.Tensor) -> Outputs:
-        # TF Serving compares no shapes with the signature: without this, [3, 1] fed
-        # to an input [None, 2] would broadcast silently.
+        # TF Serving does not check shapes: without this, [3, 1] given to an input
+        # [None, 2] would broadcast silently.
         pairs = zip(values, specs, strict=True)
         return function(*(tf.ensure_shape(value, spec.shape) for value, spec in pairs))
 
@@ -45,7 +45,7 @@ def make_endpoint(function: Callable[..., Outputs], *specs: tf.TensorSpec) -> En
 def data_spec(
     event_shape: tuple[int, ...], levels: int | None, float_dtype: tf.DType
 ) -> tf.TensorSpec:
-    """The input `x` of raw data: uint8 up to 256 levels, int32 above, else float."""
+    """Returns the spec of data `x`: uint8 up to 256 levels, int32 above, else float."""
     dtype = float_dtype
     if levels is not None:
         dtype = tf.uint8 if levels <= _UINT8_LEVELS else tf.int32
@@ -53,15 +53,15 @@ def data_spec(
 
 
 def one_for_each(value: tf.Tensor, rows: tf.Tensor, what: str) -> tf.Tensor:
-    """The value, whose first axis must be as long as that of `rows`.
+    """Checks that a value has as many rows as `rows`, and returns it.
 
-    One temperature for two seeds would broadcast. (A tf.reshape to the rows' batch
-    would not do: the graph optimiser takes it for the identity.)
+    One temperature for two seeds would broadcast. (A tf.reshape to the batch of `rows`
+    does not help, because the graph optimiser removes it.)
 
     Args:
       value: `[B, ...]`.
       rows: `[B, ...]`.
-      what: For the message, as in "one temperature for each row of seed".
+      what: Text for the message, as in "one temperature for each row of seed".
     """
     fits = tf.equal(tf.shape(value)[0], tf.shape(rows)[0])
     with checks.require(fits, f"expected {what}"):
@@ -71,11 +71,11 @@ def one_for_each(value: tf.Tensor, rows: tf.Tensor, what: str) -> tf.Tensor:
 def interpolate_endpoint(
     mix: Callable[..., tf.Tensor], x_spec: tf.TensorSpec, *more: tf.TensorSpec
 ) -> Endpoint:
-    """The signature `interpolate` of mix(x_a, x_b, weight `[B, 1]`, ...).
+    """Returns the signature `interpolate`: mix(x_a, x_b, weight `[B, 1]`, ...).
 
     Args:
-      mix: Takes also a tensor for each further spec; gives data `[B, ...]`.
-      x_spec: That of data, `x`.
+      mix: Also takes a tensor for each further spec; returns data `[B, ...]`.
+      x_spec: Spec of the data, `x`.
       *more: Specs of further inputs.
     """
 
@@ -95,16 +95,16 @@ def interpolate_endpoint(
 
 
 def mixed(z_a: tf.Tensor, z_b: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    """(1 - weight) z_a + weight z_b."""
+    """Returns (1 - weight) z_a + weight z_b."""
     weight = tf.cast(weight, z_a.dtype)
     return (1.0 - weight) * z_a + weight * z_b
 
 
 def sample_endpoint(draw: Callable[..., Outputs], *more: tf.TensorSpec) -> Endpoint:
-    """The signature `sample` of draw(seeds `[B, 2]`, temperatures `[B]`, ...).
+    """Returns the signature `sample`: draw(seeds `[B, 2]`, temperatures `[B]`, ...).
 
     Args:
-      draw: Takes also a tensor for each further spec.
+      draw: Also takes a tensor for each further spec.
       *more: Specs of further inputs.
     """
 
@@ -121,10 +121,10 @@ def sample_endpoint(draw: Callable[..., Outputs], *more: tf.TensorSpec) -> Endpo
 
 
 def most_samples(event_shape: Sequence[int]) -> int:
-    """The largest number that `sample_n` draws for one request, of these events.
+    """Returns the largest number of these events that `sample_n` draws per request.
 
-    The request is small whatever its number is: without a limit, it could take all
-    memory of the server, and end it. `sample` is limited by the size of its messages.
+    A small request can ask for any number, so without a limit it could use up the
+    server's memory. `sample` is limited by the size of its messages.
     """
     return max(1, min(_MOST_ROWS, _MOST_VALUES // math.prod(event_shape)))
 
@@ -132,10 +132,10 @@ def most_samples(event_shape: Sequence[int]) -> int:
 def sample_n_endpoint(
     draw: Callable[..., Outputs], event_shape: Sequence[int], *more: tf.TensorSpec
 ) -> Endpoint:
-    """The signature `sample_n` of draw(number, seed `[2]`, temperature, ...).
+    """Returns the signature `sample_n`: draw(number, seed `[2]`, temperature, ...).
 
     Args:
-      draw: Takes also a tensor for each further spec.
+      draw: Also takes a tensor for each further spec.
       event_shape: Shape of one sample.
       *more: Specs of further inputs.
     """

@@ -1,4 +1,4 @@
-"""Inputs for the signatures of a model, made without data: its own samples."""
+"""Makes example inputs for a model's signatures from its own samples."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tfflows.backend.compiled import inside
 from tfflows.export.writing.endpoints import Endpoint
 
 ROWS = 3
-_SET_SIZE = 3  # of contexts that are sets of any size
+_SET_SIZE = 3  # size of sets given as contexts
 _COLUMNAR = "sample_n"
 
 
 class Examples:
     """Three rows for each input of each signature.
 
-    Data are samples of the model itself, for integer data rounded down: what it is
-    likely to be asked about.
+    Data are samples of the model, which resemble real requests. Integer data are
+    rounded down.
 
     Args:
       endpoints: The model's signatures.
@@ -49,7 +49,7 @@ class Examples:
         self._values |= {"x_a": self._values["x"], "x_b": self._values["x"][::-1]}
 
     def inputs(self, signature: str) -> dict[str, np.ndarray]:
-        """An array for each input of a signature, in the signature's order."""
+        """Returns an array for each input of a signature, in the signature's order."""
         specs = self._endpoints[signature].inputs
         values: dict[str, Any] = {s.name: self._values.get(s.name) for s in specs}
         if signature == _COLUMNAR:
@@ -61,7 +61,7 @@ class Examples:
         }
 
     def live(self, signature: str) -> dict[str, np.ndarray]:
-        """What the model itself answers to `inputs`, op by op: no other trace."""
+        """Returns the model's own answers to `inputs`, computed without a trace."""
         inputs = map(tf.constant, self.inputs(signature).values())
         with inside():
             outputs = self._endpoints[signature].function(*inputs)
@@ -79,6 +79,6 @@ def _contexts(context: Mapping[str, Any], rng: np.random.Generator) -> np.ndarra
         return rng.integers(256, size=shape).astype(dtype)
     if dtype.kind == "f":
         return rng.normal(size=shape).astype(dtype)
-    # Of other integers zero alone is sure to be allowed, unless classes are known.
+    # For other integers only zero is sure to be valid, unless classes are known.
     labels = np.arange(ROWS) % (context["num_classes"] or 1)
     return np.broadcast_to(labels.reshape(-1, *[1] * (len(shape) - 1)), shape)

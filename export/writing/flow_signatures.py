@@ -10,16 +10,15 @@
 | `sample` | `seed int32 [B, 2]`, `temperature float32 [B]` | `x [B, ...]`, `log_prob [B]` |
 | `sample_n` | `num_samples int32 []`, `seed int32 [2]`, `temperature float32 []` | `x [N, ...]`, `log_prob [N]` |
 
-A conditional flow's signatures have one more input, `context`: `[B, ...]`, an int32
-`[B]` for class labels, and for `sample_n` one context for all samples, without the
-batch axis.
+A conditional flow's signatures also take `context`: `[B, ...]`, an int32 `[B]` for
+class labels, and for `sample_n` one context for all samples, without the batch axis.
 
-Log-densities and log-dets are in nats, in the units of the raw data. The input `x` of
-a model of integer data is uint8 (int32 above 256 levels); the output `x` is always
+Log-densities and log-dets are in nats, in the units of the raw data. The input `x` of a
+model of integer data is uint8 (int32 above 256 levels); the output `x` is always
 continuous, for integer data y in [0, levels) whose floor is the pixel. `score` is the
-gradient of log p with respect to x, for integer data to the dequantised y. Image models
-have `interpolate`: at weight 0 the image x_a, at 1 x_b, between them images on the
-straight line between their latents.
+gradient of log p with respect to x or, for integer data, to the dequantised y. Image
+models have `interpolate`, which returns images on the straight line between the latents
+of x_a (weight 0) and x_b (weight 1).
 
 A `FlowMixture`, which has no latents, has `log_prob`, `score`, `sample` and `sample_n`.
 """  # noqa: E501 (a table row is one line)
@@ -50,7 +49,7 @@ def flow_endpoints(flow: Flow) -> dict[str, Endpoint]:
 
     The functions are pure: they read the weights and their inputs, and all randomness
     comes from the seeds. Row i of the outputs of `sample` depends on row i of its
-    inputs alone, so that a server may batch the requests of several clients.
+    inputs alone, so a server may batch the requests of several clients.
 
     Args:
       flow: An initialised flow.
@@ -157,7 +156,7 @@ def _data_spec(flow: Flow | FlowMixture) -> tf.TensorSpec:
 def _context_specs(
     flow: Flow | FlowMixture, batch: tuple[None, ...] = (None,)
 ) -> tuple[tf.TensorSpec, ...]:
-    """The input `context` of a conditional flow; none of another."""
+    """Returns the spec of `context`, or none for an unconditional flow."""
     if isinstance(flow, FlowMixture):
         return ()
     conditioning = flow.conditioning

@@ -1,4 +1,4 @@
-"""What a signature of a SavedModel runs, and what its inputs meet first."""
+"""Finds what a signature of a SavedModel runs, and what uses its inputs first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Node(NamedTuple):
 
 
 class GraphWalk:
-    """Finds its way in a graph and the functions that it calls.
+    """Walks a graph and the functions that it calls.
 
     Args:
       graph: The meta graph of a SavedModel.
@@ -37,19 +37,19 @@ class GraphWalk:
     def reachable(
         self, signature: meta_graph_pb2.SignatureDef
     ) -> tuple[list[Node], list[function_pb2.FunctionDef]]:
-        """The nodes and functions that a call of the signature runs.
+        """Returns the nodes and functions that a call of the signature runs.
 
-        Others of the graph belong to other signatures, or save and restore weights.
+        Other nodes belong to other signatures, or save and restore weights.
         """
         return self.run_for(info.name for info in signature.outputs.values())
 
     def run_for(
         self, names: Iterable[str]
     ) -> tuple[list[Node], list[function_pb2.FunctionDef]]:
-        """The nodes and functions that run when nodes or tensors are asked for.
+        """Returns the nodes and functions that run to compute nodes or tensors.
 
         Args:
-          names: Those of the nodes or tensors.
+          names: Names of the nodes or tensors.
         """
         nodes = [Node(node, "") for node in self._ancestors(names)]
         functions: dict[str, function_pb2.FunctionDef] = {}
@@ -65,11 +65,11 @@ class GraphWalk:
         return nodes, list(functions.values())
 
     def is_function(self, op: str) -> bool:
-        """Whether the op of a node is the call of a function of the graph."""
+        """Returns whether a node's op calls a function of the graph."""
         return op in self._functions
 
     def first_uses(self, tensor: str) -> Iterator[Node]:
-        """What looks first at an input: through calls and identities.
+        """Returns the first ops that use an input, through calls and identities.
 
         Args:
           tensor: Name of the input's tensor in the graph.
@@ -114,7 +114,7 @@ class GraphWalk:
 
 
 def constants(function_nodes: Iterable[Node]) -> set[tuple[str, str]]:
-    """(function, name) of each constant among the nodes."""
+    """Returns (function, name) of each constant among the nodes."""
     return {
         (node.function, node.definition.name)
         for node in function_nodes

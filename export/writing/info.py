@@ -1,4 +1,4 @@
-"""The signature `info`: a model that says what it is, over the wire."""
+"""The signature `info`, by which a served model describes itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfflows.export.writing.endpoints import Endpoint, Outputs, make_endpoint
 
-# The outputs, each from the key of that name in the description of the model.
+# The outputs; each has the name of its key in the model's description.
 _STRINGS = ("model", "kind", "units", "training_data", "tfflows_version")
 _NUMBERS = ("version", "latent_dim", "levels", "num_parameters")
 
@@ -17,15 +17,15 @@ _NUMBERS = ("version", "latent_dim", "levels", "num_parameters")
 def info_endpoint(description: Mapping[str, Any]) -> Endpoint:
     """Makes the signature `info`: the same facts in each row.
 
-    A signature without inputs could not be called by REST, and one whose outputs have
-    no batch axis could not be batched: so there is an input `dummy` of any values, and
-    a row of facts for each of its rows.
+    REST cannot call a signature without inputs, and a server cannot batch outputs
+    without a batch axis. The signature therefore takes any input `dummy`, and returns a
+    row of facts for each of its rows.
 
     Args:
       description: `tfflows.export.writing.description.describe` of the model.
 
     Returns:
-      `dummy` int32 `[B]` to strings `[B]` (empty where not known), int64 numbers `[B]`
+      `dummy` int32 `[B]` to strings `[B]` (empty if unknown), int64 numbers `[B]`
       (`levels` is 0 for continuous data) and `event_shape` int64 `[B, rank]`.
     """
     texts = {name: description[name] or "" for name in _STRINGS}

@@ -1,21 +1,21 @@
-"""What makes a SavedModel go wrong under TensorFlow Serving, read from its file.
+"""Checks the file of a SavedModel for problems in TensorFlow Serving.
 
 | rule | what is wrong otherwise |
 |---|---|
-| version | the server passes by a folder whose name is no integer above 0 |
-| names | clients have to guess names, and REST takes `..._bytes` for base64 |
-| dtypes | REST has no form for half precisions and complex numbers |
-| batch_axis | REST's row form and the server's batching refuse the signature |
-| ensure_shape | the server compares no shapes: a [3, 1] broadcasts silently |
-| stateful_random | all clients share one stream, and replicas differ |
-| baked_seed | every replica, or every request, draws the same numbers |
+| version | the server ignores the folder: its name is no positive integer |
+| names | clients guess names; REST reads `..._bytes` as base64 |
+| dtypes | REST cannot send half precision or complex numbers |
+| batch_axis | REST rows and batching refuse the signature |
+| ensure_shape | a [3, 1] broadcasts silently |
+| stateful_random | all clients share one stream; replicas differ |
+| baked_seed | every replica or request draws the same |
 | xla | the server refuses functions compiled by XLA |
 | py_function | the server has no Python |
-| io | a request, or the loading, reads or writes the server's files or network |
-| device | the device may not be there |
+| io | a request or loading uses the server's files or network |
+| device | the server may not have the device |
 
-`sample_n` is exempt from the rule on batch axes: it is for requests in REST's columnar
-form, or gRPC's, to a server that does not batch.
+`sample_n` is exempt from the rule on batch axes: use it by gRPC or in REST's columnar
+form, on a server that does not batch.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _RANDOM_OP = re.compile(
 
 
 class Finding(NamedTuple):
-    """Something that will go wrong: the rule, where, what, and how to mend it."""
+    """A problem: the rule, where it is, what is wrong, and how to fix it."""
 
     rule: str
     where: str
@@ -64,18 +64,18 @@ class Finding(NamedTuple):
 
 
 def lint(directory: str | os.PathLike, version: str | None = None) -> list[Finding]:
-    """Reads a SavedModel for what TensorFlow Serving would stumble over.
+    """Checks a SavedModel for problems in TensorFlow Serving.
 
     Args:
       directory: The folder of `saved_model.pb`.
-      version: The name that this folder will have; None: the one that it has.
+      version: The folder's future name; None: its current name.
 
     Returns:
-      The findings; none for a good one.
+      The findings; none if the SavedModel is good.
 
     Raises:
-      FileNotFoundError: There is no such file.
-      ValueError: It is no SavedModel.
+      FileNotFoundError: If the file does not exist.
+      ValueError: If it is no SavedModel.
     """
     graph = read_meta_graph(directory)
     walk = GraphWalk(graph)
@@ -143,7 +143,7 @@ def _tensors(where: str, signature: meta_graph_pb2.SignatureDef) -> Iterator[Fin
 def _is_unbatched(
     name: str, signature: meta_graph_pb2.SignatureDef, signatures: dict
 ) -> bool:
-    """Whether it is `sample_n`, or repeats it as serving_default."""
+    """Returns whether the signature is `sample_n`, or repeats it as serving_default."""
     if name != "serving_default":
         return name in _UNBATCHED
     others = [signatures[other] for other in _UNBATCHED if other in signatures]
@@ -208,7 +208,7 @@ def _graph(
 
 
 def _beyond(place: str, node: Node, loading: bool = False) -> Iterator[Finding]:
-    """What a node does beyond computing: Python, files, the network."""
+    """Returns what a node does besides computing: Python, files, the network."""
     if node.definition.op in ("PyFunc", "PyFuncStateless", "EagerPyFunc"):
         yield Finding(
             *("py_function", place, "calls Python, which the server has not"),

@@ -1,8 +1,7 @@
-"""Operations that touch files or the network; no model needs them to be served.
+"""Operations on files or the network, which no served model needs.
 
-A SavedModel is a program: a server runs it with the server's own rights. These are the
-operations of TensorFlow 2 that read or write files, talk to other processes, or log to
-either.
+A SavedModel is a program that runs with the server's rights. These operations of
+TensorFlow 2 read or write files, talk to other processes, or log to either.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ _NETWORK = re.compile(
     r"|RegisterDataset(V2)?|DistributedSave|\w*DistributedTPU|BigQuery\w+|Bigtable\w+"
     r"|_?XlaSend\w+|_?XlaRecv\w+|_?XlaHostCompute\w*|XlaRecvFromHost|XlaSendToHost"
 )
-# Whether an operation touches files hangs on an attribute: its name, and the values
-# that are no files.
+# Operations that use files depending on an attribute: its name, and values without
+# files.
 _BY_ATTRIBUTE = {
     "PrintV2": ("output_stream", r"(?!file:).*"),
     "FixedUnigramCandidateSampler": ("vocab_file", ""),
@@ -35,7 +34,7 @@ _BY_ATTRIBUTE = {
     "DecodeProtoV2": ("descriptor_source", r"((local|bytes)://.*)?"),
 }
 _DEBUG = re.compile(r"Debug(Identity|NanCount|NumericSummary)(V[23])?")
-# What loading a SavedModel does by design: weights restored, tables read from assets.
+# Loading a SavedModel restores weights and reads tables from assets by design.
 _OF_LOADING = re.compile(
     r"Restore(V2|Slice)?|Save(V2|Slices)?|MergeV2Checkpoints"
     r"|InitializeTableFromTextFile(V2)?"
@@ -43,7 +42,7 @@ _OF_LOADING = re.compile(
 
 
 def touches(node: node_def_pb2.NodeDef, loading: bool = False) -> str | None:
-    """What a node touches: "files", "the network", or None.
+    """Returns what a node uses: "files", "the network", or None.
 
     Args:
       node: A node of a graph or function.

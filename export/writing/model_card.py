@@ -1,4 +1,4 @@
-"""`MODEL_CARD.md` of an export: what the model is, and calls to copy and paste."""
+"""Writes `MODEL_CARD.md`: a description of the model, and calls to copy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from tfflows.export.writing.endpoints import most_samples
 
 _REST, _GRPC = "http://127.0.0.1:8501", "127.0.0.1:8500"
-_MOST_LITERALS = 16  # numbers that stand in a call; more are an expression
+_MOST_LITERALS = 16  # most numbers written out in a call; more become an expression
 _COLUMNAR = "sample_n"
 _EXAMPLES: Mapping[str, Any] = {
     "seed": [0, 1],
@@ -21,11 +21,11 @@ _EXAMPLES: Mapping[str, Any] = {
 
 
 def model_card(description: Mapping[str, Any], served: str) -> str:
-    """Writes the card of an export.
+    """Returns the model card of an export.
 
     Args:
       description: The content of its `flow.json`.
-      served: The name that a server knows it by.
+      served: Name of the served model.
 
     Returns:
       Markdown.
@@ -187,7 +187,7 @@ print(signature({given}))"""
 
 
 def _literal(name: str, tensor: Mapping[str, Any]) -> str:
-    """One row of an input in JSON, or a Python expression for a long one."""
+    """Returns one row of an input as JSON, or a long one as a Python expression."""
     shape = [size for size in tensor["shape"] if size is not None]
     if name in _EXAMPLES:
         return str(_EXAMPLES[name])
@@ -201,7 +201,7 @@ def _literal(name: str, tensor: Mapping[str, Any]) -> str:
 
 
 def _array(name: str, tensor: Mapping[str, Any]) -> str:
-    """A batch of one row of an input, as an expression of numpy."""
+    """Returns a batch of one input row as a numpy expression."""
     shape, dtype = [size or 1 for size in tensor["shape"]], tensor["dtype"]
     if name not in _EXAMPLES:
         return f'np.zeros({shape}, "{dtype}")'

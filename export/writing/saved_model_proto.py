@@ -1,4 +1,4 @@
-"""A SavedModel on disk: loaded, or its `saved_model.pb` read without loading it."""
+"""Loads a SavedModel, or reads its `saved_model.pb` without loading it."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ INIT_OP = "__saved_model_init_op"
 
 
 def load_saved_model(directory: str | os.PathLike) -> Any:
-    """Loads a SavedModel, whatever characters its path has.
+    """Loads a SavedModel from a path with any characters.
 
     Args:
       directory: The folder of `saved_model.pb`.
 
     Raises:
-      ExportError: It cannot be loaded.
+      ExportError: If it cannot be loaded.
     """
     try:
         with files.without_wildcards(directory) as readable:
             return tf.saved_model.load(readable)
-    except Exception as error:  # broken bytes raise whatever they run into
+    except Exception as error:  # broken files raise errors of any class
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ExportError(f"expected a SavedModel in {directory}: {reason}") from error
 
 
 def read_meta_graph(directory: str | os.PathLike) -> meta_graph_pb2.MetaGraphDef:
-    """Reads the graph that servers load: that of the tag "serve".
+    """Reads the graph with the tag "serve", which servers load.
 
     Args:
       directory: The folder of `saved_model.pb`.
 
     Raises:
-      FileNotFoundError: There is no such file.
-      ValueError: It is no SavedModel, or has no such graph.
+      FileNotFoundError: If the file does not exist.
+      ValueError: If it is no SavedModel or has no such graph.
     """
     path = Path(directory) / "saved_model.pb"
     if not path.is_file():
@@ -64,7 +64,7 @@ def read_meta_graph(directory: str | os.PathLike) -> meta_graph_pb2.MetaGraphDef
 
 
 def run_at_loading(graph: meta_graph_pb2.MetaGraphDef) -> set[str]:
-    """Names of what a server runs to load the graph: the init op, weights restored."""
+    """Returns the ops that a server runs to load the graph: init, restoring weights."""
     names = {graph.saver_def.restore_op_name} - {""}
     for key in ("saved_model_main_op", "legacy_init_op"):
         names |= set(graph.collection_def[key].node_list.value)
@@ -75,7 +75,7 @@ def run_at_loading(graph: meta_graph_pb2.MetaGraphDef) -> set[str]:
 
 
 def describe_signatures(graph: meta_graph_pb2.MetaGraphDef) -> dict[str, Any]:
-    """The signatures by name, as in `flow.json`, the default's repetition left out."""
+    """Returns the signatures by name, as in `flow.json`, without `serving_default`."""
     return {
         name: {
             "inputs": _tensors(signature.inputs),
@@ -92,7 +92,7 @@ def describe_signatures(graph: meta_graph_pb2.MetaGraphDef) -> dict[str, Any]:
 
 
 def has_batch_axis(info: meta_graph_pb2.TensorInfo) -> bool:
-    """Whether the first axis of an input or output has any size."""
+    """Returns whether the first axis of an input or output has any size."""
     dims = info.tensor_shape.dim
     return not info.tensor_shape.unknown_rank and len(dims) > 0 and dims[0].size == -1
 

@@ -1,4 +1,4 @@
-"""An export is run before anyone else can: verified, and its warm-up requests tried."""
+"""Tries an export before it appears: verifies it and runs its warm-up requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NOT_BATCHABLE = "sample_n"
 
 @contextlib.contextmanager
 def open_worker(xla: bool = False) -> Iterator[CApiWorker | None]:
-    """A process that runs exports; None, with a warning, where there is no C API.
+    """Returns a process that runs exports, or None with a warning without a C API.
 
     Args:
       xla: Whether exports may be compiled by XLA.
@@ -60,10 +60,10 @@ def try_out(
       endpoints: Its signatures.
       description: `tfflows.export.writing.description.describe` of the model.
       exports: The signatures of each SavedModel by its folder, the default first.
-      xla: Whether they may be compiled by XLA.
+      xla: Whether the exports may be compiled by XLA.
 
     Raises:
-      ExportError: An answer is not that of the model.
+      ExportError: If an answer differs from the model's.
     """
     places = {name: path for path, names in exports.items() for name in names}
     with open_worker(xla) as worker:

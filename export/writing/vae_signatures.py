@@ -9,12 +9,11 @@
 | `sample` | `seed int32 [B, 2]`, `temperature float32 [B]` | `x [B, ...]`, `mean [B, ...]` |
 | `sample_n` | `num_samples int32 []`, `seed int32 [2]`, `temperature float32 []` | `x [N, ...]`, `mean [N, ...]` |
 
-The terms of the bound are in nats, of one draw for each seed row. `mean` of `encode`
-is that of the Gaussian which the posterior flow, where there is one, takes to z. Image
-models have `interpolate`, between what z becomes of this mean for x_a (weight 0) and
-for x_b (weight 1). The `x` of `decode` and `interpolate` and the `mean` of the samples
-are means of p(x|z); the `x` of the samples is a draw of it, in the units of the raw
-data.
+The terms of the bound are in nats, from one draw for each seed row. The `mean` of
+`encode` is the mean of the posterior's Gaussian, before a posterior flow. Image models
+have `interpolate`, between the latents of the means of x_a (weight 0) and x_b (weight
+1). The `x` of `decode` and `interpolate` and the `mean` of samples are means of p(x|z).
+The `x` of samples is a draw from p(x|z), in raw units.
 """  # noqa: E501 (a table row is one line)
 
 from __future__ import annotations
@@ -43,8 +42,8 @@ from tfflows.models.sampling import checked_number
 def vae_endpoints(vae: FlowVAE) -> dict[str, Endpoint]:
     """Makes the signatures of a VAE, as in the table of this module.
 
-    The functions are pure, and row i of their outputs depends on row i of their
-    inputs alone.
+    The functions are pure, and row i of their outputs depends only on row i of their
+    inputs.
 
     Args:
       vae: An initialised VAE.

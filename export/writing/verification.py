@@ -1,9 +1,8 @@
-"""An export compared with the model that it was made of, before anyone can load it.
+"""Compares an export with its model before anyone can load it.
 
-The export runs in another process, through the loader that TensorFlow Serving uses and
-with XLA disabled as there, unless the export asks for it. So each comparison with the
-live model is one between two processes, and equal seeds have to give equal samples in
-both.
+The export runs in another process through TensorFlow Serving's loader, with XLA
+disabled unless the export asks for it. Each check therefore compares two processes, in
+which equal seeds must give equal samples.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from tfflows.export.writing.examples import ROWS, Examples
 Served = Callable[[str, Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 Arrays = Mapping[str, np.ndarray]
 
-# Of the value, of the dimensions (nats), or of the range of the output's values.
+# Tolerance relative to the value, the dimensions (nats) or the output's range.
 _TOLERANCE = 1e-5
-# Gradients add up many terms; x -> z -> x magnifies what float32 rounds away.
+# Gradients sum many terms, and x -> z -> x magnifies float32's rounding.
 _SCORE_TOLERANCE = 1e-4
 _ROUND_TRIP_TOLERANCE = 1e-3
 _SUMS = ("log_prob", "log_det_jacobian", "elbo", "reconstruction", "kl")
-# A draw of integers: where a float lies on the border, rounding decides for one level.
+# Draws of integers: rounding decides between two levels if a float is on the border.
 _MAY_ROUND = 0.01
 
 
@@ -38,7 +37,7 @@ class Verification:
       model: The live model.
       endpoints: Its signatures.
       description: `tfflows.export.writing.description.describe` of the model.
-      served: Asks the export: of a signature and its inputs, the outputs.
+      served: Function of a signature and its inputs that returns the export's outputs.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class Verification:
         """Runs all checks.
 
         Raises:
-          ExportError: One of them failed.
+          ExportError: If a check fails.
         """
         for name in self._names:
             self._check_answers(name)
@@ -69,7 +68,7 @@ class Verification:
             self._check_density_of_samples()
 
     def _check_answers(self, name: str) -> None:
-        """As the live model answers, whoever else is in the batch."""
+        """Checks that answers equal the live model's, alone and in a batch."""
         inputs = self.examples.inputs(name)
         self._compare(
             f"{name} as the live model answers",
@@ -77,7 +76,8 @@ class Verification:
         )
         if name == "sample_n":
             return
-        # As a server joins requests of one and two rows, and pads them with the first.
+        # Join requests of one and two rows, and pad them with the first, as a server
+        # does.
         joined = {k: np.concatenate([v, v[:1]]) for k, v in inputs.items()}
         together = self._served(name, joined)
         for rows in (slice(0, 1), slice(1, ROWS)):
@@ -88,7 +88,7 @@ class Verification:
             )
 
     def _check_seeds(self) -> None:
-        """Different seeds, different samples."""
+        """Checks that different seeds give different samples."""
         values = [v.reshape(ROWS, -1) for v in self._drawn().values()]
         rows = np.concatenate(values, axis=1)
         if len(np.unique(rows, axis=0)) < ROWS:
@@ -130,11 +130,11 @@ class Verification:
 
     @property
     def _bin_width(self) -> int:
-        """Levels that the model takes for one."""
+        """Returns the number of raw levels that the model merges into one."""
         return 1 if self._levels is None else self._model.dequantization.bin_width
 
     def _binned(self, x: np.ndarray) -> np.ndarray:
-        """What the model sees of raw data."""
+        """Returns raw data as the model receives them."""
         return x if self._bin_width == 1 else x // self._bin_width * self._bin_width
 
     def _compare(
@@ -150,7 +150,7 @@ class Verification:
     def _difference(
         self, name: str, found: np.ndarray, wanted: np.ndarray, tolerance: float | None
     ) -> str | None:
-        """What is wrong with an output; None: nothing."""
+        """Returns what is wrong with an output, or None."""
         if found.shape != wanted.shape:
             return f"shape {found.shape} for {wanted.shape}"
         if wanted.dtype.kind != "f":

@@ -1,10 +1,10 @@
-"""Warm-up records: the first requests of a version, which the server sends itself.
+"""Writes warm-up records: requests that a server runs when it loads a version.
 
-A signature's first call takes a hundred times as long as the next ones. TensorFlow
-Serving replays `assets.extra/tf_serving_warmup_requests` when it loads a version, and
-lets it answer only afterwards; a record that fails makes the version fail, so each is
-run before it is written. The file is a TFRecord of `PredictionLog` messages.
-`load_warm` does as the server.
+A signature's first call is slow. TensorFlow Serving replays
+`assets.extra/tf_serving_warmup_requests` when it loads a version, before the version
+answers requests. A record that fails makes the version fail, so each is run before it
+is written. The file is a TFRecord of `PredictionLog` messages. `load_warm` does what
+the server does.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from tfflows.system import files
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 BATCH_SIZES = (1, 8, 64)
-_MOST_BYTES = 4 * 2**20  # of a request, as gRPC limits it unless told otherwise
-MOST_RECORDS = 1000  # the server takes no more
+_MOST_BYTES = 4 * 2**20  # gRPC's default limit of a request
+MOST_RECORDS = 1000  # the server's limit
 
-# Field numbers of the messages of tensorflow_serving/apis, which the tensorflow package
-# has not: they come with tensorflow-serving-api, which would install a second one.
+# Field numbers of the messages in tensorflow_serving/apis. The tensorflow package lacks
+# them, and tensorflow-serving-api would install a second TensorFlow.
 _LOG_PREDICT, _PREDICT_REQUEST = 6, 1
 _REQUEST_SPEC, _REQUEST_INPUTS = 1, 2
 _SPEC_NAME, _SPEC_SIGNATURE = 1, 3
@@ -36,13 +36,13 @@ _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 
 
 def batch_sizes(inputs: Mapping[str, np.ndarray]) -> list[int]:
-    """The sizes of batches to warm up: one row, and those that clients can send."""
+    """Returns the batch sizes to warm up: one row, and those that clients can send."""
     row = sum(value[0].nbytes for value in inputs.values())
     return [size for size in BATCH_SIZES if size == 1 or size * row <= _MOST_BYTES]
 
 
 def rows_of(inputs: Mapping[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
-    """So many rows, the given ones over and over."""
+    """Returns the given number of rows, repeating the given ones."""
     return {
         name: value[np.arange(number) % len(value)] for name, value in inputs.items()
     }
@@ -51,7 +51,7 @@ def rows_of(inputs: Mapping[str, np.ndarray], number: int) -> dict[str, np.ndarr
 def warmup_record(
     model: str, signature: str, inputs: Mapping[str, np.ndarray]
 ) -> bytes:
-    """A serialized `PredictionLog` of one request.
+    """Returns a serialized `PredictionLog` of one request.
 
     Args:
       model: Name of the model; the server ignores it.
@@ -85,7 +85,7 @@ def read_warmup(saved_model: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]
     """Yields signature and inputs of the predictions in a SavedModel's file, if any.
 
     Raises:
-      ValueError: Not a file of records.
+      ValueError: If the file has no records.
     """
     path = saved_model / WARMUP_FILE
     records = tf.data.TFRecordDataset(str(path)) if path.exists() else ()
@@ -99,7 +99,7 @@ def read_warmup(saved_model: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]
 
 
 def load_warm(directory: str, xla: bool = False) -> SavedModel:
-    """Loads a SavedModel by the C API and sends it its warm-up requests.
+    """Loads a SavedModel with the C API and runs its warm-up requests.
 
     As in TensorFlow Serving, at most `MOST_RECORDS` are allowed, and one that fails
     makes the whole fail. (That server replays other requests than predictions too.)

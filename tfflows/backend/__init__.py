@@ -1,1 +1,1 @@
-"""What stands between the library and TensorFlow: anyone may import it."""
+"""Helpers around TensorFlow, which any module may import."""

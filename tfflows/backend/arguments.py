@@ -1,7 +1,7 @@
-"""Arguments of constructors and builders, checked where they enter.
+"""Checks of constructor and builder arguments.
 
 Each check returns the argument as a plain Python value, or raises a ValueError that
-says what was expected and what came.
+says what was expected and what it got.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import numpy as np
 
 
 def is_integer(value: Any) -> bool:
-    """Whether it is an integer; True and False are none."""
+    """Returns whether the value is an integer; True and False are not."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def check_count(name: str, value: Any, least: int = 1) -> int:
-    """An integer of at least so many.
+    """Checks an integer against a minimum.
 
     Args:
       name: Name of the argument.
@@ -31,7 +31,7 @@ def check_count(name: str, value: Any, least: int = 1) -> int:
       least: The smallest that will do.
 
     Raises:
-      ValueError: For anything else; 2.0 and True are no integers.
+      ValueError: For anything else, for example 2.0 or True.
     """
     if not is_integer(value) or value < least:
         raise ValueError(f"expected {name} >= {least}, an integer, got {value!r}")
@@ -39,10 +39,10 @@ def check_count(name: str, value: Any, least: int = 1) -> int:
 
 
 def check_counts(name: str, values: Any) -> tuple[int, ...]:
-    """One or more integers >= 1, the widths of layers for example.
+    """Checks one or more integers >= 1, for example the widths of layers.
 
     Raises:
-      ValueError: For none, or anything else.
+      ValueError: For an empty sequence or anything else.
     """
     listed = _listed(values)
     if not listed or not all(is_integer(value) and value >= 1 for value in listed):
@@ -54,7 +54,7 @@ def check_counts(name: str, values: Any) -> tuple[int, ...]:
 
 
 def check_sizes(name: str, shape: Any) -> tuple[int, ...]:
-    """A shape of one or more axes of known size >= 1; an integer is a vector's size.
+    """Checks a shape with known sizes >= 1; an integer is a vector's size.
 
     Raises:
       ValueError: For anything else.
@@ -66,7 +66,7 @@ def check_sizes(name: str, shape: Any) -> tuple[int, ...]:
 
 
 def check_open_sizes(name: str, shape: Any) -> tuple[int | None, ...]:
-    """A shape of any number of axes, of size >= 1 or None, that of any size.
+    """Checks a shape whose sizes are >= 1 or None (any size).
 
     Raises:
       ValueError: For anything else.
@@ -89,14 +89,14 @@ def check_number(
     above: float = -math.inf,
     below: float = math.inf,
 ) -> float:
-    """A finite real number in a range.
+    """Checks a finite real number against a range.
 
     Args:
       name: Name of the argument.
       value: What was given.
       least: The smallest that will do.
-      above: What it has to exceed.
-      below: What has to exceed it.
+      above: The value must be greater than this.
+      below: The value must be less than this.
 
     Raises:
       ValueError: For anything else.
@@ -113,10 +113,10 @@ def check_number(
 
 
 def check_flag(name: str, value: Any) -> bool:
-    """True or False; 1 and 0 will do.
+    """Checks a boolean; 1 and 0 are accepted.
 
     Raises:
-      ValueError: For anything else, "no" for example, which counts as true.
+      ValueError: For anything else, for example "no", which Python counts as true.
     """
     if not isinstance(value, bool | np.bool_ | numbers.Integral) or value not in (0, 1):
         raise ValueError(f"expected {name} as True or False, got {value!r}")
@@ -124,10 +124,10 @@ def check_flag(name: str, value: Any) -> bool:
 
 
 def check_word(name: str, value: Any, words: Any) -> str:
-    """One of some words, which are a `Literal` or an iterable.
+    """Checks that a word is one of those in a `Literal` or an iterable.
 
     Raises:
-      ValueError: For another one; the message names the near ones.
+      ValueError: For another word. The message lists similar ones.
     """
     words = typing.get_args(words) or tuple(words)
     if not isinstance(value, str) or value not in words:
@@ -140,10 +140,10 @@ def check_word(name: str, value: Any, words: Any) -> str:
 
 
 def check_activation(value: Any) -> Any:
-    """The Keras activation of that name, or the function itself.
+    """Returns the Keras activation of this name, or the function itself.
 
     Raises:
-      ValueError: For another name; the message names the near ones.
+      ValueError: For an unknown name. The message lists similar ones.
     """
     if value is not None and not isinstance(value, str | dict) and not callable(value):
         raise ValueError(
@@ -162,13 +162,13 @@ def check_activation(value: Any) -> Any:
 
 
 def check_unused(name: str, value: Any, defaults: Iterable[Any], where: str) -> None:
-    """An argument without an effect, which therefore has to be its default.
+    """Checks that an argument without an effect has its default.
 
     Args:
       name: Name of the argument.
       value: What was given.
-      defaults: The default, or several of callers.
-      where: With what it would have an effect.
+      defaults: The default, or the defaults of several callers.
+      where: What would give it an effect.
 
     Raises:
       ValueError: For another value.
@@ -185,7 +185,7 @@ def _plain(value: Any) -> Any:
 
 
 def _listed(values: Any, or_one: bool = False) -> list[Any] | None:
-    """The values of a sequence, or of one integer; None for anything else."""
+    """Returns the values of a sequence or integer, or None for anything else."""
     if or_one and is_integer(values):
         return [values]
     if isinstance(values, np.ndarray):

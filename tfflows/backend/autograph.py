@@ -1,9 +1,9 @@
-"""AutoGraph left out of the library's code, which needs none.
+"""Keeps AutoGraph from rewriting the library's code, which does not need it.
 
 A user's `tf.function` rewrites all Python code that it calls, to turn `if` and `for` on
-tensors into graph operations, unless told not to. TensorFlow, Keras and TensorFlow
-Probability are on its list of packages to leave alone; others have to say so. The
-rewriting takes longer than the trace: seconds in each process (docs/performance.md).
+tensors into graph operations. It leaves TensorFlow, Keras and TensorFlow Probability
+alone; other packages must ask for that. Rewriting takes longer than tracing, seconds in
+each process.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ _Class = TypeVar("_Class", bound=type)
 
 
 def without_autograph(cls: _Class) -> _Class:
-    """A class decorator: its own public methods, and what they call, are not rewritten.
+    """Class decorator that keeps AutoGraph from rewriting the class's public methods.
 
-    Those that Keras knows are left as they are: it calls them unrewritten itself, and a
-    callback in `fit` may need AutoGraph. Code of users that the others call, as their
-    networks, is not rewritten either, as it is not in `fit`: an `if` on a tensor there
-    has to be a `tf.cond`, or stand in a `tf.function` of its own.
+    What they call is not rewritten either. Methods that Keras knows do not change,
+    because Keras does not rewrite them, and a callback in `fit` may need AutoGraph.
+    User code that the methods call, such as networks, is not rewritten, as in `fit`:
+    use `tf.cond` for an `if` on a tensor, or put it into its own `tf.function`.
 
     Args:
-      cls: The class. Methods that a subclass overrides are its own matter.
+      cls: The class. Methods that a subclass overrides are not covered.
     """
     for name, value in list(vars(cls).items()):
         left_out = name.startswith("_") or hasattr(keras.Model, name)

@@ -1,4 +1,4 @@
-"""Weights in lists of sub-layers, seen by `tf.train.Checkpoint`."""
+"""Makes `tf.train.Checkpoint` see weights in lists of sub-layers."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from typing import Any
 
 
 class CheckpointsAllWeights:
-    """Mixin of Keras layers: `tf.train.Checkpoint` saves and restores every weight.
+    """Mixin for Keras layers: `tf.train.Checkpoint` saves and restores every weight.
 
-    So does `tf.saved_model.save`.
+    `tf.saved_model.save` does too.
 
-    Keras 3 keeps lists of sub-layers out of TensorFlow's object graph, so that a
-    checkpoint of a layer that holds its sub-layers in a list would silently lack their
-    weights, and restoring it would silently leave them as they were.
+    Keras 3 keeps lists of sub-layers out of TensorFlow's object graph. Without this
+    mixin, a checkpoint silently lacks their weights, and restoring silently skips them.
     """
 
     weights: list[Any]

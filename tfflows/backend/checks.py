@@ -1,4 +1,4 @@
-"""Checks on values that hold in eager mode, in graphs and in exports."""
+"""Checks of values that work in eager mode, in graphs and in exports."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import Any
 
 import tensorflow as tf
 
-# How many of a tensor's values an error tells.
+# Number of a tensor's values in an error message.
 _SHOWN = 8
 
 
 def all_finite(values: tf.Tensor) -> tf.Tensor:
-    """Whether no value is NaN or infinite, a boolean scalar.
+    """Returns whether all values are finite, as a boolean scalar.
 
     Args:
       values: Floating-point numbers.
     """
-    # A sum is finite only where all its terms are: one fast pass, where a tensor of
-    # flags takes as long as a layer. The factor keeps large finite terms from adding
-    # up to infinity.
+    # A sum is finite only if all its terms are. It takes one fast pass; a tensor of
+    # flags takes as long as a layer. The factor keeps large finite terms from adding up
+    # to infinity.
     return tf.math.is_finite(tf.reduce_sum(values * 2.0**-40))
 
 
 @contextlib.contextmanager
 def require(condition: tf.Tensor, message: str, *details: Any) -> Iterator[None]:
-    """Everything computed inside the block takes place only if the condition holds.
+    """Context manager that computes its block only if a condition holds.
 
     Args:
       condition: A boolean scalar.
       message: What was expected.
-      *details: Words and tensors that say what came, read only if it does not hold.
+      *details: Words and tensors that say what was given, read only on failure.
 
     Raises:
-      ValueError: In eager mode, if the condition is false. In a graph an assert op
-        stands in front of the block's ops and fails with InvalidArgumentError (code 3,
-        HTTP 400 under TensorFlow Serving); XLA drops it.
+      ValueError: In eager mode, if the condition is false. In a graph an assert op runs
+        before the block's ops and fails with InvalidArgumentError (code 3, HTTP 400
+        under TensorFlow Serving); XLA drops it.
     """
     if tf.executing_eagerly():
         if not bool(condition):
@@ -50,7 +50,7 @@ def require(condition: tf.Tensor, message: str, *details: Any) -> Iterator[None]
 
 @contextlib.contextmanager
 def failed_requirements_as_value_errors() -> Iterator[None]:
-    """Turns a failed `require` of a graph run inside the block into a ValueError."""
+    """Context manager that turns a failed `require` of a graph into a ValueError."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
@@ -63,7 +63,7 @@ def failed_requirements_as_value_errors() -> Iterator[None]:
 
 
 def _unescaped(message: str) -> str:
-    """Text as it was given: TensorFlow shows quotes and the like as in C."""
+    """Returns text without the C escapes that TensorFlow adds."""
     try:
         as_bytes = message.encode().decode("unicode_escape").encode("latin-1")
         return as_bytes.decode()

@@ -1,4 +1,4 @@
-"""Convolutions of conditioners, with gradients as matrix products where those win."""
+"""Convolutions with gradients as matrix products if those are faster."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from tfflows.backend.xla import in_xla
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """`tf.nn.conv2d` of stride 1 with padding "SAME".
+    """Computes `tf.nn.conv2d` with stride 1 and padding "SAME".
 
-    Two kinds of gradients are computed as products on CPUs (docs/performance.md):
+    On CPUs, two kinds of gradients are computed as matrix products:
 
-    - both, of a convolution from many channels to few, as the last one of a coupling
-      of large images, for TensorFlow copies windows of all input channels;
-    - under XLA those by the filter, of all convolutions, for inside of a loop, as of
-      the steps of one execution, XLA's own take seconds.
+    - both gradients of a convolution from many channels to few, such as the last one in
+      a coupling of large images, because TensorFlow copies windows of all input
+      channels;
+    - under XLA, all gradients with respect to the filter, because XLA's own take
+      seconds inside a loop, such as the steps of one execution.
 
     Args:
       x: `[B, H, W, C]`.
@@ -27,7 +28,7 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
       `[B, H, W, F]`.
 
     Raises:
-      ValueError: For a window of even size.
+      ValueError: If the window's size is even.
     """
     height, width = kernel.shape[:2]
     if height % 2 == 0 or width % 2 == 0:
@@ -64,7 +65,7 @@ def _with_products(
 def _of_few_outputs(
     x: tf.Tensor, kernel: tf.Tensor, dy: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Both gradients from the windows of dy, which are smaller than x."""
+    """Computes both gradients from the windows of dy, which are smaller than x."""
     mirrored = _mirrored(kernel)
     height, width, channels, filters = kernel.shape
     windows = tf.concat(_shifted(dy, kernel), axis=-1)
@@ -78,7 +79,7 @@ def _of_few_outputs(
 def _of_many_outputs(
     x: tf.Tensor, kernel: tf.Tensor, dy: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """A convolution, and one product for each place of the window."""
+    """Computes a convolution, and one product for each position in the window."""
     channels, filters = kernel.shape[2:]
     flat = tf.reshape(dy, [-1, filters])
     products = [
@@ -90,12 +91,12 @@ def _of_many_outputs(
 
 
 def _mirrored(kernel: tf.Tensor) -> tf.Tensor:
-    """The kernel of the transposed convolution, `[h, w, F, C]`."""
+    """Returns the kernel of the transposed convolution, `[h, w, F, C]`."""
     return tf.transpose(kernel[::-1, ::-1], [0, 1, 3, 2])
 
 
 def _shifted(image: tf.Tensor, kernel: tf.Tensor) -> list[tf.Tensor]:
-    """The image, zero outside of itself, moved to each place of the kernel's window."""
+    """Returns the zero-padded image, shifted to each position of the window."""
     height, width = kernel.shape[:2]
     if height == width == 1:
         return [image]

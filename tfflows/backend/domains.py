@@ -1,10 +1,10 @@
-"""Where a bijector has an inverse, and what takes its place elsewhere.
+"""Domains: where a bijector has an inverse, and what replaces it elsewhere.
 
-The one rule: a row outside of a step's image has the log-det -inf in the pass to the
-latents, and so the density 0 under every base. Inside a flow such a row continues with
-latents of 0, so that later steps and all gradients stay finite. Callers of `inverse`
-get the latents `FAR`, and the forward pass recognises them: stock TFP computes its
-log-det from the latents alone.
+A row outside a step's image has log-det -inf in the pass to the latents, and so density
+0 under every base. Inside a flow such a row continues with latents of 0, so that later
+steps and all gradients stay finite. Callers of `inverse` get the latents `FAR`. The
+forward pass recognises them, because stock TFP computes its log-det from the latents
+alone.
 """
 
 from __future__ import annotations
@@ -46,26 +46,26 @@ _ONTO = {
 
 
 def is_onto(bijector: tfb.Bijector) -> bool:
-    """Whether each value is known to have an inverse.
+    """Returns whether every value is known to have an inverse.
 
-    Flow steps know it of themselves, of stock bijectors it is known by their class. A
-    class of the user's may do anything, whatever its name and what it is derived from.
+    Flow steps tell it themselves; stock bijectors are known by their class. A user's
+    class may do anything, whatever its name and base class.
     """
     if isinstance(bijector, keras.layers.Layer):
-        # With its parts: a composite that is not built has not asked them.
+        # Look at its parts: a composite that is not built has not asked them.
         layers = bijector._flatten_layers()
         return all(getattr(layer, "onto", True) for layer in layers)
     if is_of_class(bijector, "Chain"):
         return all(map(is_onto, bijector.bijectors))
     if is_of_class(bijector, "Invert"):
         return is_onto(bijector.bijector)
-    # What a function of the user's returns may be of any range.
+    # A user's function may return any range.
     calls_code = (bijector.parameters or {}).get("bijector_fn") is not None
     return is_of_class(bijector, *_ONTO) and not calls_code
 
 
 def is_of_class(obj: Any, *names: str) -> bool:
-    """Whether an object of TFP's is of one of these classes, by their public names.
+    """Returns whether a TFP object is of one of these classes, by public name.
 
     TFP's composites come in two classes, `Chain` and `_Chain`, the second where a part
     is no CompositeTensor; they are no subclasses of each other.
@@ -77,10 +77,10 @@ def is_of_class(obj: Any, *names: str) -> bool:
 
 
 def in_image(bijector: tfb.Bijector, x: tf.Tensor) -> tf.Tensor:
-    """Which rows have an inverse, away from the border: a boolean `[B]`.
+    """Returns which rows `[B]` have an inverse, away from the border.
 
     Args:
-      bijector: Of one tensor.
+      bijector: A bijector of one tensor.
       x: `[B, *event]`.
     """
     if is_onto(bijector):
@@ -88,7 +88,7 @@ def in_image(bijector: tfb.Bijector, x: tf.Tensor) -> tf.Tensor:
     if not is_of_class(bijector, "Chain"):
         return _has_finite_inverse(bijector, x)
     parts = list(bijector.bijectors)  # data side first
-    while is_onto(parts[-1]):  # perhaps costly, and no part of the question
+    while is_onto(parts[-1]):  # may be costly, and is not needed here
         parts.pop()
     inside = tf.ones(tf.shape(x)[:1], tf.bool)
     for part in parts:
@@ -106,8 +106,8 @@ def _has_finite_inverse(bijector: tfb.Bijector, x: tf.Tensor) -> tf.Tensor:
     inside = all_of_row(tf.math.is_finite(z)) & all_of_row(tf.math.is_finite(log_det))
     if ndims and math.prod(x.shape[1:]) <= math.prod(z.shape[1:]):
         return inside
-    # Inverses to fewer elements, as of maps to a simplex, and some of single ones, as
-    # of a square root, are finite beyond the image too.
+    # Some inverses are finite outside the image too, for example those of maps to a
+    # simplex or of a square root.
     again = bijector.forward(tf.identity(z))
     return inside & all_of_row(tf.abs(again - x) <= 1e-3 + 1e-2 * tf.abs(x))
 
@@ -115,9 +115,9 @@ def _has_finite_inverse(bijector: tfb.Bijector, x: tf.Tensor) -> tf.Tensor:
 def inner_point(
     bijector: tfb.Bijector, latent_shape: tuple[int, ...], dtype: tf.DType
 ) -> tf.Tensor:
-    """Some `[1, *event]` inside of the image, for latents `[1, *latent_shape]`.
+    """Returns a point `[1, *event]` inside the image, for latents `[1, *latent_shape]`.
 
-    These are in (0, 1) and ascending: in the domain of most maps that have one.
+    Its latents are ascending in (0, 1), which is in the domain of most maps.
     """
     size = math.prod(latent_shape)
     z = tf.cast(tf.linspace(0.25, 0.75, size), dtype)
@@ -126,12 +126,12 @@ def inner_point(
 
 
 def far_where_no_image(z: tf.Tensor, log_det: tf.Tensor) -> tf.Tensor:
-    """Latents, `FAR` in the rows whose log-det `[...]` of the inverse is -inf."""
+    """Returns latents, set to `FAR` where the inverse's log-det `[...]` is -inf."""
     return select_rows(outside(log_det), tf.fill(tf.shape(z), _as(FAR, z)), z)
 
 
 def without_far(z: tf.Tensor, event_ndims: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Latents with zeros in place of `FAR`, and which rows `[...]` these are."""
+    """Returns latents with zeros in place of `FAR`, and a mask `[...]` of the rows."""
     nowhere = all_of_row(tf.abs(z) > FAR / 2.0, z.shape.rank - event_ndims)
     return select_rows(nowhere, tf.zeros_like(z), z), nowhere
 
@@ -139,19 +139,19 @@ def without_far(z: tf.Tensor, event_ndims: int) -> tuple[tf.Tensor, tf.Tensor]:
 def nan_where(
     nowhere: tf.Tensor, x: tf.Tensor, log_det: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Data and log-dets of the forward pass: NaN and inf for latents that are none."""
+    """Returns the forward pass's data and log-dets, NaN and inf for latents `FAR`."""
     nowhere |= outside(log_det)  # of an `Invert`
     x = select_rows(nowhere, tf.fill(tf.shape(x), _as(math.nan, x)), x)
     return x, tf.where(nowhere, _as(math.inf, log_det), log_det)
 
 
 def zero_outside(bijector: Any, log_prob: tf.Tensor, log_det: tf.Tensor) -> tf.Tensor:
-    """Log-densities, -inf where a step's image is left, whatever the base made of it.
+    """Returns log-densities, -inf outside a step's image.
 
     Args:
       bijector: The flow step.
       log_prob: Log-densities `[...]` of the data.
-      log_det: The step's log-dets `[...]` of the inverse.
+      log_det: Log-dets `[...]` of the step's inverse.
     """
     if bijector.onto:
         return log_prob
@@ -159,7 +159,7 @@ def zero_outside(bijector: Any, log_prob: tf.Tensor, log_det: tf.Tensor) -> tf.T
 
 
 def outside(log_det: tf.Tensor) -> tf.Tensor:
-    """Which rows are outside of the image, by their log-dets of the inverse."""
+    """Returns which rows are outside the image, from the inverse's log-dets."""
     return tf.equal(log_det, _as(-math.inf, log_det))
 
 
@@ -168,12 +168,12 @@ def _as(value: float, like: tf.Tensor) -> tf.Tensor:
 
 
 def select_rows(mask: tf.Tensor, x: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    """`tf.where` of a mask `[...]` of whole events `[..., *event]`."""
+    """Applies `tf.where` with a mask `[...]` to whole events `[..., *event]`."""
     for _ in range(x.shape.rank - mask.shape.rank):
         mask = mask[..., tf.newaxis]
     return tf.where(mask, x, other)
 
 
 def all_of_row(values: tf.Tensor, batch_ndims: int = 1) -> tf.Tensor:
-    """Whether all of each event are true: `[..., *event]` -> `[...]`."""
+    """Returns whether all elements of each event are true, `[...]`."""
     return tf.reduce_all(values, axis=list(range(batch_ndims, values.shape.rank)))

@@ -1,7 +1,7 @@
 """Warns at a fork that the child process cannot use TensorFlow.
 
-TensorFlow's threads do not come along into the child, which then waits for them for
-ever, in `log_prob` as in anything else that computes.
+The child process lacks TensorFlow's threads. It waits for them for ever in `log_prob`
+and in any other computation.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def _warn() -> None:
 
 
 def warn_at_forks() -> None:
-    """Has each later fork of this process warn, if TensorFlow has computed by then.
+    """Makes later forks of this process warn if TensorFlow has computed by then.
 
-    (`subprocess` starts programs anew, and warns of nothing.)
+    `subprocess` starts new programs, so it does not warn.
     """
     if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
         os.register_at_fork(before=_warn)

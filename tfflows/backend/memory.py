@@ -1,9 +1,9 @@
-"""What the C library's allocator does with freed memory.
+"""Makes glibc keep freed memory.
 
-TensorFlow and XLA ask for the memory of each tensor and give it back after its last
-use. For large blocks glibc asks the system and returns them to it, so that the pages of
-the next tensor come zeroed and one by one, at its first use: for activations of images
-that can be a fifth of the time (docs/performance.md).
+TensorFlow and XLA allocate each tensor's memory and free it after its last use. By
+default glibc returns large blocks to the system, which must then zero and map the next
+tensor's pages at its first use. For activations of images that can take much of the
+time (docs/results/performance_log.md).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from __future__ import annotations
 import ctypes
 import os
 
-# By the names of glibc's environment variables: numbers of mallopt, and values.
+# mallopt's numbers and values, by the names of glibc's environment variables.
 _SETTINGS = {
     "MALLOC_MMAP_MAX_": (-4, 0),  # no block by itself, but above 64 MB in threads
     "MALLOC_TRIM_THRESHOLD_": (-1, 2**31 - 1),  # nothing returned below 2 GB
-    "MALLOC_TOP_PAD_": (-2, 64 * 2**20),  # asked for at once, in bytes
+    "MALLOC_TOP_PAD_": (-2, 64 * 2**20),  # bytes requested at once
 }
 KEEPING = {name: str(value) for name, (_, value) in _SETTINGS.items()}
 
@@ -23,15 +23,14 @@ KEEPING = {name: str(value) for name, (_, value) in _SETTINGS.items()}
 def keep_freed_memory() -> bool:
     """Tells glibc to keep freed memory for the next tensors of this process.
 
-    For programs that compute on CPUs, at their start; the binaries of tfflows call it.
-    The process then holds its largest use of memory until it ends. In place of a call,
-    the environment may have the variables of `KEEPING`. Where it has any settings of
-    the allocator (names that start with MALLOC_, or glibc.malloc in GLIBC_TUNABLES),
-    they stand.
+    Call it at the start of programs that compute on CPUs; the binaries of tfflows do.
+    The process then keeps its peak memory until it ends. Instead of calling it, you can
+    set the environment variables in `KEEPING`. If the environment already sets an
+    allocator option (MALLOC_..., or glibc.malloc in GLIBC_TUNABLES), nothing changes.
 
     Returns:
-      Whether it was told: False without glibc, as on macOS and Windows, and where the
-      environment has settings of its own.
+      True if the setting was changed; False without glibc (macOS, Windows) or if the
+      environment already sets an option.
 
     Source: mallopt(3) of the Linux manual pages.
     """

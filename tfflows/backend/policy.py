@@ -1,4 +1,4 @@
-"""The dtype policy of the layers that are made in some piece of code."""
+"""Sets the dtype policy of layers created in a block of code."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import TypeAlias
 
 import keras
 
-# What stands for a dtype policy; its text first, which a configuration can hold.
+# Types that describe a dtype policy. The text comes first: configurations hold it.
 DType: TypeAlias = str | keras.DTypePolicy | None
 
 
 @contextlib.contextmanager
 def policy_scope(dtype: DType) -> Iterator[None]:
-    """Layers made inside have this dtype policy unless they are given another.
+    """Context manager that sets the default dtype policy of new layers.
 
-    Keras' default policy is each thread's own, so that no other thread sees this one,
-    and it is as before once the scope ends.
+    Keras' default policy is local to a thread, so other threads do not change. When the
+    scope ends, the previous policy is restored.
 
     Args:
-      dtype: The policy; None: the default stays as it is.
+      dtype: The policy; None keeps the default.
     """
     if dtype is None:
         yield

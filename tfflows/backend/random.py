@@ -1,9 +1,9 @@
-"""Counter-based random numbers: row i of a batch depends on row i of the seeds alone.
+"""Counter-based random numbers: row i of a batch depends only on seed row i.
 
-TensorFlow's stateless ops take one seed for a whole tensor, so that a row's numbers
-depend on its place in the batch. Training noise must not depend on how replicas share
-a batch, nor a served sample on who else is in it; both need a seed per row. Threefry
-in plain integer ops gives that, vectorised, on every device and in every export.
+TensorFlow's stateless ops take one seed for a whole tensor, so a row's numbers depend
+on its position in the batch. Training noise must not depend on how replicas share a
+batch, nor a served sample on the other rows, so both need a seed per row. Threefry in
+plain integer ops provides that, vectorised, on every device and in every export.
 
 Source: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011, Threefry2x32
 with 20 rounds; the constants are those of the authors' Random123 library.
@@ -30,7 +30,7 @@ _PARITY = 0x1BD11BDA
 def threefry(
     key: tuple[tf.Tensor, tf.Tensor], counter: tuple[tf.Tensor, tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Threefry2x32-20 of uint32 words that broadcast against each other.
+    """Computes Threefry2x32-20 of uint32 words that broadcast against each other.
 
     Args:
       key: Two uint32 tensors.
@@ -47,8 +47,8 @@ def threefry(
     return first, second
 
 
-# A graph holds its hundred operations once, and one call for each use: a sample's
-# graph is traced in a third of the time. TensorFlow inlines the calls when it runs.
+# As a function, a graph holds its hundred operations once and calls them, which is
+# faster to trace. TensorFlow inlines the calls when it runs.
 @tf.function(input_signature=[tf.TensorSpec(None, tf.uint32)] * 4, autograph=False)
 def _threefry(
     key0: tf.Tensor, key1: tf.Tensor, counter0: tf.Tensor, counter1: tf.Tensor
@@ -65,17 +65,17 @@ def _threefry(
 
 
 def _rotate_left(x: tf.Tensor, bits: int) -> tf.Tensor:
-    # By a product and a sum, whose kernels take half the time of a shift and an "or".
+    # A product and a sum are faster than a shift and an "or".
     left = x * tf.constant(1 << bits, tf.uint32)
     return left + tf.bitwise.right_shift(x, tf.constant(32 - bits, tf.uint32))
 
 
 def as_seed(seed: Any) -> tf.Tensor:
-    """A seed as int32 `[2]`.
+    """Returns a seed as int32 `[2]`.
 
     Args:
-      seed: None for a fresh one (from TensorFlow's global generator, so that
-        `tf.random.set_seed` fixes it), an int, or an int tensor of shape [2].
+      seed: An int, an int tensor of shape [2], or None for a new seed from TensorFlow's
+        global generator, which `tf.random.set_seed` fixes.
 
     Raises:
       ValueError: For anything else.
@@ -95,11 +95,11 @@ def as_seed(seed: Any) -> tf.Tensor:
 
 
 def fold_in(seed: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
-    """A seed row for each integer: rows differ in any of seed and data.
+    """Returns a seed row for each integer. Rows differ if seed or data differ.
 
     Args:
       seed: int32 `[2]`, or a seed for each integer, `[N, 2]`.
-      data: Integers `[N]`, or one, `[1]`, for all seeds.
+      data: Integers `[N]`, or `[1]` for all seeds.
 
     Returns:
       int32 `[N, 2]`.
@@ -112,13 +112,13 @@ def fold_in(seed: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
 
 
 def noise_seeds(seed: Any, stream: int, step: Any, index: tf.Tensor) -> tf.Tensor:
-    """The seeds of a model's noise: one for each example, at each step.
+    """Returns the seeds of a model's noise, one for each example at each step.
 
     Args:
-      seed: The model's, as in `as_seed`.
-      stream: Number of the kind of noise; the noise of two kinds must not meet.
-      step: Integer scalar: of the optimizer, or of a draw.
-      index: Integers `[B]`, the examples' positions in their data set.
+      seed: The model's seed, as in `as_seed`.
+      stream: Number of the kind of noise; two kinds must not share seeds.
+      step: Integer scalar: the optimizer's step, or the number of a draw.
+      index: Integers `[B]`, the positions of the examples in their data set.
 
     Returns:
       int32 `[B, 2]`.
@@ -135,7 +135,7 @@ def _word(value: tf.Tensor) -> tf.Tensor:
 
 
 def uniform_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.Tensor:
-    """Uniform numbers in the open interval (0, 1), `[N, count]`.
+    """Draws uniform numbers in the open interval (0, 1), `[N, count]`.
 
     Args:
       seeds: int32 `[N, 2]`, one row a row.
@@ -152,25 +152,25 @@ def uniform_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.Te
 
 
 def _blocks(seeds: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Two words of each of the first blocks of each row, uint32 `[N, count]`."""
+    """Returns two words of the first blocks of each row, uint32 `[N, count]` each."""
     counter = (tf.constant(np.arange(count, dtype="uint32")), tf.zeros([], tf.uint32))
     return threefry((_word(seeds[:, :1]), _word(seeds[:, 1:])), counter)
 
 
 def bernoulli_rows(seeds: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
-    """Whether uniform numbers lie below the probabilities, bool `[N, ...]`.
+    """Draws booleans `[N, ...]` that are true with the given probabilities.
 
-    The numbers are on the grid of `uniform_rows` and take half its random words: each
-    has its upper 16 bits to itself, the lower ones are the same in a whole row. The law
-    of each is that of `uniform_rows`. Two draws of a row depend on each other only
-    where the lower bits decide both: their covariance is at most 2^-34.
+    They compare uniform numbers with the probabilities. The numbers have the
+    distribution of `uniform_rows` and need half its random words: each has its own
+    upper 16 bits, and a row shares the lower ones. Two draws of a row depend on each
+    other only if the lower bits decide both; their covariance is at most 2^-34.
 
     Args:
       seeds: int32 `[N, 2]`, one row a row.
       probability: `[N, ...]`, float32 or float64.
 
     Raises:
-      tf.errors.InvalidArgumentError: For another number of seeds.
+      tf.errors.InvalidArgumentError: If the number of seeds differs.
     """
     dtype, count = probability.dtype, math.prod(probability.shape[1:])
     words = _blocks(seeds, count // 4 + 1)
@@ -188,7 +188,7 @@ def bernoulli_rows(seeds: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
 
 
 def normal_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.Tensor:
-    """Standard normal numbers `[N, count]`, by the quantile function.
+    """Draws standard normal numbers `[N, count]` with the quantile function.
 
     Args:
       seeds: int32 `[N, 2]`, one row a row.
@@ -199,7 +199,7 @@ def normal_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.Ten
 
 
 def logistic_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.Tensor:
-    """Standard logistic numbers `[N, count]`, by the quantile function ln u/(1 - u).
+    """Draws standard logistic numbers `[N, count]` as ln u/(1 - u).
 
     Args:
       seeds: int32 `[N, 2]`, one row a row.
@@ -211,7 +211,7 @@ def logistic_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.T
 
 
 class _InitializerSeeds:
-    """Python's generator, from which Keras takes seeds; in a scope the scope's own."""
+    """The generator from which Keras takes seeds; a scope has its own."""
 
     scoped: contextvars.ContextVar[random.Random | None] = contextvars.ContextVar(
         "initializer_seeds", default=None
@@ -223,16 +223,16 @@ class _InitializerSeeds:
 
 @contextlib.contextmanager
 def seeded_initializers(seed: int) -> Iterator[None]:
-    """Keras initializers made inside the block, by this thread, draw by this seed.
+    """Context manager that seeds new Keras initializers of this thread.
 
-    Build a model inside it, and its initial weights depend on the seed alone. Nothing
-    of the process is seeded or drawn from, unlike by `keras.utils.set_random_seed`, so
-    that threads may build models at once.
+    Build a model inside it to make its initial weights depend only on the seed. Unlike
+    `keras.utils.set_random_seed`, it does not touch the process's generators, so
+    threads may build models at the same time.
 
     Args:
       seed: Any integer.
     """
-    # Keras has no such scope: its initializers ask this one place for a seed.
+    # Keras has no such scope, but its initializers all get seeds from here.
     if not isinstance(seed_generator.python_random, _InitializerSeeds):
         seed_generator.python_random = _InitializerSeeds()
     token = _InitializerSeeds.scoped.set(random.Random(seed))

@@ -1,4 +1,4 @@
-"""Plain configs of stock TFP bijectors and distributions, to save models by."""
+"""Plain configs of stock TFP bijectors and distributions, used to save models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MODULES = {"bijector": tfp.bijectors, "distribution": tfp.distributions}
 
 
 def to_tfp_config(obj: Any) -> dict[str, Any]:
-    """The class name and constructor parameters of a TFP object.
+    """Returns the class name and constructor parameters of a TFP object.
 
     Args:
       obj: A `tfb.Bijector` or `tfd.Distribution` of a public TFP class.
@@ -44,7 +44,7 @@ def to_tfp_config(obj: Any) -> dict[str, Any]:
 
 
 def from_tfp_config(config: dict[str, Any]) -> Any:
-    """The TFP object of a config made by `to_tfp_config`."""
+    """Returns the TFP object of a config from `to_tfp_config`."""
     cls = getattr(_MODULES[config["tfp"]], config["class"])
     parameters = {key: _decode(value) for key, value in config["parameters"].items()}
     return cls(**parameters, name=config["name"])

@@ -1,8 +1,9 @@
-"""Copies and pickles of stock TFP objects.
+"""Makes stock TFP objects copy and pickle.
 
 In TFP 0.25 `tfd.MultivariateNormalDiag`, `Independent`, `Sample` and other classes pass
-the arguments of `__new__` on to another class. `copy.deepcopy` and `pickle` give none,
-and fail. Registered with `copyreg`, they make the object first and then set its state.
+the arguments of `__new__` on to another class. `copy.deepcopy` and `pickle` pass no
+arguments and fail. After registration with `copyreg`, they create the object first and
+then set its state.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tensorflow_probability as tfp
 
 
 def register_copies() -> None:
-    """Makes stock distributions and bijectors known to `copyreg`."""
+    """Registers stock distributions and bijectors with `copyreg`."""
     for module in (tfp.distributions, tfp.bijectors):
         for cls in vars(module).values():
             if isinstance(cls, type) and "__new__" in vars(cls):

@@ -1,6 +1,6 @@
-"""Variables of TFP objects that call functions: those of networks in closures.
+"""Finds variables that TFP objects use through functions, such as networks.
 
-`tf.Module` finds the variables of attributes only, and of no Keras 3 layer.
+`tf.Module` finds only variables in attributes, and none of Keras 3 layers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tensorflow_probability as tfp
 
 
 def holds_code(obj: Any) -> bool:
-    """Whether a bijector or distribution calls functions or classes of users."""
+    """Returns whether a bijector or distribution calls a user's code."""
     if not type(obj).__module__.startswith("tensorflow_probability."):
         return True
     own = tfp.bijectors.Bijector | tfp.distributions.Distribution
@@ -29,15 +29,15 @@ def holds_code(obj: Any) -> bool:
 def variables_read(
     function: Callable[[tf.Tensor], Any], x: tf.Tensor
 ) -> tuple[tf.Variable, ...]:
-    """The variables that a function reads, wherever they are.
+    """Returns all variables that a function reads.
 
     Args:
-      function: Of one tensor.
-      x: Its argument, an eager tensor: networks that are not built yet, are on it.
+      function: A function of one tensor.
+      x: Its argument, an eager tensor. Networks are built on it if needed.
     """
     if _gradients_are_recorded():
         return _traced(function, x)
-    # Below tf.init_scope no tape records, and FFJORD needs one. A thread starts afresh.
+    # Use a thread: in tf.init_scope no tape records, and FFJORD needs one.
     value = x.numpy()
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(lambda: _traced(function, tf.constant(value))).result()
@@ -54,10 +54,10 @@ def _gradients_are_recorded() -> bool:
 def _traced(
     function: Callable[[tf.Tensor], Any], x: tf.Tensor
 ) -> tuple[tf.Variable, ...]:
-    # Once eagerly: networks that build on first use could not, in a loop of a graph.
+    # Run once eagerly: networks cannot be built in a loop of a graph.
     function(tf.identity(x))
     traced = tf.function(function, autograph=False)
     graph = traced.get_concrete_function(tf.TensorSpec(x.shape, x.dtype)).graph
-    # In the order in which they are read, the same in each process.
+    # The order in which they are read is the same in each process.
     places = {id(handle): number for number, (handle, _) in enumerate(graph.captures)}
     return tuple(sorted(graph.variables, key=lambda v: places[id(v.handle)]))

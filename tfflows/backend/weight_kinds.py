@@ -1,8 +1,8 @@
-"""What a weight is, where its shape does not tell.
+"""Records what a weight is if its shape does not tell.
 
-A weight of a `Repeated` is those of many steps, stacked along a first axis; a
-log-scale for each class has two axes and is no matrix. What treats a weight as a whole
-(decay of matrices, clipping by a norm) asks here.
+A weight of a `Repeated` holds the weights of many steps, stacked along a first axis. A
+log-scale for each class has two axes but is no matrix. Code that treats a weight as a
+whole (weight decay, clipping by a norm) asks this module.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ _STACKED, _ELEMENTWISE = "_tfflows_stacked_axes", "_tfflows_elementwise"
 
 
 def mark_stack(stack: keras.Variable, of: keras.Variable) -> None:
-    """Notes that a weight is many of the kind of another, along a new first axis."""
+    """Marks a weight as a stack of weights like another, along a new first axis."""
     setattr(stack, _STACKED, stacked_axes(of) + 1)
     setattr(stack, _ELEMENTWISE, getattr(of, _ELEMENTWISE, False))
 
 
 def mark_elementwise(weight: keras.Variable) -> keras.Variable:
-    """Notes that a weight of any rank is no matrix: shifts, scales, parameters."""
+    """Marks a weight of any rank as no matrix, for example a shift or a scale."""
     setattr(weight, _ELEMENTWISE, True)
     return weight
 
 
 def stacked_axes(weight: keras.Variable) -> int:
-    """Number of first axes along which single steps' weights are stacked."""
+    """Returns the number of first axes along which steps' weights are stacked."""
     return getattr(weight, _STACKED, 0)
 
 
 def is_matrix(weight: keras.Variable) -> bool:
-    """Whether a weight, or each of a stack, is a matrix or a kernel."""
+    """Returns whether a weight, or each weight in a stack, is a matrix or kernel."""
     if getattr(weight, _ELEMENTWISE, False):
         return False
     return len(weight.shape) - stacked_axes(weight) >= 2

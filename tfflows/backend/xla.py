@@ -1,4 +1,4 @@
-"""Whether XLA compiles what is being traced."""
+"""Whether XLA compiles the current trace."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from tensorflow.python.ops import control_flow_util
 
 
 def in_xla() -> bool:
-    """Whether this is the trace of a function that XLA compiles, or of one within it.
+    """Returns whether XLA compiles the current trace.
 
-    A plain `tf.function` that was traced outside of XLA first is not traced again when
-    a compiled function calls it.
+    A plain `tf.function` that was first traced outside of XLA keeps that trace when a
+    compiled function calls it.
     """
     graph = tf.compat.v1.get_default_graph()
     return bool(control_flow_util.GraphOrParentsInXlaContext(graph))

@@ -64,7 +64,7 @@ class ActNorm(FlowStep):
 
     @property
     def is_initialized(self) -> bool:
-        """Whether the start from data has taken place (or was restored)."""
+        """Returns whether the start from data has taken place (or was restored)."""
         return self.built and bool(self.initialized.numpy())
 
     def _log_det(self, value: tf.Tensor) -> tf.Tensor:

@@ -38,7 +38,7 @@ class AmortizableStep(FlowStep):
 
     Args:
       context_dim: Size of the context; None: the parameters are weights.
-      **kwargs: Those of `FlowStep`.
+      **kwargs: Arguments of `FlowStep`.
     """
 
     recomputed_from = "input"  # inverses are numeric, or none
@@ -147,5 +147,5 @@ class AmortizableStep(FlowStep):
         return tf.cast(context, self.flow_dtype) * self._context_scale
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "context_dim": self.context_dim}

@@ -75,7 +75,7 @@ class BatchNormalization(FlowStep):
 
     @property
     def is_initialized(self) -> bool:
-        """Whether the start from data has taken place (or was restored)."""
+        """Returns whether the start from data has taken place (or was restored)."""
         return self.built and bool(self.initialized.numpy())
 
     def _deviation_and_log_det(
@@ -112,7 +112,7 @@ class BatchNormalization(FlowStep):
         return super()._initialize(value, context, direction)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         own = {"momentum": self.momentum, "epsilon": self.epsilon}
         return {**super().get_config(), **own}
 

@@ -101,5 +101,5 @@ class ClassAffine(FlowStep):
         return (x - shift) * tf.exp(-log_scale), -log_det
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "num_classes": self.num_classes}

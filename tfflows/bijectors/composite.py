@@ -28,7 +28,7 @@ class Composite(FlowStep):
 
     Args:
       parts: The steps.
-      **kwargs: Those of `FlowStep`; `dtype` None: that of the first step.
+      **kwargs: Arguments of `FlowStep`; `dtype` None: that of the first step.
     """
 
     argument = "steps"
@@ -50,7 +50,7 @@ class Composite(FlowStep):
 
     @property
     def is_initialized(self) -> bool:
-        """Whether each data-dependent start in the parts has taken place."""
+        """Returns whether each data-dependent start in the parts has taken place."""
         return all(part.is_initialized for part in self._parts())
 
     def _in_order(self, direction: str) -> list[tuple[FlowStep, str]]:
@@ -103,7 +103,7 @@ class Composite(FlowStep):
         return self._walk(value, direction, run)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         parts = keras.saving.serialize_keras_object(getattr(self, self.argument))
         return {**super().get_config(), self.argument: parts}
 
@@ -120,9 +120,9 @@ def ordered(items: list[Any], direction: str) -> list[Any]:
 
 
 def is_transparent(step: Any) -> TypeGuard[Composite]:
-    """Whether a step's passes are those of its parts, and its context is theirs.
+    """Returns whether a step only passes data and context to its parts.
 
-    Of a composite of ours; a user's subclass may do in its passes what it likes.
+    True for our composites; a user's subclass may do anything in its passes.
     """
     ours = type(step).__module__.startswith("tfflows.")
     return ours and isinstance(step, Composite)

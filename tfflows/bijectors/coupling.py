@@ -173,7 +173,7 @@ class Coupling(FlowStep):
         return self._mask.merge(kept, changed), log_det
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
@@ -235,7 +235,7 @@ class AdditiveCoupling(Coupling):
         super().__init__(AdditiveLaw(), conditioner, mask, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         config = super().get_config()
         del config["law"]
         return config
@@ -273,7 +273,7 @@ class AffineCoupling(Coupling):
         super().__init__(AffineLaw(log_scale, bound), conditioner, mask, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         config = super().get_config()
         law = config.pop("law")
         return {**config, **law["config"]}

@@ -120,11 +120,11 @@ class _LinearHead(keras.layers.Layer):
         return convolve(inputs, kernel)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The input's shape with `num_outputs` on the last axis."""
+        """Returns the input's shape with `num_outputs` on the last axis."""
         return (*tuple(input_shape)[:-1], self.num_outputs)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "num_outputs": self.num_outputs}
 
 
@@ -137,13 +137,13 @@ class GlowHead(_LinearHead):
 
     Args:
       num_outputs: Size of the last axis.
-      **kwargs: Those of `keras.layers.Layer`.
+      **kwargs: Arguments of `keras.layers.Layer`.
     """
 
     kernel_initializer = "zeros"
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """`[B, ..., F]` -> `[B, ..., num_outputs]`."""
+        """Maps `[B, ..., F]` to `[B, ..., num_outputs]`."""
         outputs = self._linear(inputs, tf.convert_to_tensor(self.kernel)) + self.bias
         return outputs * tf.exp(3.0 * self.gain)
 
@@ -157,13 +157,13 @@ class WeightNormHead(_LinearHead):
 
     Args:
       num_outputs: Size of the last axis.
-      **kwargs: Those of `keras.layers.Layer`.
+      **kwargs: Arguments of `keras.layers.Layer`.
     """
 
     kernel_initializer = "glorot_normal"
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """`[B, ..., F]` -> `[B, ..., num_outputs]`."""
+        """Maps `[B, ..., F]` to `[B, ..., num_outputs]`."""
         kernel = tf.convert_to_tensor(self.kernel)
         direction = tf.math.l2_normalize(
             kernel, axis=list(range(kernel.shape.rank - 1))

@@ -128,5 +128,5 @@ class Invertible1x1Conv(FlowStep):
         return self._apply(x, *self._matrix_and_log_det())
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "parameterization": self.parameterization}

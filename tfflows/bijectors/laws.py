@@ -39,7 +39,7 @@ class CouplingLaw:
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {}
 
     @classmethod
@@ -113,12 +113,12 @@ class AffineLaw(CouplingLaw):
         return (x - shift) * tf.exp(-log_scale), -log_scale
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {"log_scale": self.log_scale, "bound": self.bound}
 
 
 def takes_columns(law: CouplingLaw) -> bool:
-    """Whether both methods of the law take the argument `axis`, see `CouplingLaw`."""
+    """Returns whether both methods of the law take `axis`; see `CouplingLaw`."""
     methods = (law.forward, law.inverse)
     return all("axis" in inspect.signature(each).parameters for each in methods)
 

@@ -86,6 +86,6 @@ class Logit(FlowStep):
         return log_t - log_1_t, log_det
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         own = {"alpha": self.alpha, "low": self.low, "high": self.high}
         return {**super().get_config(), **own}

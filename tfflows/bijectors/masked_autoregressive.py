@@ -103,7 +103,7 @@ class MaskedAutoregressive(FlowStep):
         return tf.transpose(x), log_det
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         config = super().get_config()
         del config["event_ndims"]
         serialize = keras.saving.serialize_keras_object
@@ -151,7 +151,7 @@ class InverseAutoregressive(Invert):
         super().__init__(step, **only_event_ndims(kwargs, 1))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         config = super().get_config()
         del config["step"], config["event_ndims"]
         inner = self.step.get_config()

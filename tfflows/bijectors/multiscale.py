@@ -156,7 +156,7 @@ class Multiscale(Composite):
         return kept[0]
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         config = {**super().get_config(), "split_priors": self.split_priors}
         del config["event_ndims"]
         return config

@@ -94,6 +94,6 @@ class Permute(FlowStep):
         return tf.gather(value, indices, axis=-1)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         own = {"permutation": self.permutation, "seed": self.seed}
         return {**super().get_config(), **own}

@@ -134,7 +134,7 @@ class Planar(AmortizableStep):
         return u + push[..., tf.newaxis] * w, w, b, stretch
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         activation = keras.activations.serialize(self.activation)
         return {**super().get_config(), "activation": activation}
 

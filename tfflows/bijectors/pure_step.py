@@ -62,7 +62,7 @@ class PureStep:
             return value, self._values_in(scope)
 
     def is_initialized(self, weights: Weights) -> bool:
-        """Whether the start has taken place in these weights."""
+        """Returns whether the start has taken place in these weights."""
         with self._with(weights):
             return self.step.is_initialized
 

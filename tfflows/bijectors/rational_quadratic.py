@@ -84,7 +84,7 @@ class RationalQuadraticLaw(CouplingLaw):
         return Bins(bins_z, self.bound), Bins(bins_x, self.bound), knots
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {"num_bins": self.num_bins, "bound": self.bound}
 
 
@@ -182,7 +182,7 @@ class RationalQuadraticCoupling(Coupling):
         super().__init__(law, conditioner, mask, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         config = super().get_config()
         law = config.pop("law")
         return {**config, **law["config"]}

@@ -45,7 +45,7 @@ class RecomputedChain(Chain):
     Args:
       steps: As in `Chain`.
       backprop: "reversible" or "remat".
-      **kwargs: Those of `Chain`.
+      **kwargs: Arguments of `Chain`.
 
     Raises:
       ValueError: For another backprop; in a pass, for a step that assigns variables.
@@ -110,7 +110,7 @@ class RecomputedChain(Chain):
         return step._walk(value, one.direction, run), tf.add_n(log_dets)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "backprop": self.backprop}
 
 

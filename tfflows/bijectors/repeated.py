@@ -75,7 +75,7 @@ class Repeated(Composite):
 
     @property
     def is_initialized(self) -> bool:
-        """Whether each data-dependent start in the steps has taken place."""
+        """Returns whether each data-dependent start in the steps has taken place."""
         return self.built and all(map(self._step.is_initialized, self._weights_of()))
 
     def build(self, data_shape: Any) -> None:
@@ -161,7 +161,7 @@ class Repeated(Composite):
         return value
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "num_repeats": self.num_repeats}
 
 

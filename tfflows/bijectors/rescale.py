@@ -52,7 +52,7 @@ class Rescale(FlowStep):
         return (x - self.low) / (self.high - self.low), -self._log_det(x)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "low": self.low, "high": self.high}
 
 

@@ -71,5 +71,5 @@ class Squeeze(FlowStep):
         return tf.nn.space_to_depth(x, self.factor), no_log_det(x)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "factor": self.factor}

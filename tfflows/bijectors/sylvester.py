@@ -103,7 +103,7 @@ class Sylvester(AmortizableStep):
         return x, tf.reduce_sum(log_det, axis=-1)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         activation = keras.activations.serialize(self.activation)
         return {**super().get_config(), "activation": activation}
 

@@ -67,7 +67,7 @@ class HouseholderSylvester(Sylvester):
         return y
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "num_reflections": self.num_reflections}
 
 

@@ -85,7 +85,7 @@ class OrthogonalSylvester(Sylvester):
         return tf.linalg.matvec(basis, y)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "num_columns": self.num_columns}
 
 

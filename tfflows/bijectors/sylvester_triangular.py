@@ -53,5 +53,5 @@ class TriangularSylvester(Sylvester):
         return self._to_units(basis, y)  # a reversal is its own transpose
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "reverse": self.reverse}

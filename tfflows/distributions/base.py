@@ -1,4 +1,4 @@
-"""A model's base: any `tfd.Distribution` over flat latents, drawn row by row."""
+"""The base of a model: any `tfd.Distribution` over flat latents, drawn row by row."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Base(keras.layers.Layer):
     """Holds the base distribution of a flow, so that Keras tracks its variables.
 
     Args:
-      distribution: A `tfd.Distribution` of batch shape []. One with a method
-        `sample_rows(seeds)`, as those of this package, draws all rows at once; another
-        one draws them one after the other. One with `location_rows(seeds)` tells each
-        row's location.
-      **kwargs: Those of `keras.layers.Layer`.
+      distribution: A `tfd.Distribution` of batch shape []. If it has a method
+        `sample_rows(seeds)`, as the distributions of this package do, it draws all rows
+        at once; otherwise one after the other. If it has `location_rows(seeds)`, this
+        gives each row's location.
+      **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: If it is none, or has a batch shape.
+      ValueError: If `distribution` is no `tfd.Distribution`, or has a batch shape.
     """
 
     def __init__(self, distribution: tfd.Distribution, **kwargs: Any) -> None:
@@ -57,16 +57,16 @@ class Base(keras.layers.Layer):
         self._build_shapes_dict = {"input_shape": self.output_shape}
 
     def build_from_config(self, config: Any) -> None:
-        """Keras' hook on loading: the constructor has built it."""
+        """Does nothing on loading, because the constructor has built the layer."""
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:
-        """Shape of latents, batch axis None, for Keras' `summary`."""
+        """Returns the shape of latents, with batch axis None, for Keras' `summary`."""
         return (None, *self.event_shape)
 
     @property
     def has_bounded_support(self) -> bool:
-        """Whether some latents may have the density 0."""
+        """Returns whether some latents may have the density 0."""
         return has_bounded_support(self.distribution)
 
     @property
@@ -75,9 +75,9 @@ class Base(keras.layers.Layer):
         return tuple(self.distribution.event_shape)
 
     def log_prob(self, z: tf.Tensor, context: Any = None) -> tf.Tensor:
-        """Log-density in nats `[B]` of flat latents `[B, D]`; the same in any context.
+        """Returns log-densities `[B]` of flat latents `[B, D]`, in nats.
 
-        It is -inf outside of the support of a stock distribution.
+        They are -inf outside the support of a stock distribution.
 
         Args:
           z: `[..., *latent]`; leading axes are flattened to one.
@@ -89,12 +89,12 @@ class Base(keras.layers.Layer):
     def sample_rows(
         self, seeds: tf.Tensor, temperature: tf.Tensor, context: Any = None
     ) -> tf.Tensor:
-        """Flat latents `[N, D]`, row i from seed row i alone.
+        """Draws flat latents `[N, D]`, row i from seed row i only.
 
         Args:
           seeds: int32 `[N, 2]`.
-          temperature: `[N]`; multiplies a draw's deviation from its location: the mode
-            or, where there is none, the mean.
+          temperature: `[N]`; multiplies a draw's deviation from its location, which is
+            the mode or, without a mode, the mean.
           context: None, or what the steps are told: not used here.
         """
         draws = tf.reshape(self._draw(seeds), (tf.shape(seeds)[0], -1))
@@ -107,7 +107,7 @@ class Base(keras.layers.Layer):
             "mean around which to scale its draws",
         ):
             tempered = location + temperature * (draws - location)
-        # At 1 a draw is itself, though a location may be undefined.
+        # At 1 a draw does not change, even if its location is undefined.
         return tf.where(temperature == 1.0, draws, tempered)
 
     def _draw(self, seeds: tf.Tensor) -> tf.Tensor:
@@ -124,16 +124,16 @@ class Base(keras.layers.Layer):
         )
 
     def _location(self, seeds: tf.Tensor) -> tf.Tensor:
-        """Of each row, `[N, *event]`, or of all, `[*event]`; NaN where there is none.
+        """Returns locations `[N, *event]`, or one for all `[*event]`; NaN if undefined.
 
-        A mode is NaN where a density is infinite on two borders, as that of Beta.
+        A mode is NaN if a density is infinite on two borders, as Beta's can be.
         """
         if hasattr(self.distribution, "location_rows"):
             return self.distribution.location_rows(seeds)
         dtype = self.distribution.dtype
         location = tf.fill(self.event_shape, tf.constant(math.nan, dtype))
         for statistic in (self.distribution.mode, self.distribution.mean):
-            # Of one that does not allow them, NaN are errors.
+            # A distribution that does not allow NaN raises an error.
             with contextlib.suppress(
                 NotImplementedError, tf.errors.InvalidArgumentError
             ):
@@ -142,11 +142,11 @@ class Base(keras.layers.Layer):
         return location
 
     def call(self, z: tf.Tensor) -> tf.Tensor:
-        """`log_prob`."""
+        """Returns `log_prob`."""
         return self.log_prob(z)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments; ValueError if the distribution has no config."""
+        """Returns the constructor's arguments; ValueError if there is no config."""
         if hasattr(self.distribution, "get_config"):
             distribution = keras.saving.serialize_keras_object(self.distribution)
         else:
@@ -155,7 +155,7 @@ class Base(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Base:
-        """A fresh base of equal config."""
+        """Returns a new base with the same config."""
         distribution = config["distribution"]
         if "tfp" in distribution:
             distribution = from_tfp_config(distribution)

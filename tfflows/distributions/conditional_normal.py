@@ -23,17 +23,17 @@ from tfflows.distributions.rows import RowDistribution
 class ConditionalNormal(Base):
     """p(z | c) = N(z; loc(c), diag(exp(log_scale(c)))^2), in nats.
 
-    loc and log_scale are dense layers on the features that a network makes of the
-    context c. They start at zero: the base is a standard normal at first.
+    loc and log_scale are dense layers on a network's features of the context c. They
+    start at zero, so the base starts as a standard normal.
 
     Args:
       event_shape: Shape of one event, or its size.
       context_dim: Size C of the context `[B, C]`.
       network: A Keras layer from `[B, C]` to features `[B, F]`; None: c itself.
-      **kwargs: Those of `keras.layers.Layer`; `dtype` is that of the flow.
+      **kwargs: Arguments of `keras.layers.Layer`; `dtype` is the flow's.
 
     Raises:
-      ValueError: For a network of another kind, or a context_dim below 1.
+      ValueError: If the network is no Keras layer or context_dim is below 1.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ConditionalNormal(Base):
             raise ValueError(
                 f"expected a network to features (batch, F), got {features}"
             )
-        # In the variable dtype: scales and log-densities need its precision.
+        # Use the variable dtype, because scales and log-densities need its precision.
         self.loc_head, self.log_scale_head = [
             keras.layers.Dense(
                 math.prod(self.event_shape),
@@ -73,7 +73,7 @@ class ConditionalNormal(Base):
         vars(self.distribution)["_tfp_variables"] = [v.value for v in self.variables]
 
     def _parameters(self, context: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """Loc and log_scale, `[B, D]` each, of contexts `[..., C]`."""
+        """Returns loc and log_scale, each `[B, D]`, of contexts `[..., C]`."""
         if context is None:
             raise ValueError(
                 f"{self.name}: expected a context of size {self.context_dim}, got none"
@@ -85,7 +85,7 @@ class ConditionalNormal(Base):
         return self.loc_head(features), self.log_scale_head(features)
 
     def log_prob(self, z: tf.Tensor, context: Any = None) -> tf.Tensor:
-        """Log-density in nats `[B]` of flat latents `[B, D]` given `[B, C]`."""
+        """Returns log-densities `[B]` of latents `[B, D]` given `[B, C]`, in nats."""
         loc, log_scale = self._parameters(context)
         scaled = (tf.reshape(z, (-1, loc.shape[-1])) - loc) * tf.exp(-log_scale)
         terms = tf.square(scaled) + 2.0 * log_scale + math.log(2.0 * math.pi)
@@ -94,7 +94,7 @@ class ConditionalNormal(Base):
     def sample_rows(
         self, seeds: tf.Tensor, temperature: tf.Tensor, context: Any = None
     ) -> tf.Tensor:
-        """Flat latents `[N, D]`, row i from row i of seeds and context alone.
+        """Draws flat latents `[N, D]`, row i from row i of seeds and context only.
 
         Args:
           seeds: int32 `[N, 2]`.
@@ -107,7 +107,7 @@ class ConditionalNormal(Base):
         return loc + temperature * tf.exp(log_scale) * noise
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         config = super().get_config()
         del config["distribution"]
         network = self.network
@@ -122,7 +122,7 @@ class ConditionalNormal(Base):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> ConditionalNormal:
-        """A fresh base of equal config."""
+        """Returns a new base with the same config."""
         network = config["network"]
         if network is not None:
             network = keras.saving.deserialize_keras_object(network)
@@ -130,13 +130,13 @@ class ConditionalNormal(Base):
 
 
 class _ConditionalRows(RowDistribution):
-    """The base as TFP sees it: `log_prob` and `sample` take `context=`."""
+    """The base as a TFP distribution, whose `log_prob` and `sample` take `context=`."""
 
     base: ConditionalNormal
     takes_context = True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copies and pickles as part of its layer, which has the weights."""
+        """Copies and pickles the layer, which has the weights."""
         return operator.attrgetter("distribution"), (self.base,)
 
     def _log_prob(self, value: tf.Tensor, context: Any = None) -> tf.Tensor:

@@ -26,21 +26,22 @@ class GaussianMixture(RowDistribution):
     A_k = diag(1 / s_k) (I + L_k), with L_k strictly lower triangular, 0 at the start:
     then s_k are the deviations of elements given the ones before them.
 
-    As a base it has modes of its own, which a flow, a continuous map, can hardly tear
-    a single one into. A row's draw spends its first number on the component, the rest
-    on the normal; `temperature` scales its deviation from that component's mean.
+    Use it as a base for data with several modes: a flow is continuous and can hardly
+    split one mode into several. `temperature` scales a draw's deviation from the mean
+    of its component.
 
     Args:
       event_shape: Shape of one event, or its size.
       num_components: K.
-      spread: Deviation of the components' means at the start.
-      seed: What draws these means: equal components would stay equal.
+      spread: Standard deviation of the initial means.
+      seed: Seed of the initial means: equal components would stay equal.
       dtype: float32 or float64.
       name: Name of the distribution.
       covariance: "diagonal" or "full".
 
     Raises:
-      ValueError: For fewer than 1 component, a negative spread, or another covariance.
+      ValueError: If num_components is below 1, spread is negative, or covariance is
+        unknown.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class GaussianMixture(RowDistribution):
             "seed": int(seed),
             "covariance": covariance,
         }
-        # A component is chosen, which has no gradient.
+        # Choosing a component has no gradient.
         kind = tfd.NOT_REPARAMETERIZED
         super().__init__(event_shape, dtype, name, kind, **self._config)
         shape = (int(num_components), self._shape.num_elements())
@@ -96,14 +97,14 @@ class GaussianMixture(RowDistribution):
         return tf.reduce_logsumexp(weights + log_normal, axis=-1)
 
     def _component(self, seeds: tf.Tensor) -> tf.Tensor:
-        """One-hot rows `[N, K]`, by the quantile function of the weights."""
+        """Draws one-hot rows `[N, K]` with the quantile function of the weights."""
         uniform = random.uniform_rows(seeds, 1, self.dtype)
         below = tf.cumsum(tf.nn.softmax(self.logits))[:-1]
         number = tf.reduce_sum(tf.cast(uniform > below, tf.int32), axis=-1)
         return tf.one_hot(number, self._config["num_components"], dtype=self.dtype)
 
     def location_rows(self, seeds: tf.Tensor) -> tf.Tensor:
-        """The means of the components of the rows' draws, `[N, D]`."""
+        """Returns the mean of each row's component, `[N, D]`."""
         return self._component(seeds) @ self.means
 
     def _rows(self, seeds: tf.Tensor, count: int) -> tf.Tensor:
@@ -124,5 +125,5 @@ class GaussianMixture(RowDistribution):
         return tf.reshape(mean, self._shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), **self._config}

@@ -1,4 +1,4 @@
-"""The base of distributions that are drawn row by row from seeds."""
+"""The base class of distributions drawn row by row from seeds."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from tfflows.backend.arguments import check_sizes
 
 
 class RowDistribution(tfd.Distribution):
-    """A distribution of batch shape [] of which each row is drawn from a seed alone.
+    """A distribution of batch shape [] whose rows each depend on one seed only.
 
-    A subclass implements `_rows(seeds, count)`, flat draws `[N, count]`, and
-    `_log_density(flat)`, the log-densities `[N]` in nats of flat events `[N, D]`.
+    A subclass implements `_rows(seeds, count)`, which returns flat draws `[N, count]`,
+    and `_log_density(flat)`, which returns log-densities `[N]` of flat events `[N, D]`
+    in nats.
 
     Args:
       event_shape: Shape of one event, or its size.
       dtype: float32 or float64.
       name: Name of the distribution.
-      reparameterization_type: TFP's.
+      reparameterization_type: As in TFP.
       **parameters: Further arguments of the subclass, for `copy`.
     """
 
@@ -89,14 +90,14 @@ class RowDistribution(tfd.Distribution):
         return self.sample_rows(random.fold_in(seed, tf.range(n)))
 
     def sample_rows(self, seeds: tf.Tensor) -> tf.Tensor:
-        """One draw `[*event_shape]` for each of the int32 seeds `[N, 2]`."""
+        """Returns one draw `[*event_shape]` for each of the int32 seeds `[N, 2]`."""
         rows = self._rows(seeds, self._shape.num_elements())
         return tf.reshape(rows, (-1, *self._shape))
 
     def copy(self, **overrides: Any) -> RowDistribution:
-        """This distribution, its variables shared, under another `name=`.
+        """Returns this distribution under another `name=`, with the same variables.
 
-        Other arguments make a fresh one, as in TFP.
+        With other arguments it makes a new one, as in TFP.
         """
         if set(overrides) - {"name"}:
             return super().copy(**overrides)
@@ -105,10 +106,10 @@ class RowDistribution(tfd.Distribution):
         return twin
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {"event_shape": list(self._shape), "dtype": self.dtype.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> RowDistribution:
-        """A distribution of equal config."""
+        """Returns a distribution with the same config."""
         return cls(**config)

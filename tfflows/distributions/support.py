@@ -1,4 +1,4 @@
-"""Log-densities of bases of bounded support: -inf outside, whatever TFP gives there."""
+"""Log-densities that are -inf outside the support, whatever TFP returns there."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tensorflow_probability import distributions as tfd
 
 from tfflows.backend import domains
 
-# Densities on a circle, which go on around it.
+# Densities on a circle, which are periodic.
 _PERIODIC = ("VonMises", "PowerSpherical", "VonMisesFisher")
 
 
 def has_bounded_support(distribution: tfd.Distribution) -> bool:
-    """Whether some values may have the density 0."""
+    """Returns whether some values may have density 0."""
     if domains.is_of_class(distribution, "Independent", "Sample"):
         return has_bounded_support(distribution.distribution)
     if domains.is_of_class(distribution, "MixtureSameFamily"):
@@ -28,14 +28,15 @@ def has_bounded_support(distribution: tfd.Distribution) -> bool:
 def log_prob_in_support(
     distribution: tfd.Distribution, value: tf.Tensor, **kwargs: Any
 ) -> tf.Tensor:
-    """`distribution.log_prob`, -inf outside of the support, with finite gradients.
+    """Returns `log_prob`, -inf outside the support, with finite gradients.
 
-    Stock TFP gives NaN there (Beta, Gamma, LogNormal), or a number (Exponential, Chi2).
+    Stock TFP returns NaN there (Beta, Gamma, LogNormal) or a number (Exponential,
+    Chi2).
 
     Args:
-      distribution: Any.
+      distribution: Any `tfd.Distribution`.
       value: `[..., *batch, *event]`.
-      **kwargs: Those of its `log_prob`.
+      **kwargs: Arguments of its `log_prob`.
 
     Returns:
       `[..., *batch]`, in nats.
@@ -56,7 +57,7 @@ def log_prob_in_support(
 
 
 def _support(distribution: tfd.Distribution) -> Any:
-    """The bijector onto the support; None if it is everything, or not known."""
+    """Returns the bijector onto the support; None if it is everything or unknown."""
     if domains.is_of_class(distribution, *_PERIODIC):
         return None
     try:
@@ -80,7 +81,7 @@ def _masked(
     on_border = ~domains.all_of_row(tf.math.is_finite(latents), ndims)
     point = support.forward(tf.fill(tf.shape(latents), tf.constant(0.5, value.dtype)))
     point = tf.stop_gradient(point)
-    # On the border densities may be 0, finite or infinite: that is for TFP to say.
+    # On the border a density may be 0, finite or infinite: TFP decides.
     at = distribution.log_prob(domains.select_rows(outside, point, fixed), **kwargs)
     nowhere = outside | (on_border & ~tf.math.is_finite(at))
     infinite = tf.where(outside | tf.math.is_nan(at), _minus_infinity(at), at)
@@ -92,7 +93,7 @@ def _of_independent(distribution: Any, value: tf.Tensor, **kwargs: Any) -> tf.Te
     each = log_prob_in_support(distribution.distribution, value, **kwargs)
     ndims = len(distribution.event_shape) - len(distribution.distribution.event_shape)
     axes = list(range(-ndims, 0))
-    # One element of density 0 is enough, though that of another may be infinite.
+    # One element of density 0 is enough, even if another's density is infinite.
     zero = domains.outside(each)
     nowhere = tf.reduce_any(zero, axis=axes)
     log_prob = tf.reduce_sum(tf.where(zero, tf.zeros_like(each), each), axis=axes)
@@ -115,7 +116,7 @@ def _of_mixture(distribution: Any, value: tf.Tensor, **kwargs: Any) -> tf.Tensor
 
 
 def _mixed(each: tf.Tensor, categorical: Any) -> tf.Tensor:
-    """Log-densities of a mixture from those `[..., K]` of its components."""
+    """Returns log-densities of a mixture from those of its components `[..., K]`."""
     nowhere = tf.reduce_all(tf.equal(each, _minus_infinity(each)), axis=-1)
     each = domains.select_rows(nowhere, tf.zeros_like(each), each)
     weights = tf.nn.log_softmax(categorical.logits_parameter())

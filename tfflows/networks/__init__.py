@@ -1,4 +1,4 @@
-"""Conditioners and context networks: plain Keras layers without a log-det."""
+"""Networks inside flow steps and for contexts: plain Keras layers."""
 
 from tfflows.networks.conv_resnet import ConvResNet
 from tfflows.networks.convnet import ConvNet

@@ -22,8 +22,8 @@ class ConvResNet(ConvConditioner):
     `[B, H, W, C]` to `[B, H, W, width]`; a coupling adds the output layer (head
     "weight_norm").
 
-    The paper normalises hidden batches too; weight normalisation alone keeps training,
-    evaluation and export one map.
+    The paper also uses batch normalisation. We use only weight normalisation, so that
+    training, evaluation and export compute the same map.
 
     Source: Dinh et al., "Density estimation using Real NVP", 2016, arXiv 1605.08803,
     section 3.3 and 4.1; Salimans and Kingma, "Weight Normalization", 2016, arXiv
@@ -32,14 +32,14 @@ class ConvResNet(ConvConditioner):
     Args:
       width: Channels of each layer.
       num_blocks: Number of residual blocks.
-      context_dim: Channels C of a context that the first layer also sees: an image
-        `[B, h, w, C]`, averaged or repeated to the sides of the input, or a vector
-        `[B, C]`. None: a context is ignored.
-      **kwargs: Those of `keras.layers.Layer`.
+      context_dim: Channels C of a context that the first layer also sees: an image `[B,
+        h, w, C]`, averaged or repeated to the sides of the input, or a vector `[B, C]`.
+        None: the network ignores a context.
+      **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For sizes that are no positive integers; on call, for a missing
-        context.
+      ValueError: If sizes are not positive integers; on call, if the context is
+        missing.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ConvResNet(ConvConditioner):
         self.num_blocks = check_count("num_blocks", num_blocks)
 
     def build(self, input_shape: Any) -> None:
-        """Creates the convolutions' weights, in this layer itself (see `ConvNet`)."""
+        """Creates the convolutions' weights in this layer itself (see `ConvNet`)."""
         channels = self._shape_with_context(input_shape)[-1]
         self.first = self._add_conv("first", channels, "ones")
         self.blocks = [
@@ -80,7 +80,7 @@ class ConvResNet(ConvConditioner):
         return [kernel, *vectors]
 
     def call(self, inputs: tf.Tensor, context: Any = None) -> tf.Tensor:
-        """`[B, H, W, C]` (and a context) -> `[B, H, W, width]`."""
+        """Maps `[B, H, W, C]` (and a context) to `[B, H, W, width]`."""
         hidden = _convolve(self._with_context(inputs, context), self.first)
         for inner, outer in self.blocks:
             update = _convolve(tf.nn.relu(hidden), inner)
@@ -90,11 +90,11 @@ class ConvResNet(ConvConditioner):
     def compute_output_shape(
         self, input_shape: Any, **kwargs: Any
     ) -> tuple[int | None, ...]:
-        """The input's shape with `width` on the last axis."""
+        """Returns the input's shape with `width` on the last axis."""
         return (*tuple(input_shape)[:-1], self.width)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         own = {"width": self.width, "num_blocks": self.num_blocks}
         return {**super().get_config(), **own}
 

@@ -14,26 +14,26 @@ from tfflows.networks.image_context import ConvConditioner
 
 @keras.saving.register_keras_serializable("tfflows")
 class ConvNet(ConvConditioner):
-    """A 3x3 and a 1x1 convolution of one width, each rectified.
+    """A 3x3 and a 1x1 convolution of equal width, each followed by a ReLU.
 
-    h_1 = relu(a_1 K_1 * x + b_1), h_2 = relu(a_2 K_2 * h_1 + b_2) with a scale
-    a = exp(log_gain) and a shift b per channel, which stand for the authors' activation
-    normalisation of hidden layers; the kernels start at unit gain, so that they need no
-    start from data. Maps `[B, H, W, C]` to features `[B, H, W, width]`; a coupling adds
-    the last 3x3 convolution (head "glow").
+    h_1 = relu(a_1 K_1 * x + b_1), h_2 = relu(a_2 K_2 * h_1 + b_2) with a scale a =
+    exp(log_gain) and a shift b per channel, which replace the authors' activation
+    normalisation of hidden layers. The kernels start at unit gain and need no
+    initialisation from data. Maps `[B, H, W, C]` to features `[B, H, W, width]`; a
+    coupling adds the last 3x3 convolution (head "glow").
 
     Source: Kingma and Dhariwal, "Glow", 2018, arXiv 1807.03039, section 3.3.
 
     Args:
       width: Channels of both layers.
-      context_dim: Channels C of a context that the first layer also sees: an image
-        `[B, h, w, C]`, averaged or repeated to the sides of the input, or a vector
-        `[B, C]`. None: a context is ignored.
-      **kwargs: Those of `keras.layers.Layer`.
+      context_dim: Channels C of a context that the first layer also sees: an image `[B,
+        h, w, C]`, averaged or repeated to the sides of the input, or a vector `[B, C]`.
+        None: the network ignores a context.
+      **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For sizes that are no positive integers; on call, for a missing
-        context.
+      ValueError: If sizes are not positive integers; on call, if the context is
+        missing.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class ConvNet(ConvConditioner):
         self.width = check_count("width", width)
 
     def build(self, input_shape: Any) -> None:
-        """Creates the two layers' weights, in this layer itself.
+        """Creates the two layers' weights in this layer itself.
 
-        A flow has hundreds of these networks: layers inside layers would take most of
-        the time that a graph takes to trace.
+        A flow has hundreds of these networks, and nested layers would take most of the
+        tracing time.
         """
         channels = self._shape_with_context(input_shape)[-1]
         self.layers = [
@@ -69,11 +69,11 @@ class ConvNet(ConvConditioner):
         return [kernel, log_gain, bias]
 
     def call(self, inputs: tf.Tensor, context: Any = None) -> tf.Tensor:
-        """`[B, H, W, C]` (and a context) -> `[B, H, W, width]`."""
+        """Maps `[B, H, W, C]` (and a context) to `[B, H, W, width]`."""
         hidden = self._with_context(inputs, context)
         for weights in self.layers:
             kernel, log_gain, bias = [tf.convert_to_tensor(w) for w in weights]
-            # The gain on the kernel, not on the larger image: the same map.
+            # Apply the gain to the kernel, which is smaller than the image.
             hidden = convolve(hidden, kernel * tf.exp(log_gain))
             hidden = tf.nn.relu(tf.nn.bias_add(hidden, bias))
         return hidden
@@ -81,9 +81,9 @@ class ConvNet(ConvConditioner):
     def compute_output_shape(
         self, input_shape: Any, **kwargs: Any
     ) -> tuple[int | None, ...]:
-        """The input's shape with `width` on the last axis."""
+        """Returns the input's shape with `width` on the last axis."""
         return (*tuple(input_shape)[:-1], self.width)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "width": self.width}

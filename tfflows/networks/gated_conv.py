@@ -13,7 +13,7 @@ from tfflows.networks.image_context import ConvConditioner
 
 @keras.saving.register_keras_serializable("tfflows")
 class GatedConv(ConvConditioner):
-    """A convolution whose output another one opens or shuts: h(x) * sigmoid(g(x)).
+    """A convolution gated by another one: h(x) * sigmoid(g(x)).
 
     Maps images `[B, H, W, C]` to `[B, H', W', filters]`.
 
@@ -27,13 +27,13 @@ class GatedConv(ConvConditioner):
       strides: Factor by which the image shrinks, or grows if transposed.
       padding: "same" or "valid".
       transpose: Whether the convolutions are transposed.
-      context_dim: Channels C of a context that the convolution also sees: an image
-        `[B, h, w, C]`, averaged or repeated to the sides of the input, or a vector
-        `[B, C]`. None: a context is ignored.
-      **kwargs: Those of `keras.layers.Layer`.
+      context_dim: Channels C of a context that the convolution also sees: an image `[B,
+        h, w, C]`, averaged or repeated to the sides of the input, or a vector `[B, C]`.
+        None: the network ignores a context.
+      **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For sizes that are no positive integers, or another padding.
+      ValueError: If sizes are not positive integers or the padding is unknown.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class GatedConv(ConvConditioner):
         self.strides = check_count("strides", strides)
         self.padding = check_word("padding", padding, ("same", "valid"))
         self.transpose = check_flag("transpose", transpose)
-        # One convolution of twice the filters: the outputs, then their gates.
+        # One convolution computes the outputs and then their gates.
         convolution = keras.layers.Conv2DTranspose if transpose else keras.layers.Conv2D
         self.convolution = convolution(
             2 * self.filters,
@@ -68,7 +68,7 @@ class GatedConv(ConvConditioner):
         self.convolution.build(self._shape_with_context(input_shape))
 
     def call(self, inputs: tf.Tensor, context: Any = None) -> tf.Tensor:
-        """`[B, H, W, C]` (and a context) -> `[B, H', W', filters]`."""
+        """Maps `[B, H, W, C]` (and a context) to `[B, H', W', filters]`."""
         inputs = self._with_context(inputs, context)
         outputs, gates = tf.split(self.convolution(inputs), 2, axis=-1)
         return outputs * tf.sigmoid(gates)
@@ -76,12 +76,12 @@ class GatedConv(ConvConditioner):
     def compute_output_shape(
         self, input_shape: Any, **kwargs: Any
     ) -> tuple[int | None, ...]:
-        """The convolution's shape with `filters` on the last axis."""
+        """Returns the convolution's shape with `filters` on the last axis."""
         shape = self.convolution.compute_output_shape(tuple(input_shape))
         return (*shape[:-1], self.filters)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "filters": self.filters,

@@ -12,18 +12,18 @@ from tfflows.backend.checkpointing import CheckpointsAllWeights
 
 
 class ConvConditioner(CheckpointsAllWeights, keras.layers.Layer):
-    """What convolutional conditioners share: a context as more channels of the input.
+    """A convolutional conditioner that receives the context as extra input channels.
 
-    A context is an image `[B, h, w, C]`, brought to the sides of the input, or a vector
-    `[B, C]`, the same at every pixel. A larger image is averaged over blocks of pixels,
-    a smaller one repeated: in a multi-scale model each level sees it at its own size.
+    A context is an image `[B, h, w, C]`, resized to the input, or a vector `[B, C]`,
+    the same at every pixel. A larger image is averaged over blocks of pixels, a smaller
+    one is repeated, so each level of a multi-scale model gets it at its own size.
 
     Args:
-      context_dim: Channels C of the context; None: a context is ignored.
-      **kwargs: Those of `keras.layers.Layer`.
+      context_dim: Channels C of the context; None: the network ignores a context.
+      **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For a context_dim that is no positive integer.
+      ValueError: If context_dim is not a positive integer.
     """
 
     def __init__(self, context_dim: int | None, **kwargs: Any) -> None:
@@ -33,7 +33,7 @@ class ConvConditioner(CheckpointsAllWeights, keras.layers.Layer):
         self.context_dim = context_dim
 
     def _shape_with_context(self, input_shape: Any) -> tuple[Any, ...]:
-        """The input's shape `(B, H, W, C)` with the context's channels added."""
+        """Returns the input's shape `(B, H, W, C)` plus the context's channels."""
         *rest, channels = tuple(input_shape)
         if len(rest) != 3:
             raise ValueError(
@@ -57,11 +57,11 @@ class ConvConditioner(CheckpointsAllWeights, keras.layers.Layer):
     def check_context(
         self, shape: tuple[int | None, ...] | None, dtype: Any = None
     ) -> None:
-        """Raises ValueError unless it takes contexts of that shape.
+        """Raises ValueError unless the network accepts contexts of this shape.
 
         Args:
-          shape: Shape of one context; None: there is none.
-          dtype: Its dtype; any will do.
+          shape: Shape of one context; None without a context.
+          dtype: Dtype of the context; any is accepted.
         """
         del dtype
         size = self.context_dim
@@ -80,12 +80,12 @@ class ConvConditioner(CheckpointsAllWeights, keras.layers.Layer):
             )
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "context_dim": self.context_dim}
 
 
 def _resized(images: tf.Tensor, axis: int, size: int) -> tf.Tensor:
-    """Images with that many rows or columns: means of some, or each several times."""
+    """Resizes images along one axis, by averaging or repeating pixels."""
     now = images.shape[axis]
     if now == size:
         return images
@@ -100,13 +100,13 @@ def _resized(images: tf.Tensor, axis: int, size: int) -> tf.Tensor:
 
 @keras.saving.register_keras_serializable("tfflows")
 class BlocksToChannels(keras.layers.Layer):
-    """Images `[B, H, W, C]` to `[B, H/2, W/2, 4C]`, as `bijectors.Squeeze` does it."""
+    """Maps images `[B, H, W, C]` to `[B, H/2, W/2, 4C]`, as `Squeeze` does."""
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        """`[B, H, W, C]` -> `[B, H/2, W/2, 4C]`."""
+        """Maps `[B, H, W, C]` to `[B, H/2, W/2, 4C]`."""
         return tf.nn.space_to_depth(images, 2)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """Half the sides, four times the channels."""
+        """Returns the shape with half the sides and four times the channels."""
         batch, height, width, channels = tuple(input_shape)
         return (batch, height // 2, width // 2, 4 * channels)

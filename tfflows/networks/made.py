@@ -1,4 +1,4 @@
-"""MADE: a dense network whose outputs see earlier inputs only."""
+"""MADE: a dense network whose outputs depend only on earlier inputs."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ class MADE(CheckpointsAllWeights, keras.layers.Layer):
     """A masked autoencoder for distribution estimation.
 
     Maps `[B, D]` to `[B, num_params * D]`: block p of D outputs holds parameter p of
-    each input, and output i of a block depends on the inputs before i alone. The output
+    each input, and output i of a block depends only on the inputs before i. The output
     layer starts at zero.
 
-    Hidden units are sorted by degree, the number of inputs that they may see, so that
-    the units of one degree are a slice, complete once that many inputs are known:
-    `tfflows.networks.made_steps` goes through the inputs one by one at the cost of
-    about one full pass.
+    Hidden units are sorted by degree, the number of inputs that they may depend on. The
+    units of one degree are therefore a slice, which `tfflows.networks.made_steps` can
+    compute as soon as these inputs are known: all inputs together cost about one full
+    pass.
 
     Source: Germain, Gregor, Murray and Larochelle, "MADE: Masked Autoencoder for
     Distribution Estimation", 2015, arXiv 1502.03509, equations 8 and 9.
 
     Args:
-      hidden_units: Widths of the hidden layers; equal ones where `residual`.
+      hidden_units: Widths of the hidden layers; equal if `residual`.
       num_params: Parameters per input; None: set by the step that uses the network.
       activation: Name of a Keras activation.
-      residual: Whether each hidden layer after the first adds to the one before it.
+      residual: Whether each hidden layer after the first is added to the previous one.
       context_dim: Size C of a context `[B, C]` that every output may depend on; None:
-        a context is ignored.
-      **kwargs: Those of `keras.layers.Layer`.
+        the network ignores a context.
+      **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For no, non-positive or (residual) unequal widths; on call, for a
-        missing context.
+      ValueError: If widths are missing, not positive or (with `residual`) unequal; on
+        call, if the context is missing.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class MADE(CheckpointsAllWeights, keras.layers.Layer):
             (before[:, np.newaxis] <= after).astype("float32")
             for before, after in itertools.pairwise(degrees)
         ]
-        # Strict: an input must not see itself.
+        # Strict: an output must not depend on its own input.
         last = (degrees[-1][:, np.newaxis] < degrees[0]).astype("float32")
         masks.append(np.tile(last, (1, self.num_params)))
         self._products = [StaircaseProduct(mask) for mask in masks]
@@ -109,13 +109,13 @@ class MADE(CheckpointsAllWeights, keras.layers.Layer):
             )
 
     def _hidden_degrees(self, units: int) -> np.ndarray:
-        # Units of degree 0 see the context alone.
+        # Units of degree 0 depend only on the context.
         first = 1 if self.context_dim is None else 0
         count = max(self.size - first, 1)
         return first + (np.arange(units) * count) // units
 
     def call(self, inputs: tf.Tensor, context: Any = None) -> tf.Tensor:
-        """`[B, D]` (and context `[B, C]`) -> `[B, num_params * D]`."""
+        """Maps `[B, D]` (and context `[B, C]`) to `[B, num_params * D]`."""
         shift = self.context_shift(context)
         hidden = self._preactivate(0, inputs, shift)
         for layer in range(1, len(self.hidden_units)):
@@ -132,15 +132,15 @@ class MADE(CheckpointsAllWeights, keras.layers.Layer):
         return outputs if shift is None else outputs + shift
 
     def masked_kernel(self, layer: int) -> tf.Tensor:
-        """The kernel of a layer in the compute dtype, zero where inputs are hidden."""
+        """Returns a layer's kernel in the compute dtype, zero for hidden inputs."""
         kernel = tf.cast(self.kernels[layer], self.compute_dtype)
         return self._products[layer].masked(kernel)
 
     def context_shift(self, context: Any) -> tf.Tensor | None:
-        """What a context `[B, C]` adds to the first hidden layer; None without one.
+        """Returns what a context `[B, C]` adds to the first hidden layer, or None.
 
         Raises:
-          ValueError: For a missing context, or one of another size.
+          ValueError: If the context is missing or has another size.
         """
         if self.context_kernel is None:
             return None
@@ -154,15 +154,15 @@ class MADE(CheckpointsAllWeights, keras.layers.Layer):
         return tf.matmul(tf.cast(context, kernel.dtype), kernel)
 
     def steps(self, context: Any = None) -> MADESteps:
-        """The network input by input, see `MADESteps`."""
+        """Returns the network for input-by-input evaluation; see `MADESteps`."""
         return MADESteps(self, context)
 
     def compute_output_shape(self, input_shape: Any, **kwargs: Any) -> tuple:
-        """The input's shape with num_params times its last axis."""
+        """Returns the input's shape with num_params times its last axis."""
         return (*tuple(input_shape)[:-1], self.num_params * input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "hidden_units": self.hidden_units,
@@ -174,7 +174,7 @@ class MADE(CheckpointsAllWeights, keras.layers.Layer):
 
 
 def _masked_glorot(mask: np.ndarray) -> keras.initializers.Initializer:
-    # By the connections that a unit has, not by those that its layer could have.
+    # Scale by the connections that a unit has, not by its layer's size.
     fan_in, fan_out = mask.sum(axis=0).mean(), mask.sum(axis=1).mean()
     limit = float(np.sqrt(6.0 / max(fan_in + fan_out, 1.0)))
     return keras.initializers.RandomUniform(-limit, limit)

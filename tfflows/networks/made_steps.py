@@ -1,8 +1,8 @@
-"""A MADE evaluated input by input, as sampling from an autoregressive flow needs it.
+"""Evaluates a MADE input by input, to sample from an autoregressive flow.
 
-D full passes would cost D times a training step. Since a hidden unit is final once the
-inputs that it may see are known, each step computes only the slice of units that the
-newest input completes: all steps together read each kernel about once.
+D full passes would cost D times a training step. A hidden unit is final once its inputs
+are known, so each step computes only the units that the newest input completes. All
+steps together read each kernel about once.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ State = tuple[tf.Tensor, ...]
 
 
 class MADESteps:
-    """The steps of one pass; made inside the function that takes them.
+    """The steps of one pass. Create it in the function that runs them.
 
-    Tensors are laid out `[units, B]`, so that a slice of units is contiguous.
+    Tensors have the layout `[units, B]`, so that a slice of units is contiguous.
 
     Args:
       made: A built `MADE`.
@@ -42,7 +42,7 @@ class MADESteps:
         self._last_bias = tf.transpose(tf.reshape(bias, shape))
 
     def initial_state(self, batch_size: tf.Tensor) -> State:
-        """Activations of the hidden layers, `[H, B]` each, before any step."""
+        """Returns the hidden activations before the first step, `[H, B]` each."""
         dtype = self._made.compute_dtype
         return tuple(
             tf.zeros([units, batch_size], dtype) for units in self._made.hidden_units
@@ -51,12 +51,12 @@ class MADESteps:
     def advance(
         self, i: tf.Tensor, x: tf.Tensor, state: State
     ) -> tuple[tf.Tensor, State]:
-        """Completes the units that see the first i inputs.
+        """Completes the units that depend on the first i inputs.
 
         Args:
-          i: The number of known inputs, 0 .. D - 1, one more at each step.
-          x: `[D, B]`; rows from i on are not used.
-          state: What the step before returned.
+          i: Number of known inputs, 0 .. D - 1; grows by one per step.
+          x: `[D, B]`; rows i and later are not used.
+          state: The state that the previous step returned.
 
         Returns:
           The parameters of input i, `[B, num_params]`, and the new state.
@@ -80,7 +80,7 @@ class MADESteps:
             previous = new
         params = tf.matmul(self._last_kernel[i], below)
         params += self._last_bias[i][:, tf.newaxis]
-        # Explicit axes: a computed permutation would stop XLA in the gradient.
+        # Explicit axes: XLA cannot compile the gradient of a computed permutation.
         return tf.transpose(params, [1, 0]), tuple(activations)
 
 
@@ -94,11 +94,11 @@ def _column(bias: Any, dtype: Any) -> tf.Tensor:
 
 
 def _slices_by_degree(degrees: np.ndarray, size: int) -> tuple[np.ndarray, int]:
-    """First unit of each degree 0 .. size - 1, and how many units to take from there.
+    """Returns each degree's first unit, and the number of units to take from there.
 
-    All slices have the length of the longest, so that a loop can take them. A slice may
-    reach into the next degree, whose units are computed again when their turn comes, or
-    (at the end) begin in the degree before it, whose units come out the same.
+    All slices have the length of the longest, so that a loop can use them. A slice may
+    reach into the next degree, whose units are then computed again later. The last
+    slices may begin in an earlier degree, whose units get the same values.
     """
     counts = np.bincount(degrees, minlength=size)[:size]
     length = max(int(counts.max()), 1)

@@ -13,7 +13,7 @@ from tfflows.backend.checkpointing import CheckpointsAllWeights
 
 
 class DenseConditioner(CheckpointsAllWeights, keras.layers.Layer):
-    """What dense conditioners share: a first layer that also sees the context."""
+    """A dense conditioner whose first layer also receives the context."""
 
     def __init__(self, activation: str, context_dim: int | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -42,7 +42,7 @@ class DenseConditioner(CheckpointsAllWeights, keras.layers.Layer):
         return hidden + self._context_layer(tf.cast(context, hidden.dtype))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "activation": keras.activations.serialize(self.activation),
@@ -59,12 +59,13 @@ class MLP(DenseConditioner):
     Args:
       hidden_units: Widths of the hidden layers, one or more.
       activation: Name of a Keras activation.
-      context_dim: Size C of a context `[B, C]` that the first layer also sees; None:
-        a context is ignored.
-      **kwargs: Those of `keras.layers.Layer`.
+      context_dim: Size C of a context `[B, C]` that the first layer also receives;
+        None: the network ignores a context.
+      **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For no or non-positive widths; on call, for a missing context.
+      ValueError: If widths are missing or not positive; on call, if the context is
+        missing.
     """
 
     def __init__(
@@ -89,16 +90,16 @@ class MLP(DenseConditioner):
         self._add_context_layer(self.hidden_units[0])
 
     def call(self, inputs: tf.Tensor, context: Any = None) -> tf.Tensor:
-        """`[B, n]` (and context `[B, C]`) -> `[B, hidden_units[-1]]`."""
+        """Maps `[B, n]` (and context `[B, C]`) to `[B, hidden_units[-1]]`."""
         hidden = self._add_context(self.layers[0](inputs), context)
         for layer in self.layers[1:]:
             hidden = layer(self.activation(hidden))
         return self.activation(hidden)
 
     def compute_output_shape(self, input_shape: Any, **kwargs: Any) -> tuple:
-        """The input's shape with the last width on the last axis."""
+        """Returns the input's shape with the last hidden width on the last axis."""
         return (*tuple(input_shape)[:-1], self.hidden_units[-1])
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "hidden_units": self.hidden_units}

@@ -26,12 +26,13 @@ class ResNet(DenseConditioner):
       width: Units of each layer.
       num_blocks: Number of residual blocks.
       activation: Name of a Keras activation.
-      context_dim: Size C of a context `[B, C]` that the first layer also sees; None:
-        a context is ignored.
-      **kwargs: Those of `keras.layers.Layer`.
+      context_dim: Size C of a context `[B, C]` that the first layer also receives;
+        None: the network ignores a context.
+      **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For a non-positive width or number; on call, for a missing context.
+      ValueError: If width or num_blocks is not positive; on call, if the context is
+        missing.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class ResNet(DenseConditioner):
         self._add_context_layer(self.width)
 
     def call(self, inputs: tf.Tensor, context: Any = None) -> tf.Tensor:
-        """`[B, n]` (and context `[B, C]`) -> `[B, width]`."""
+        """Maps `[B, n]` (and context `[B, C]`) to `[B, width]`."""
         hidden = self._add_context(self.first(inputs), context)
         for inner, outer in self.blocks:
             update = outer(self.activation(inner(self.activation(hidden))))
@@ -71,10 +72,10 @@ class ResNet(DenseConditioner):
         return self.activation(hidden)
 
     def compute_output_shape(self, input_shape: Any, **kwargs: Any) -> tuple:
-        """The input's shape with `width` on the last axis."""
+        """Returns the input's shape with `width` on the last axis."""
         return (*tuple(input_shape)[:-1], self.width)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         own = {"width": self.width, "num_blocks": self.num_blocks}
         return {**super().get_config(), **own}

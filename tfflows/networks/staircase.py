@@ -1,4 +1,4 @@
-"""Products with kernels that are zero above a staircase, without most of the zeros."""
+"""Products with masked kernels that skip most of the zeros."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-# A block has at least so many columns: smaller products run at a lower speed.
+# Minimum columns in a block: smaller products run more slowly.
 _BLOCK_COLUMNS = 128
 _MOST_BLOCKS = 4
 
 
 class StaircaseProduct:
-    """x @ (kernel * mask) for a mask whose column j is 1 in its first r_j rows alone.
+    """Computes x @ (kernel * mask), where column j of mask is 1 in its first r_j rows.
 
-    With r_j that never falls from one column to the next, the columns are cut into n
-    blocks, and each needs the inputs of its last column only: (n + 1) / (2 n) of the
-    work of the whole product, in both of its gradients as well.
+    r_j must not fall from one column to the next. The columns are cut into n blocks,
+    each of which needs only the inputs of its last column. This is (n + 1) / (2 n) of
+    the work of the whole product, also in both gradients.
 
     Args:
-      mask: `[n_in, n_out]` of 0 and 1. Where it is no staircase, or too narrow to be
-        worth cutting, there is one block.
+      mask: `[n_in, n_out]` of 0 and 1. If it is no staircase, or too narrow to be worth
+        cutting, one block is used.
     """
 
     def __init__(self, mask: np.ndarray) -> None:
@@ -32,19 +32,19 @@ class StaircaseProduct:
         if num_blocks < 2 or not _is_staircase(mask):
             num_blocks = 1
         edges = np.linspace(0, columns, num_blocks + 1).astype(int)
-        # Rows before tops[b] are seen by blocks before b: tops[b] to tops[b + 1] are
-        # the rows that no block before b needs.
+        # Blocks before b need the rows before tops[b]. Block b also needs the rows from
+        # tops[b] to tops[b + 1].
         tops = [0, *(int(mask[:, :edge].any(axis=1).sum()) for edge in edges[1:])]
         tops[-1] = rows
         self._columns = list(itertools.pairwise(edges.tolist()))
         self._rows = list(itertools.pairwise(tops))
 
     def masked(self, kernel: tf.Tensor) -> tf.Tensor:
-        """The kernel `[n_in, n_out]` with its zeros."""
+        """Returns the kernel `[n_in, n_out]` with its zeros."""
         return kernel * tf.cast(self._mask, kernel.dtype)
 
     def __call__(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """`[B, n_in]`, `[n_in, n_out]` -> `[B, n_out]`."""
+        """Maps `[B, n_in]`, `[n_in, n_out]` to `[B, n_out]`."""
         if len(self._columns) == 1:
             return tf.matmul(x, self.masked(kernel))
         return self._product(x, kernel)
@@ -70,7 +70,7 @@ class StaircaseProduct:
         return zip(self._columns, self._rows, strict=True)
 
     def _of_inputs(self, dy: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        # Rows of block b reach the columns from its first one on.
+        # Block b's rows are used by its first column and all later ones.
         parts = [
             tf.matmul(dy[:, left:], weights[top:bottom, left:], transpose_b=True)
             for (left, _), (top, bottom) in self._blocks()

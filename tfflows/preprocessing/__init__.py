@@ -1,4 +1,4 @@
-"""What stands between raw data and a flow, each with its likelihood contribution."""
+"""Preprocessing of raw data, counted in the likelihood."""
 
 from tfflows.bijectors.logit import Logit
 from tfflows.bijectors.rescale import Rescale

@@ -13,7 +13,7 @@ from tfflows.backend.arguments import check_count
 from tfflows.backend.checks import require
 from tfflows.bijectors.shapes import at_least_single
 
-# Streams of noise for one seed: they must not meet.
+# Streams of noise for one seed, which must not overlap.
 _PATTERN, _TRAINING, _EVALUATION = 0, 1, 2
 
 
@@ -31,15 +31,15 @@ class Dequantization(keras.layers.Layer):
 
     Args:
       levels: Number of levels of the raw data, 256 for uint8 images.
-      n_bits: None, or the bits to keep: x becomes floor(x / (levels / 2^n_bits)), and
-        what comes back is scaled to the raw range.
-      evaluation_draws: Draws of u that `evaluate` averages per example.
-      seed: Seed of all its noise.
-      **kwargs: Those of `keras.layers.Layer`.
+      n_bits: Number of bits to keep, or None. x becomes floor(x / (levels / 2^n_bits));
+        samples are scaled back to the raw range.
+      evaluation_draws: Number of draws of u that `evaluate` averages per example.
+      seed: Seed of the noise.
+      **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For fewer than 2 levels or more than the dtype can dequantize, or
-        n_bits that does not divide them.
+      ValueError: If there are fewer than 2 levels or more than the dtype can
+        dequantize, or 2^n_bits does not divide levels.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Dequantization(keras.layers.Layer):
         self.bin_width = 1 if n_bits is None else self.levels // 2**n_bits
 
     def _check_precision(self) -> None:
-        # At 2^16 levels float32 still tells 2^7 values of u apart.
+        # At 2^16 levels float32 still distinguishes 2^7 values of u.
         most = 2**16 if self.flow_dtype == tf.float32 else 2**40
         if self.levels > most:
             raise ValueError(
@@ -74,7 +74,7 @@ class Dequantization(keras.layers.Layer):
 
     @property
     def flow_dtype(self) -> tf.DType:
-        """The dtype of data and noise: the variable dtype, never a half one."""
+        """The dtype of data and noise: the variable dtype, never half precision."""
         return at_least_single(self.variable_dtype)
 
     def build(self, data_shape: Any) -> None:
@@ -93,14 +93,14 @@ class Dequantization(keras.layers.Layer):
 
     @property
     def num_levels(self) -> int:
-        """Number of levels that the model sees: y lies in [0, num_levels)."""
+        """Number of levels after `n_bits`: y lies in [0, num_levels)."""
         return self.levels // self.bin_width
 
     def checked(self, x: tf.Tensor) -> tf.Tensor:
-        """The data in the float dtype of the noise.
+        """Returns the data in the noise's float dtype.
 
         Raises:
-          ValueError: For values that are not integers of 0 .. levels - 1 (in a graph
+          ValueError: If values are not integers from 0 to levels - 1 (in a graph
             InvalidArgumentError).
         """
         values = tf.cast(x, self.flow_dtype)
@@ -113,11 +113,11 @@ class Dequantization(keras.layers.Layer):
             return tf.identity(values)
 
     def training_noise(self, index: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        """Fresh u `[B, *event]` of a training step, keyed by (seed, step, index)."""
+        """Draws u `[B, *event]` for a training step, keyed by (seed, step, index)."""
         return self._draw(index, _TRAINING, step, tuple(self.pattern.shape))
 
     def evaluation_noise(self, index: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
-        """The u `[B, *event]` of one of `evaluate`'s draws, keyed by (seed, index)."""
+        """Draws u `[B, *event]` for `evaluate`, keyed by (seed, index)."""
         return self._draw(index, _EVALUATION, draw, tuple(self.pattern.shape))
 
     def _draw(
@@ -125,14 +125,14 @@ class Dequantization(keras.layers.Layer):
     ) -> tf.Tensor:
         rows = random.noise_seeds(self.seed, stream, step, index)
         noise = random.uniform_rows(rows, int(np.prod(event)), self.flow_dtype)
-        # The largest float below levels: x + u must not round up to the next level.
+        # The largest float below levels, because x + u must not round up to levels.
         limit = 1.0 - np.spacing(
             np.asarray(self.levels, self.flow_dtype.as_numpy_dtype)
         )
         return tf.reshape(tf.minimum(noise, limit), (-1, *event))
 
     def dequantize(self, x: tf.Tensor, noise: tf.Tensor | None = None) -> tf.Tensor:
-        """Y = floor(x / bin_width) + u.
+        """Returns y = floor(x / bin_width) + u.
 
         Args:
           x: Raw data `[B, *event]`, any real dtype.
@@ -145,19 +145,19 @@ class Dequantization(keras.layers.Layer):
         return tf.floor(self.checked(x) / self.bin_width) + noise
 
     def requantize(self, y: tf.Tensor) -> tf.Tensor:
-        """The inverse of `dequantize` with the fixed pattern, not rounded: y - u."""
+        """Inverts `dequantize` with the fixed pattern, without rounding: y - u."""
         return (y - self.pattern) * self.bin_width
 
     def to_raw_range(self, y: tf.Tensor) -> tf.Tensor:
-        """Samples y, still continuous, in the raw data's range; floor gives pixels."""
+        """Scales samples y to the raw data's range; floor gives pixels."""
         return y * self.bin_width
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """`dequantize` with the fixed pattern."""
+        """Applies `dequantize` with the fixed pattern."""
         return self.dequantize(x)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "levels": self.levels,

@@ -1,1 +1,1 @@
-"""What stands between the library and the operating system: anyone may import it."""
+"""Helpers around the operating system, which any module may import."""

@@ -1,9 +1,9 @@
-"""What all programs share: flags, help, errors as one line, exit codes, quiet logs.
+"""Shared by all programs: flags, help, one-line errors, exit codes, quiet logs.
 
-Each program has flags of its own (`flags.FlagValues`), so that several can be imported
-in one process. Exit codes: 0; 1 for an error while running; 2 for a wrong command
-line, which includes unknown models and fields and the model_dir of another
-configuration; 75 after SIGTERM, where the same command goes on; 130 after Ctrl-C.
+Each program has its own flags (`flags.FlagValues`), so that one process can import
+several. Exit codes: 0; 1 for an error while running; 2 for a wrong command line,
+including unknown models and fields and the model_dir of another configuration; 75 after
+SIGTERM, when the same command resumes; 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ RUN_ERROR, USAGE_ERROR = 1, 2
 
 
 class UsageError(ValueError):
-    """A wrong command line; the programs exit with 2."""
+    """A wrong command line. The programs exit with 2."""
 
 
 def new_flags(**strings: str) -> flags.FlagValues:
-    """Makes the flags that every program has, and some for texts.
+    """Makes the flags that every program has, and string flags.
 
     Args:
-      **strings: Names of string flags, by default None, and their help.
+      **strings: Help texts of string flags by name. Their default is None.
 
     Returns:
-      Flags to add to: --help, --helpfull and these.
+      Flags with --help, --helpfull and the string flags. Add more to them.
     """
     values = flags.FlagValues()
     for name, text in strings.items():
@@ -48,7 +48,7 @@ def new_flags(**strings: str) -> flags.FlagValues:
 
 
 def add_version_flag(values: flags.FlagValues) -> None:
-    """Adds --version, which tells the version of the library and ends."""
+    """Adds --version, which prints the library's version and exits."""
     flags.DEFINE_boolean(
         "version", False, "Shows the version of tfflows.", flag_values=values
     )
@@ -63,16 +63,16 @@ def run(
 ) -> NoReturn:
     """Runs a program and ends the process with its exit code.
 
-    TensorFlow is imported after the flags have been read, without its log lines unless
-    --verbosity or TF_CPP_MIN_LOG_LEVEL asks for them. The process keeps the memory that
-    it frees, see `tfflows.backend.memory`, and ends in good order at SIGTERM and
-    Ctrl-C, see `tfflows.system.termination`.
+    It reads the flags before it imports TensorFlow. TensorFlow's log lines are silent
+    unless --verbosity or TF_CPP_MIN_LOG_LEVEL asks for them. The process keeps the
+    memory that it frees (`tfflows.backend.memory`), and stops cleanly at SIGTERM and
+    Ctrl-C (`tfflows.system.termination`).
 
     Args:
-      main: The program; it gets the arguments that are no flags.
+      main: The program. It gets the arguments that are not flags.
       values: Its flags.
-      argv: Command line with the program's name first; None: the process's.
-      parser: Reads the command line; None: `parse`.
+      argv: Command line, with the program's name first; None: this process's.
+      parser: Function that reads the command line; None: `parse`.
     """
     with Termination() as termination:
         app.run(
@@ -93,8 +93,8 @@ def parse(
     Args:
       values: The flags of the program; absl's own (--verbosity) are added.
       line: Command line with the program's name first.
-      main: The program; the docstring of its module heads the help.
-      hint: What to say where there is more than flags.
+      main: The program. Its module's docstring heads the help.
+      hint: Text for the error if there are arguments besides flags.
 
     Returns:
       The program's name.
@@ -135,22 +135,22 @@ def _with_absls(values: flags.FlagValues) -> flags.FlagValues:
 def call(
     main: Main, argv: Sequence[str], termination: Termination | None = None
 ) -> int:
-    """Calls a program's main and makes an exit code of what comes of it.
+    """Calls a program's main and returns an exit code.
 
     Args:
       main: The program.
       argv: Its arguments.
-      termination: Tells errors from what a signal did to the work.
+      termination: Distinguishes errors from the effects of a signal.
 
     Returns:
-      The exit code; the user's errors are printed as one line, unless --verbosity is
-      1 or more, which raises them.
+      The exit code. A user's errors are printed as one line, or raised if --verbosity
+      is 1 or more.
     """
     try:
         return main(argv) or 0
     except Exception as error:
         if termination is not None and termination.requested:
-            termination.stop()  # a library made an error of it
+            termination.stop()  # a library turned it into an error
         if not _is_users(error) or logging.get_verbosity() >= logging.DEBUG:
             raise
         usage = isinstance(error, UsageError)
@@ -179,11 +179,11 @@ def refuse_unused(values: flags.FlagValues, names: Iterable[str], where: str) ->
 
     Args:
       values: Parsed flags.
-      names: Those without an effect.
-      where: With which flag they have none, for example "--list".
+      names: Names of flags without an effect.
+      where: The flag that makes them useless, for example "--list".
 
     Raises:
-      UsageError: One of them is given.
+      UsageError: If one of them is given.
     """
     for name in names:
         if values[name].present:
@@ -194,12 +194,11 @@ def refuse_unused(values: flags.FlagValues, names: Iterable[str], where: str) ->
 
 
 def start_tensorflow() -> None:
-    """Imports the library, as `import tfflows` does outside of a program.
+    """Imports the library as `import tfflows` does outside of a program.
 
-    Log lines of TensorFlow's start are kept back unless somebody asks for them, or the
-    import fails.
+    TensorFlow's log lines are hidden unless the user asks for them or the import fails.
     """
-    if "tensorflow" in sys.modules:  # a test, or a program of the user's
+    if "tensorflow" in sys.modules:  # a test, or a user's program
         return
     asked = "TF_CPP_MIN_LOG_LEVEL" in os.environ or logging.get_verbosity() >= 0
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -214,7 +213,7 @@ def start_tensorflow() -> None:
 
 @contextlib.contextmanager
 def _standard_error_kept_back() -> Iterator[None]:
-    """Inside, the process writes no standard error; it comes after an exception."""
+    """Context manager that hides standard error, and prints it after an exception."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as kept:
         shown = os.dup(2)

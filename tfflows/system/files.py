@@ -1,8 +1,9 @@
-"""Files that are written whole or not at all, and JSON files.
+"""Writes files whole or not at all, and reads and writes JSON.
 
-What is being written lies in a scratch folder beside its place, which its process holds
-by a lock of the kernel (`flock`): the lock goes with the process, so that the next
-process tells litter from what somebody is still writing, also in another container.
+A file is written in a scratch folder beside its destination. The process locks the
+folder (`flock`), and the kernel releases the lock when the process ends. The next
+process, even in another container, can therefore tell leftovers from files that are
+still being written.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ _REFUSED_LOCK = (errno.EWOULDBLOCK, errno.EACCES)
 
 
 def path(name: str | os.PathLike) -> pathlib.Path:
-    """A path of the user's, in which a leading ~ is the home folder."""
+    """Returns a user's path, with a leading ~ replaced by the home folder."""
     return pathlib.Path(os.path.expanduser(name))
 
 
 @contextlib.contextmanager
 def replacing(place: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Gives a temporary path that becomes `place` when the block ends well.
+    """Yields a temporary path that replaces `place` if the block succeeds.
 
     Args:
-      place: The file to write; an old one stays until then, or after an error. It is on
-        the disk before it takes its name: a power cut leaves one of the two.
+      place: The file to write. An old file stays until then, and after an error. The
+        new one is synced before it is renamed, so a power cut leaves one of the two.
 
     Yields:
       A path of the same name, in a scratch folder beside it.
@@ -52,20 +53,20 @@ def replacing(place: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def scratch(parent: pathlib.Path, tag: str | None = None) -> Iterator[pathlib.Path]:
-    """Gives a new folder in `parent`, which is gone after the block.
+    """Yields a new folder in `parent`, and removes it after the block.
 
-    Those that killed processes left in `parent` are removed first.
+    Folders that killed processes left in `parent` are removed first.
 
     Args:
       parent: A folder.
-      tag: The end of its name, which only one process can have; None: any.
+      tag: End of the name, which only one process can hold; None: any.
 
     Yields:
       The folder.
 
     Raises:
-      FileExistsError: Another process has the folder of this tag.
-      FileNotFoundError: `parent` is no folder.
+      FileExistsError: If another process has the folder with this tag.
+      FileNotFoundError: If `parent` is no folder.
     """
     if not parent.is_dir():
         raise FileNotFoundError(f"expected a folder to write to, got {parent}: none")
@@ -87,10 +88,10 @@ def scratch(parent: pathlib.Path, tag: str | None = None) -> Iterator[pathlib.Pa
 
 @contextlib.contextmanager
 def held(folder: pathlib.Path) -> Iterator[bool]:
-    """Marks a new folder as one that this process writes to, for `sweep`.
+    """Marks a new folder as in use by this process, for `sweep`.
 
     Yields:
-      Whether the folder is still there, which a sweep could have found unmarked.
+      Whether the folder still exists: a sweep may have removed it unmarked.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -103,11 +104,11 @@ def held(folder: pathlib.Path) -> Iterator[bool]:
 
 
 def sweep(parent: pathlib.Path, prefix: str) -> None:
-    """Removes folders of which the process that held them has ended.
+    """Removes folders whose process has ended.
 
     Args:
-      parent: Where they lie; nothing happens if it is missing.
-      prefix: The beginning of their names.
+      parent: Folder that contains them. If it is missing, nothing happens.
+      prefix: Prefix of their names.
     """
     if not parent.is_dir():
         return
@@ -126,17 +127,17 @@ def sweep(parent: pathlib.Path, prefix: str) -> None:
 
 @contextlib.contextmanager
 def lock(place: pathlib.Path, holder: str) -> Iterator[str | None]:
-    """Holds a lock file, which is gone after the block.
+    """Holds a lock file, and removes it after the block.
 
-    That of a process that has ended is taken over.
+    The lock of a process that has ended is taken over.
 
     Args:
       place: The file.
-      holder: Who holds it, which the file says.
+      holder: Name of the holder, written to the file.
 
     Yields:
-      None, or, if another process holds it, what its file says. A file system without
-      locks locks nobody out.
+      None, or the file's content if another process holds it. Without file locks, the
+      file system never refuses.
     """
     while True:
         with open(place, "a+", encoding="utf-8", errors="replace") as file:
@@ -164,7 +165,7 @@ def _is_at(place: pathlib.Path, handle: int) -> bool:
 
 
 def _lock(handle: int) -> bool | None:
-    """Locks an open file. False: another process has; None: no locks there."""
+    """Locks an open file. False: another process has it; None: no locks."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -173,13 +174,13 @@ def _lock(handle: int) -> bool | None:
 
 
 def sync(place: pathlib.Path) -> None:
-    """Has the disk write a file, or the names in a folder, now."""
+    """Syncs a file, or the names in a folder, to the disk."""
     handle = os.open(place, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-            raise  # these: a file system that syncs no folders
+            raise  # on a file system that cannot sync folders
     finally:
         os.close(handle)
 
@@ -187,7 +188,7 @@ def sync(place: pathlib.Path) -> None:
 def write_text(place: str | os.PathLike, text: str) -> None:
     """Writes a text file, whole or not at all."""
     with replacing(place) as temporary:
-        # Line ends as they are; a path of the command line may hold any bytes.
+        # Keep line ends; a path from the command line may hold any bytes.
         temporary.write_text(text, "utf-8", errors="surrogateescape", newline="")
 
 
@@ -200,8 +201,8 @@ def read_json(place: str | os.PathLike) -> dict[str, Any]:
     """Reads a JSON file that holds one object.
 
     Raises:
-      ValueError: The file is not JSON, or not an object.
-      OSError: It cannot be read.
+      ValueError: If the file is not JSON, or not an object.
+      OSError: If it cannot be read.
     """
     return parse_json(pathlib.Path(place).read_bytes(), place)
 
@@ -214,8 +215,7 @@ def parse_json(content: bytes, place: str | os.PathLike) -> dict[str, Any]:
       place: The file, for the error.
 
     Raises:
-      ValueError: It is not JSON (which has no NaN), or not an object, or names a key
-        twice.
+      ValueError: If it is not JSON (which has no NaN), not an object, or repeats a key.
     """
     try:
         values = json.loads(
@@ -248,16 +248,16 @@ def _refuse_constant(name: str) -> None:
 
 @contextlib.contextmanager
 def without_wildcards(place: str | os.PathLike) -> Iterator[str]:
-    r"""Gives a path that TensorFlow does not take for a pattern.
+    r"""Yields a path that TensorFlow does not read as a pattern.
 
-    TensorFlow looks for checkpoints, those in SavedModels too, by their path as a
-    pattern: it never finds those below a folder named `lr[1e-3]`.
+    TensorFlow reads the path of a checkpoint, also in a SavedModel, as a pattern, so it
+    never finds one below a folder named `lr[1e-3]`.
 
     Args:
       place: A folder.
 
     Yields:
-      Its path, or, if there is one of ``*?[\`` in it, that of a symbolic link to it.
+      Its path or, if it contains one of ``*?[\``, a symbolic link to it.
     """
     if not has_wildcards(place):
         yield os.fspath(place)
@@ -269,11 +269,11 @@ def without_wildcards(place: str | os.PathLike) -> Iterator[str]:
 
 
 def pattern_of(name: str) -> str:
-    """Makes a pattern of a path that may have wildcards.
+    """Returns a pattern for a path that may have wildcards.
 
     Args:
-      name: The path. The folders, or the file, at its beginning that there are stand
-        for themselves, also those named like a pattern.
+      name: The path. Leading folders, or a file, that exist are taken literally, even
+        if they are named like a pattern.
     """
     name = os.path.expanduser(name)
     there, rest = name, ""
@@ -286,5 +286,5 @@ def pattern_of(name: str) -> str:
 
 
 def has_wildcards(place: str | os.PathLike) -> bool:
-    r"""Whether a path has one of the characters ``*?[\`` of patterns."""
+    r"""Returns whether a path has one of the characters ``*?[\`` of patterns."""
     return any(character in os.fspath(place) for character in _WILDCARDS)

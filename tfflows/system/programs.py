@@ -1,7 +1,7 @@
-"""The programs, and whether this process is one of them.
+"""Lists the programs, and tells whether this process is one.
 
-A program reads its flags before it imports TensorFlow, which takes seconds: then
-`import tfflows` imports no part of the library yet.
+A program reads its flags before it imports TensorFlow, which takes seconds. In a
+program, `import tfflows` therefore imports no part of the library at first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SCRIPTS = {f"tfflows-{name}" for name in PROGRAMS}
 
 
 def is_program() -> bool:
-    """Whether Python was started for `tfflows-NAME`, or its module by `-m`."""
+    """Returns whether Python runs `tfflows-NAME`, or its module with `-m`."""
     words = iter(sys.orig_argv[1:])
     for word in words:
         if word in ("-W", "-X"):

@@ -1,4 +1,4 @@
-"""SIGTERM, by which schedulers announce that they take a machine away, and Ctrl-C."""
+"""Handles SIGTERM, which schedulers send to stop a job, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-EXIT_CODE = 75  # EX_TEMPFAIL: the same command again goes on
+EXIT_CODE = 75  # EX_TEMPFAIL: the same command resumes
 INTERRUPTED = 128 + signal.SIGINT  # as shells report it
 
 
 class Termination:
-    """Inside, SIGTERM and Ctrl-C end the process in good order.
+    """Context manager that ends the process cleanly at SIGTERM and Ctrl-C.
 
-    What is being written is cleared away, and a line on standard error says what came
-    and what was saved. The exit code is 75 after SIGTERM and 130 after Ctrl-C. While
-    `deferred`, a signal only sets `requested`, for a training that saves itself first;
-    a second Ctrl-C ends that, too. To be entered in the main thread.
+    Unfinished files are removed, and a line on standard error names the signal and what
+    was saved. The exit code is 75 after SIGTERM and 130 after Ctrl-C. While `deferred`,
+    a signal only sets `requested`, so that training can save its state first; a second
+    Ctrl-C stops at once. Enter it in the main thread.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Termination:
         return self
 
     def __exit__(self, *error: object) -> None:
-        # Not in the handler, which may run in the midst of another line.
+        # Not in the handler, which may interrupt another line.
         if self._told is not None:
             name = signal.Signals(self._signal).name
             print(f"stopped by {name}: {self._told}", file=sys.stderr, flush=True)
@@ -46,7 +46,7 @@ class Termination:
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Inside, somebody else looks at `requested` and calls `stop`."""
+        """Context manager in which the caller checks `requested` and calls `stop`."""
         self._deferred = True
         try:
             yield
@@ -57,17 +57,17 @@ class Termination:
         """Ends the process.
 
         Args:
-          told: What there is of its work.
+          told: What was saved.
         """
         self._told = told
-        logging.disable()  # what others log of being stopped is no news
+        logging.disable()  # hide messages of libraries that are stopped
         by_hand = self._signal == signal.SIGINT
         raise SystemExit(INTERRUPTED if by_hand else EXIT_CODE)
 
     def _handle(self, number: int, frame: Any) -> None:
         del frame
         again = self.requested and number == signal.SIGINT
-        stopping = self._told is not None  # and clearing away
+        stopping = self._told is not None  # and removing files
         self.requested, self._signal = True, self._signal if stopping else number
         if again or not (self._deferred or stopping):
             self.stop()

@@ -1,4 +1,4 @@
-"""Parts of a training run that Keras does not bring."""
+"""Callbacks and helpers for training that Keras does not provide."""
 
 from tfflows.system.termination import Termination
 from tfflows.training.callbacks import CheckpointCallback

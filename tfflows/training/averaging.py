@@ -10,10 +10,10 @@ import tensorflow as tf
 
 
 class WeightAverage:
-    """Puts the moving average in the place of the weights, and the weights back.
+    """Swaps the weights for their moving average, and back.
 
-    Bitwise, unlike `keras.callbacks.SwapEMAWeights`, which swaps by adding and
-    subtracting. An optimizer without an average changes nothing.
+    The weights come back exactly; `keras.callbacks.SwapEMAWeights` swaps by adding and
+    subtracting, which rounds. If the optimizer keeps no average, nothing changes.
 
     Args:
       model: The compiled model.
@@ -29,9 +29,9 @@ class WeightAverage:
         return getattr(optimizer, "inner_optimizer", optimizer)
 
     def swap_in(self) -> None:
-        """The model's trainable weights become the average, where there is one."""
+        """Replaces the model's trainable weights by their average, if there is one."""
         optimizer = self._optimizer
-        # Before the first step the average is zero, not that of any weights.
+        # Before the first step the average is still zero.
         started = bool(optimizer.iterations.numpy())
         if self._aside is not None or not optimizer.use_ema or not started:
             return
@@ -42,7 +42,7 @@ class WeightAverage:
             weight.assign(tf.convert_to_tensor(average.value))
 
     def swap_out(self) -> None:
-        """The model's trainable weights become what they were before `swap_in`."""
+        """Restores the trainable weights that `swap_in` replaced."""
         if self._aside is None:
             return
         for weight, value in zip(
@@ -53,7 +53,7 @@ class WeightAverage:
 
     @contextlib.contextmanager
     def swapped_in(self) -> Iterator[None]:
-        """Inside, the weights are the average."""
+        """Context manager that replaces the weights by their average."""
         self.swap_in()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Callbacks that Keras does not bring: the checkpoints of a training run."""
+"""Writes and restores the checkpoints of a training run."""
 
 from __future__ import annotations
 
@@ -25,28 +25,27 @@ LAST = "last"
 
 
 class CheckpointCallback(keras.callbacks.Callback):
-    """Saves the state of a training, also in mid-epoch, and the best weights.
+    """Saves the state of training, also within an epoch, and the best weights.
 
-    `<directory>/last` holds all that the training needs to go on as if it had not
-    stopped: weights, optimizer, steps and epochs done, the running means of the epoch,
-    the best value so far. `<directory>/best` holds the weights with the lowest
-    monitored value, and the epoch and step that reached it; of an optimizer with
-    `use_ema` these are the averaged weights, with which validation takes place, too.
+    `<directory>/last` holds everything that is needed to resume exactly: weights,
+    optimizer, numbers of steps and epochs, running means of the epoch, and the best
+    value so far. `<directory>/best` holds the weights with the lowest monitored value,
+    and their epoch and step. With an optimizer that has `use_ema`, validation uses the
+    averaged weights, and these are saved as the best.
 
-    An epoch whose loss or monitored value is not finite is not saved, nor a step that
-    was left out. Of many workers only the chief writes.
+    Epochs whose loss or monitored value is not finite, and skipped steps, are not
+    saved. With several workers, only the chief writes.
 
     Args:
-      model: The compiled model, in the scope of its strategy.
-      directory: Where the checkpoints go.
-      monitor: The logged value that decides on the best.
-      keep: Number of last checkpoints to keep.
-      every_steps: Steps from one saving to the next, besides the ends of epochs; None:
-        only these.
-      termination: If SIGTERM was caught, here or on another worker, the state is saved
-        after the running batch; of many workers each has to give one, or none, and
-        after an epoch's last batch they stop at its end: without means to take up, the
-        epoch would go on with a loss of nothing.
+      model: The compiled model, created in the scope of its strategy.
+      directory: Folder for the checkpoints.
+      monitor: The logged value that selects the best weights.
+      keep: Number of checkpoints to keep in `last`.
+      every_steps: Number of steps between checkpoints within an epoch; None: save only
+        at the ends of epochs.
+      termination: Catches SIGTERM. The state is then saved after the running batch. If
+        one of several workers passes it, all must. Workers that catch the signal after
+        an epoch's last batch stop at its end, because they do not save running means.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         self._monitor, self._every_steps = monitor, every_steps
         self._termination = termination
         self._trained, self._epoch_now, self._evaluating = model, 0, False
-        # Slots that do not exist yet would be restored at their first use, or never.
+        # Creates the optimizer's slots: missing ones would be restored late, or never.
         strategy = model.distribute_strategy
         with strategy.scope():
             model.optimizer.build(model.trainable_variables)
@@ -94,21 +93,21 @@ class CheckpointCallback(keras.callbacks.Callback):
 
     @property
     def most_steps_at_once(self) -> int | None:
-        """Steps that a training may take before this is called; None: any number."""
+        """Most steps that may pass before Keras calls this; None: no limit."""
         return self._every_steps and max(1, self._every_steps // 16)
 
     @property
     def finished_epochs(self) -> int:
-        """Number of epochs behind the state of the model."""
+        """Number of epochs that the model was trained for."""
         return int(self._epoch.numpy())
 
     @property
     def steps(self) -> int:
-        """Number of batches behind the state of the model."""
+        """Number of batches that the model was trained on."""
         return int(self._step.numpy())
 
     def restore(self) -> int:
-        """Restores all from the newest checkpoint that can be read, if any.
+        """Restores the newest readable checkpoint, if there is one.
 
         Returns:
           The number of finished epochs; 0 without a checkpoint.
@@ -123,7 +122,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         return self.finished_epochs
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Takes up the means of an epoch that was interrupted; called by Keras."""
+        """Restores the running means of an interrupted epoch; called by Keras."""
         self._epoch_now = epoch
         if self.steps > epoch * (self.params.get("steps") or math.inf):
             variables = self._metric_variables()
@@ -133,11 +132,11 @@ class CheckpointCallback(keras.callbacks.Callback):
     def on_train_batch_end(
         self, batch: int, logs: Mapping[str, Any] | None = None
     ) -> None:
-        """Counts, and saves where it is time to; called by Keras."""
+        """Counts steps, and saves when a checkpoint is due; called by Keras."""
         steps = self.params.get("steps")
         if not steps:
             return
-        # Executions of several steps can count past the epoch's end.
+        # One execution of several steps can count past the epoch's end.
         before, step = self.steps, self._epoch_now * steps + min(batch + 1, steps)
         if step <= before:  # done before this process began
             return
@@ -150,7 +149,7 @@ class CheckpointCallback(keras.callbacks.Callback):
             self._save_last()
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Validation is with the averaged weights; called by Keras."""
+        """Swaps in the averaged weights for validation; called by Keras."""
         self._keep_means()
         self._evaluating = True
         self._average.swap_in()
@@ -158,17 +157,17 @@ class CheckpointCallback(keras.callbacks.Callback):
     def on_test_batch_end(
         self, batch: int, logs: Mapping[str, Any] | None = None
     ) -> None:
-        """Stops if it has to; called by Keras."""
+        """Stops if a signal asked for it; called by Keras."""
         if not self._shared:
             self._stop_if_asked()
 
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Back to the weights that are trained; called by Keras."""
+        """Swaps the trained weights back in; called by Keras."""
         self._average.swap_out()
         self._evaluating = False
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Saves; called by Keras."""
+        """Saves the epoch, and its weights if they are the best; called by Keras."""
         logs = logs or {}
         if self._monitor not in logs:
             raise ValueError(
@@ -182,7 +181,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         self._epoch.assign(epoch + 1)
         updates = int(self._trained.optimizer.iterations.numpy())
         self._step.assign(max(self.steps, updates))
-        # The best first: a stop between the two saves repeats this epoch.
+        # Save the best first: if the process stops in between, the epoch is repeated.
         if value < self._best_value.numpy():
             self._best_value.assign(value)
             if self._writes:
@@ -194,7 +193,7 @@ class CheckpointCallback(keras.callbacks.Callback):
     def _stop_if_asked(self) -> None:
         if self._termination is None:
             return
-        # Of many workers all have to stop after the same step, to wait for none.
+        # All workers must stop after the same step, or some would wait for ever.
         if self._mean(self._termination.requested) > 0:
             self._average.swap_out()
             self._save_last()
@@ -216,8 +215,8 @@ class CheckpointCallback(keras.callbacks.Callback):
         return [v for metric in self._trained.metrics for v in metric.variables]
 
     def _keep_means(self) -> None:
-        # Validation uses the same variables. Those of many workers cannot be read
-        # without all of them: an epoch goes on with means of its rest.
+        # Validation uses the same variables. With several workers, no worker can read
+        # them alone: a resumed epoch then averages only its remaining steps.
         if self._evaluating or self._shared:
             return
         for mean, variable in zip(self._means, self._metric_variables(), strict=False):
@@ -225,11 +224,11 @@ class CheckpointCallback(keras.callbacks.Callback):
 
 
 def restore_best(model: keras.Model, directory: str | os.PathLike) -> dict[str, int]:
-    """Restores the best weights that a `CheckpointCallback` saved.
+    """Restores the best weights saved by a `CheckpointCallback`.
 
     Args:
       model: The built model.
-      directory: The directory that the callback was given.
+      directory: The callback's directory.
 
     Returns:
       {"epoch": finished epochs, "step": training steps} of these weights.

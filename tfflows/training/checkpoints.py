@@ -1,4 +1,4 @@
-"""A folder of checkpoints of which the newest may be broken."""
+"""A folder of checkpoints that survives broken files."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _NAME = "ckpt"
 
 
 class CheckpointFolder:
-    """Writes checkpoints of one state, and restores the newest that can be read.
+    """Writes checkpoints of a state, and restores the newest readable one.
 
-    Every tensor has a checksum, which restoring verifies. A checkpoint that cannot be
-    read is named on standard error, and the one before it is used. Writing replaces no
-    older checkpoint before the new one is complete.
+    Restoring verifies the checksum of every tensor. If a checkpoint cannot be read, its
+    path is printed to standard error and the previous one is used. Older checkpoints
+    are removed only after the new one is complete.
 
     Args:
-      state: What is saved, by name: tf.Variables, or lists of them.
+      state: tf.Variables, or lists of them, by name.
       directory: The folder.
       keep: Number of checkpoints to keep.
 
@@ -40,21 +40,21 @@ class CheckpointFolder:
 
     @property
     def numbers(self) -> list[int]:
-        """The numbers of the checkpoints of which there are files, oldest first.
+        """The numbers of the checkpoints in the folder, oldest first.
 
-        The folder itself says so: a list of them could be broken or lost as well.
+        They are read from file names, because an index file could be broken or lost.
         """
         found = (re.match(rf"{_NAME}-(\d+)\.", name) for name in self._names())
         return sorted({int(match[1]) for match in found if match})
 
     def save(self, number: int) -> None:
-        """Writes a checkpoint, and removes the oldest beyond those to keep.
+        """Writes a checkpoint, and removes the oldest ones beyond `keep`.
 
         Args:
-          number: Its number; one of that number is replaced.
+          number: Number of the checkpoint; an existing one is replaced.
 
         Raises:
-          OSError: It cannot be written; those before it stay as they are.
+          OSError: If it cannot be written. Older checkpoints stay intact.
         """
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -72,13 +72,13 @@ class CheckpointFolder:
             self._remove(old)
 
     def remove_unfinished(self) -> None:
-        """Removes what a killed process left; only for the one that writes here."""
+        """Removes what a killed process left. Only the writing process may call it."""
         for name in self._names():
             if re.match(rf"{_NAME}-\d+_temp", name):
                 shutil.rmtree(self.directory / name, ignore_errors=True)
 
     def _remove(self, number: int) -> None:
-        # The index first: without it, the rest is no checkpoint.
+        # Remove the index first: without it, the other files are no checkpoint.
         for name in sorted(self._names(number), reverse=True):
             (self.directory / name).unlink(missing_ok=True)
 
@@ -89,13 +89,13 @@ class CheckpointFolder:
         return [n for n in os.listdir(self.directory) if n.startswith(start)]
 
     def restore(self) -> bool:
-        """Restores the newest checkpoint that can be read.
+        """Restores the newest readable checkpoint.
 
         Returns:
-          Whether there was one; False for a folder without any.
+          True if one was restored, False if the folder has none.
 
         Raises:
-          ValueError: There are some, and none can be read or fits.
+          ValueError: If the folder has checkpoints, but none is readable and fits.
         """
         problems = []
         for number in reversed(self.numbers):
@@ -114,21 +114,21 @@ class CheckpointFolder:
 
 
 def restore_from(checkpoint: tf.train.Checkpoint, path: str | os.PathLike) -> None:
-    """Restores a checkpoint, which has to fill everything that `checkpoint` names.
+    """Restores a checkpoint that must contain everything in `checkpoint`.
 
     Args:
       checkpoint: The objects to fill.
-      path: What was saved, without an ending.
+      path: Path of the saved checkpoint, without its file ending.
 
     Raises:
-      ValueError: It cannot be read, or does not fit.
+      ValueError: If it cannot be read or does not fit.
     """
     folder, name = os.path.split(path)
     try:
         with files.without_wildcards(folder) as readable:
             status = checkpoint.read(os.path.join(readable, name))
             status.assert_existing_objects_matched()
-    except Exception as error:  # broken bytes raise whatever they run into
+    except Exception as error:  # broken files raise errors of any class
         raise ValueError(
             f"expected a readable checkpoint of this model in {path}: "
             f"{_first_line(error)}"

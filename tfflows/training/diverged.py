@@ -1,4 +1,4 @@
-"""The end of a training that has diverged."""
+"""Stops a training that has diverged."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ class StopWhereDiverged(keras.callbacks.Callback):
     """Ends a training after an epoch whose losses are not finite.
 
     Raises:
-      ValueError: On training, after the first such epoch; it says what to change.
+      ValueError: In training, after the first such epoch. The message says what to
+        change.
     """
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Looks at the losses; called by Keras."""
+        """Checks the losses; called by Keras."""
         losses = {name: (logs or {}).get(name, 0.0) for name in ("loss", "val_loss")}
         wrong = [f"{k} {float(v)}" for k, v in losses.items() if not math.isfinite(v)]
         if wrong:

@@ -1,4 +1,4 @@
-"""Training that stops where held-out rows do not get better."""
+"""Training with early stopping on held-out rows."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from tfflows.models import Flow
 
-# Few rows make short epochs: one has at least as many steps, in several passes.
+# Minimum steps per epoch: with few rows, one epoch makes several passes.
 MIN_STEPS = 10
-# The start from data sees as many rows at most, and held-out rows go in such parts.
+# Most rows for the initialisation from data, and rows per validation batch.
 _INITIAL_ROWS = 10_000
 _EVALUATED_ROWS = 4096
 
@@ -28,29 +28,29 @@ def fit_until_settled(
     seed: int,
     verbose: int = 0,
 ) -> list[float]:
-    """Fits a new flow to a part of the rows until the others stop getting better.
+    """Fits a new flow until its loss on held-out rows stops improving.
 
-    The flow is initialised from all rows, compiled, and ends with the weights that were
-    best on the rows held out. The learning rate falls by a factor of 0.3 after a third
-    of `patience` without improvement.
+    The flow is initialised from all rows and compiled. It ends with the weights that
+    were best on the held-out rows. The learning rate falls by a factor of 0.3 after a
+    third of `patience` epochs without improvement.
 
     Args:
       flow: The flow.
-      x: All rows `[N, *event]`, 2 or more.
-      weight: Their weights `[N]`, above 0.
-      optimizer: With a learning rate that is a number.
-      max_epochs: Passes over the training rows at most; of few rows, several make one.
-      batch_size: Rows in a step.
-      validation_fraction: Share of the rows that is held out, at least one row.
-      patience: Epochs without improvement until the training stops.
-      seed: Of the rows held out and the order of the others.
+      x: All rows `[N, *event]`, at least 2.
+      weight: Weights of the rows `[N]`, above 0.
+      optimizer: A Keras optimizer whose learning rate is a number.
+      max_epochs: Most epochs. With few rows, an epoch makes several passes.
+      batch_size: Number of rows in a step.
+      validation_fraction: Fraction of rows to hold out, at least one row.
+      patience: Number of epochs without improvement before training stops.
+      seed: Selects the held-out rows and the order of the others.
       verbose: As in `keras.Model.fit`.
 
     Returns:
-      The mean negative log-likelihood of the rows held out, in nats, by epoch.
+      The mean negative log-likelihood of the held-out rows after each epoch, in nats.
 
     Raises:
-      ValueError: No epoch ended with a finite loss.
+      ValueError: If no epoch ends with a finite loss.
     """
     order = np.random.default_rng(seed).permutation(len(x))
     count = min(max(1, round(validation_fraction * len(x))), len(x) - 1)
@@ -63,7 +63,7 @@ def fit_until_settled(
         validation_data=_in_order(flow, x[held_out], weight[held_out], _EVALUATED_ROWS),
         steps_per_epoch=max(MIN_STEPS, len(rows) // batch_size),
         epochs=max_epochs,
-        shuffle=False,  # the batches come in another order at each pass already
+        shuffle=False,  # the batches are shuffled already
         verbose=verbose,
         callbacks=[
             keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True),
@@ -79,7 +79,7 @@ def fit_until_settled(
 
 
 def initial_rows(x: np.ndarray, seed: int) -> np.ndarray:
-    """The rows `[n, *event]` that a start from data sees: not too many of them."""
+    """Returns rows `[n, *event]` for the initialisation from data, at most 10,000."""
     return x[np.random.default_rng(seed).permutation(len(x))[:_INITIAL_ROWS]]
 
 
@@ -91,15 +91,15 @@ def endless_batches(
     seed: int,
     noise: np.ndarray | None = None,
 ) -> tf.data.Dataset:
-    """Full batches of endless passes over the rows, each pass in another order.
+    """Returns full batches of endless passes over the rows, each shuffled anew.
 
     Args:
-      flow: Whose dtype they get.
+      flow: The flow, whose dtype the batches get.
       x: Rows `[N, *event]`.
       weight: Their weights `[N]`.
       size: Rows in a batch.
-      seed: Of the order and the noise.
-      noise: None or `[*event]`, the deviations of normal noise, drawn afresh.
+      seed: Seed of the order and the noise.
+      noise: None or `[*event]`, standard deviations of fresh normal noise.
     """
     rows = _rows(flow, x, weight)
     indices = tf.data.Dataset.counter().flat_map(
@@ -134,7 +134,7 @@ def _rows(flow: Flow, x: np.ndarray, weight: np.ndarray) -> dict[str, tf.Tensor]
 
 
 def _shuffled(size: int, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
-    # `Dataset.shuffle` depends on TensorFlow's global seed too.
+    # `Dataset.shuffle` would also depend on TensorFlow's global seed.
     seeds = tf.stack([tf.constant(seed, tf.int64), epoch])
     order = tf.random.experimental.stateless_shuffle(tf.range(size), seed=seeds)
     return tf.data.Dataset.from_tensor_slices(order)

@@ -1,4 +1,4 @@
-"""Finding the layer whose values or gradients are not finite."""
+"""Finds the layer whose values or gradients are not finite."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from tfflows.bijectors.recompute import Pass, RecomputableStep
 _METHODS = ("_forward_and_log_det", "_inverse_and_log_det", "call")
 _MARK = "not finite in the "
 _BACKWARD = "gradient"
-# Of a `Repeated`, in which of its steps a trace is.
+# The step of a `Repeated` that is being traced.
 _place: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="")
 
 
 class NotFiniteGuard(keras.callbacks.Callback):
-    """Ends a training of which too many steps in a row were left out.
+    """Ends a training after too many skipped steps in a row.
 
-    What `compile(max_skipped=limit)` does, for models compiled with another number.
+    Overrides the `max_skipped` that the model was compiled with.
 
     Args:
-      limit: Steps in a row that end the training.
+      limit: Number of skipped steps in a row that ends training.
 
     Raises:
-      ValueError: On training, after `limit` steps in a row.
+      ValueError: In training, after `limit` skipped steps in a row.
     """
 
     def __init__(self, limit: int) -> None:
@@ -40,25 +40,25 @@ class NotFiniteGuard(keras.callbacks.Callback):
         self._limit = limit
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Called by Keras."""
+        """Sets the limit; called by Keras."""
         self.model.skipped_steps.limit = self._limit
 
 
 @contextlib.contextmanager
 def naming_not_finite(model: keras.Model) -> Iterator[None]:
-    """What is traced inside stops at the first layer that gives no finite value.
+    """Makes functions traced inside stop at the first value that is not finite.
 
-    Values pass `tf.debugging.check_numerics` on their way into and out of each layer,
-    and their gradients on the way back, so that the layer that is named is the one in
-    which they cease to be finite. This costs time, and XLA drops it.
+    `tf.debugging.check_numerics` checks the inputs and outputs of each layer and their
+    gradients, so that the error names the layer in which the first such value appears.
+    The checks cost time, and XLA drops them.
 
     Args:
-      model: The compiled model, not for XLA.
+      model: The model, compiled without XLA.
 
     Raises:
-      ValueError: Where a value inside is not finite; it names the layer.
+      ValueError: If a value is not finite. The message names the layer.
     """
-    # Under loss scaling, gradients that overflow are part of the method.
+    # Loss scaling expects some gradients to overflow.
     scaled = hasattr(model.optimizer, "dynamic_scale")
     check = _check_value if scaled else tf.debugging.check_numerics
     replaced = []
@@ -90,7 +90,7 @@ def naming_not_finite(model: keras.Model) -> Iterator[None]:
 
 
 def _all_layers(layer: Any) -> Iterator[Any]:
-    """The layers in a layer, also those of the steps that are repeated."""
+    """Yields the layers in a layer, and those in repeated steps."""
     for part in layer._flatten_layers(include_self=False):
         yield part
         if isinstance(part, Repeated):
@@ -99,7 +99,7 @@ def _all_layers(layer: Any) -> Iterator[Any]:
 
 
 def _methods(layer: keras.layers.Layer) -> dict[str, Callable]:
-    """What of a layer is checked, by name."""
+    """Returns the methods of a layer to check, by name."""
     methods = {n: getattr(layer, n) for n in _METHODS if hasattr(type(layer), n)}
     if isinstance(layer, Repeated):  # step by step, where there is a way at once, too
         methods["_forward_and_log_det"] = functools.partial(
@@ -109,14 +109,14 @@ def _methods(layer: keras.layers.Layer) -> dict[str, Callable]:
 
 
 class _NumberedStep(RecomputableStep):
-    """One of the steps of a `Repeated`, in whose passes messages have its number."""
+    """A step of a `Repeated` that adds its number to messages."""
 
     def __init__(self, step: FlowStep, place: str) -> None:
         super().__init__(step)
         self._place = place
 
     def run(self, *args: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """As of `PureStep`."""
+        """Runs the step as `PureStep` does."""
         token = _place.set(f"{_place.get()}{self._place}, ")
         try:
             return super().run(*args)
@@ -125,7 +125,7 @@ class _NumberedStep(RecomputableStep):
 
 
 def _numbered_passes(repeated: Repeated, direction: str) -> list[Pass]:
-    """`Repeated.passes`, each traced by itself."""
+    """Returns `Repeated.passes`, each with a trace of its own."""
     number = repeated.num_repeats
     names = [f"step {k + 1} of {number} of {_name(repeated)}" for k in range(number)]
     if direction != "inverse":

@@ -1,4 +1,4 @@
-"""Signs of life of long epochs, for logs, in which Keras' bar cannot be redrawn."""
+"""Progress lines for log files, in which Keras cannot redraw its bar."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ import keras
 
 
 class ProgressLines(keras.callbacks.Callback):
-    """Prints a line on standard error where an epoch takes longer than a while.
+    """Prints progress to standard error during long epochs.
 
     Args:
-      seconds: Time from one line to the next, within an epoch; > 0.
+      seconds: Seconds between lines within an epoch; above 0.
     """
 
-    most_steps_at_once = None  # in a round of steps: it may be called late
+    most_steps_at_once = None  # it may be called late, after a round of steps
 
     def __init__(self, seconds: float = 60.0) -> None:
         super().__init__()
         self._seconds, self._epoch, self._last = seconds, 0, 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Begins to wait; called by Keras."""
+        """Starts the clock; called by Keras."""
         self._epoch, self._last = epoch, time.monotonic()
 
     def on_train_batch_end(
         self, batch: int, logs: Mapping[str, Any] | None = None
     ) -> None:
-        """Prints where it is time to; called by Keras."""
+        """Prints a line if one is due; called by Keras."""
         now, steps = time.monotonic(), self.params.get("steps")
         if now < self._last + self._seconds:
             return

@@ -1,4 +1,4 @@
-"""Going on in the middle of an epoch, which Keras' `fit` has no way to say."""
+"""Resumes `fit` in the middle of an epoch, which Keras cannot do."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from tfflows.fitting.step_loop import skip_calls
 
 
 def skip_batches(model: keras.Model, number: int) -> None:
-    """The next `fit` counts its first batches as done, without drawing data for them.
+    """Makes the next `fit` count its first batches as done, without drawing their data.
 
-    Callbacks see these batches pass by; the data must begin after them.
+    Callbacks are called for these batches. The data must begin after them.
 
     Args:
       model: The compiled model.
-      number: Of batches.
+      number: Number of batches to skip.
 
     Raises:
-      ValueError: The model takes several steps at once, of which these are no multiple.
+      ValueError: If `steps_per_execution` does not divide the number.
     """
     if not number:
         return
@@ -28,7 +28,7 @@ def skip_batches(model: keras.Model, number: int) -> None:
             f"expected a number of batches that {model.steps_per_execution} "
             f"(steps_per_execution) divides, got {number}"
         )
-    if isinstance(model, FitWithoutTargets):  # which knows its rounds when it begins
+    if isinstance(model, FitWithoutTargets):  # it plans its rounds when `fit` begins
         model._steps_behind = number
     else:
         skip_calls(model, calls)

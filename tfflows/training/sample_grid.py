@@ -1,4 +1,4 @@
-"""A look at a flow's samples while it trains."""
+"""Shows a flow's samples in TensorBoard while it trains."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def _checked_temperatures(temperatures: Any) -> tuple[float, ...]:
 class SampleGridCallback(keras.callbacks.Callback):
     """Writes grids of samples to TensorBoard, one for each temperature.
 
-    The seed is the same at each epoch, so that the grids show how the same latents'
-    images develop.
+    Each epoch uses the same seed, so the grids show how the images of the same latents
+    change.
 
     Args:
-      log_dir: Where TensorBoard looks.
-      temperatures: A row of grids, tagged `samples/temperature_<T>`.
-      num_samples: Images in a grid, laid out in rows of about as many.
-      every: Epochs from one writing to the next.
+      log_dir: TensorBoard's folder.
+      temperatures: Temperatures, one grid each, tagged `samples/temperature_<T>`.
+      num_samples: Number of images in a grid, which is about square.
+      every: Number of epochs between grids.
       seed: Seed of the samples.
       context: None, one context for all samples, or one for each.
 
     Raises:
-      ValueError: For a number below 1, or no temperatures >= 0; on training, for
-        events that are no images, or a context that the model does not take.
+      ValueError: If a number is below 1 or a temperature is missing or negative; in
+        training, if events are no images or the model does not accept the context.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class SampleGridCallback(keras.callbacks.Callback):
             )
         self._draw = tf.function(self._grid, autograph=False)
         with failed_requirements_as_value_errors():
-            self._draw(tf.constant(1.0))  # a wrong context ends no epoch
+            self._draw(tf.constant(1.0))  # so that a wrong context fails at once
         self._writer = tf.summary.create_file_writer(self._log_dir)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Draws and writes; called by Keras."""
+        """Draws and writes the grids; called by Keras."""
         if (epoch + 1) % self._every:
             return
         with self._writer.as_default():
@@ -91,11 +91,11 @@ class SampleGridCallback(keras.callbacks.Callback):
                 tf.summary.image(tag, grid[tf.newaxis], step=epoch)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Closes the file; called by Keras."""
+        """Closes TensorBoard's file; called by Keras."""
         self._writer.close()
 
     def _grid(self, temperature: tf.Tensor) -> tf.Tensor:
-        """One uint8 image of samples, in rows of ceil(sqrt(N))."""
+        """Returns one uint8 image of N samples, in rows of ceil(sqrt(N))."""
         number, levels = self._num_samples, self.model.levels
         x = self.model.sample(number, self._seed, temperature, self._context)
         pixels = x if levels is None else tf.floor(x) / (levels - 1)

@@ -14,22 +14,22 @@ def learning_rate_schedule(
     schedule: str = "cosine",
     warmup_steps: int = 0,
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Makes a schedule: a linear rise, then the cosine's fall or a constant.
+    """Returns a schedule: a linear warm-up, then a cosine decay or a constant.
 
-    The cosine is that of Loshchilov & Hutter (2016), "SGDR", arXiv:1608.03983,
-    without restarts.
+    The cosine is from Loshchilov & Hutter (2016), "SGDR", arXiv:1608.03983, without
+    restarts.
 
     Args:
       learning_rate: The highest learning rate, reached after `warmup_steps`.
-      total_steps: Steps of the whole training; the cosine reaches zero there.
+      total_steps: Number of training steps; the cosine then reaches zero.
       schedule: "cosine" or "constant".
-      warmup_steps: Steps of the linear rise; fewer than `total_steps`.
+      warmup_steps: Number of warm-up steps; below `total_steps`.
 
     Returns:
       A Keras schedule.
 
     Raises:
-      ValueError: The schedule is unknown, or the warm-up leaves no step.
+      ValueError: If the schedule is unknown or the warm-up leaves no step.
     """
     if schedule not in SCHEDULES:
         raise ValueError(
@@ -41,7 +41,7 @@ def learning_rate_schedule(
             f"training, got {warmup_steps}"
         )
     return keras.optimizers.schedules.CosineDecay(
-        # The first step of a rise from zero would be lost.
+        # A warm-up from zero would waste the first step.
         initial_learning_rate=learning_rate / max(warmup_steps, 1),
         decay_steps=total_steps - warmup_steps,
         # With alpha = 1 the cosine falls to the full rate: a constant.

@@ -1,4 +1,4 @@
-"""Where a training runs: one device, many, or many machines, by `tf.distribute`."""
+"""Chooses one device, several, or several machines with `tf.distribute`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
 def set_cpu_devices(number: int) -> None:
-    """Splits the CPU into logical devices, so that one machine shows many replicas.
+    """Splits the CPU into logical devices, to run several replicas on one machine.
 
-    They share the cores: for tests, not for speed.
+    The devices share the cores, so this is for tests, not for speed.
 
     Args:
-      number: Of logical CPU devices.
+      number: Number of logical CPU devices.
 
     Raises:
-      ValueError: For a number below 1, or after TensorFlow has started its devices.
+      ValueError: If the number is below 1 or TensorFlow has already started its
+        devices.
     """
     if number < 1:
         raise ValueError(f"expected cpu_devices >= 1, got {number}")
@@ -40,10 +41,10 @@ def set_cpu_devices(number: int) -> None:
 
 
 def make_strategy(name: str = "auto", tpu: str | None = None) -> tf.distribute.Strategy:
-    """Makes a distribution strategy by name.
+    """Returns a distribution strategy by name.
 
-    Build and compile the model in its scope. The batch of a dataset is the global one,
-    and the learning rate is for it: losses do not depend on the number of replicas.
+    Build and compile the model in its scope. Give datasets the global batch size, and
+    choose the learning rate for it: losses do not depend on the number of replicas.
 
     Args:
       name: "one_device"; "mirrored" for all GPUs of this machine (or, without any, all
@@ -57,7 +58,7 @@ def make_strategy(name: str = "auto", tpu: str | None = None) -> tf.distribute.S
       The strategy; for one device TensorFlow's default one.
 
     Raises:
-      ValueError: The name is unknown, or the devices or the cluster are not there.
+      ValueError: If the name is unknown, or the devices or the cluster do not exist.
     """
     if name not in STRATEGIES:
         raise ValueError(f"expected strategy {' or '.join(STRATEGIES)}, got {name!r}")
@@ -73,7 +74,7 @@ def make_strategy(name: str = "auto", tpu: str | None = None) -> tf.distribute.S
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes checkpoints and reports: one of all workers does."""
+    """Returns whether this process writes checkpoints and reports."""
     resolver = strategy.cluster_resolver
     if not is_multi_worker(strategy) or resolver is None:
         return True
@@ -83,22 +84,22 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
-    """Whether replicas run in more processes than this one."""
+    """Returns whether replicas run in several processes."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
 def mean_over_workers(strategy: tf.distribute.Strategy) -> Callable[[float], float]:
-    """A function that all workers have to call together, each with a number.
+    """Returns a function that averages a number over all workers.
 
     Args:
-      strategy: That of many workers.
+      strategy: A strategy with several workers.
 
     Returns:
-      The function; it returns the mean of the numbers, the same to all workers.
+      The function. All workers must call it together, and get the same mean.
     """
 
     def reduced(value: tf.Tensor) -> tf.Tensor:
-        # An argument has no device, and could not be reduced for one.
+        # A plain argument has no device, so it could not be reduced.
         replica = tf.distribute.get_replica_context()
         return replica.all_reduce("MEAN", tf.identity(value))
 
@@ -113,15 +114,15 @@ def mean_over_workers(strategy: tf.distribute.Strategy) -> Callable[[float], flo
 def require_same_on_all_workers(
     strategy: tf.distribute.Strategy, value: int, what: str
 ) -> None:
-    """Raises unless all workers have the same value.
+    """Raises an error unless all workers have the same value.
 
     Args:
-      strategy: The strategy; with one process there is nothing to compare.
-      value: This worker's.
-      what: Its name.
+      strategy: The strategy. With one process nothing is compared.
+      value: This worker's value.
+      what: Name of the value, for the error.
 
     Raises:
-      ValueError: Some worker has another.
+      ValueError: If a worker has another value.
     """
     if not is_multi_worker(strategy):
         return
@@ -174,7 +175,7 @@ def _multi_worker() -> tf.distribute.Strategy:
 
 
 def _check_cluster(text: str | None) -> list[str]:
-    """The addresses of the workers of a TF_CONFIG."""
+    """Checks the addresses of the workers in TF_CONFIG."""
     expected = (
         "expected the environment variable TF_CONFIG as JSON, for example "
         '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
@@ -194,7 +195,7 @@ def _check_cluster(text: str | None) -> list[str]:
 
 def _tpu(name: str | None) -> tf.distribute.Strategy:
     try:
-        if "://" in (name or ""):  # TensorFlow would wait for it without end
+        if "://" in (name or ""):  # TensorFlow would wait for it for ever
             address = urllib.parse.urlsplit(name)
             host, port = str(address.hostname), address.port or 8470
             socket.create_connection((host, port), timeout=_TIMEOUT).close()
@@ -202,7 +203,7 @@ def _tpu(name: str | None) -> tf.distribute.Strategy:
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
         return tf.distribute.TPUStrategy(resolver)
-    except Exception as error:  # the resolver raises whatever its client raises
+    except Exception as error:  # the resolver raises errors of any class
         raise ValueError(
             f"expected a TPU for strategy 'tpu', got none by the name {name!r}: "
             f"{_first_line(error)}; give tpu='local' on a TPU VM, or its name or "

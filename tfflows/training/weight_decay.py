@@ -1,4 +1,4 @@
-"""Weight decay of matrices alone."""
+"""Weight decay for matrices only."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from tfflows.backend.weight_kinds import is_matrix
 def decay_matrices_only(
     optimizer: keras.optimizers.Optimizer, weights: Iterable[keras.Variable]
 ) -> None:
-    """Excludes from an optimizer's decay what is neither a matrix nor a kernel.
+    """Excludes weights that are neither matrices nor kernels from an optimizer's decay.
 
-    A decaying log-scale would pull the density towards the unit scale. Of the stacked
-    weights of a `Repeated`, what each step's weight is counts.
+    Decay of a log-scale would pull the density towards unit scale. A stacked weight of
+    a `Repeated` counts as its steps' weights do.
 
     Args:
-      optimizer: Not built; without `weight_decay` it stays as it is.
-      weights: What it will train.
+      optimizer: An optimizer that is not built yet. Without `weight_decay` it does not
+        change.
+      weights: The weights that it will train.
     """
     spared = [weight for weight in weights if not is_matrix(weight)]
     if optimizer.weight_decay and spared:

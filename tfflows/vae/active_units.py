@@ -10,16 +10,16 @@ import tensorflow as tf
 
 
 class ActiveUnits(keras.metrics.Metric):
-    """The number of latents whose posterior mean varies over the data: Var > 0.01.
+    """Counts latents whose posterior mean varies over the data (Var > 0.01).
 
     Source: Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders", 2015,
     arXiv 1509.00519, appendix C.
 
     Args:
       latent_dim: Number of latents.
-      threshold: Smallest variance over the data, in units of the prior's.
+      threshold: Minimum variance over the data, in units of the prior's variance.
       name: Name of the metric.
-      **kwargs: Those of `keras.metrics.Metric`.
+      **kwargs: Arguments of `keras.metrics.Metric`.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class ActiveUnits(keras.metrics.Metric):
         self._squares.assign_add(tf.reduce_sum(weight * tf.square(means), axis=0))
 
     def result(self) -> tf.Tensor:
-        """The number of active units, as a float; NaN where nothing was added."""
+        """Returns the number of active units as a float; NaN before any update."""
         count = tf.convert_to_tensor(self._count)
         mean = tf.convert_to_tensor(self._total) / count
         variance = tf.convert_to_tensor(self._squares) / count - tf.square(mean)

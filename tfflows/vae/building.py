@@ -1,4 +1,4 @@
-"""The parts of a VAE, built for its data, and what must fit."""
+"""Builds the parts of a VAE and checks that they fit."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def check_networks(*networks: Any) -> None:
 def build_encoder(
     encoder: keras.layers.Layer, heads: keras.layers.Layer, event: tuple[int, ...]
 ) -> None:
-    """Builds the encoder for events of the shape, and the heads on its features.
+    """Builds the encoder, and the heads on its features.
 
     Raises:
-      ValueError: For an encoder whose features are no vectors.
+      ValueError: If the encoder's features are no vectors.
     """
     features = tuple(encoder(keras.Input(event)).shape)
     if len(features) != 2:
@@ -43,7 +43,7 @@ def build_flows(
     """Builds the flows on latents.
 
     Raises:
-      ValueError: For steps on other events, or a prior without an inverse.
+      ValueError: If the steps have other events or the prior has no inverse.
     """
     for step in (posterior, prior):
         if step is None:
@@ -69,7 +69,7 @@ def build_decoder(
     """Builds the decoder.
 
     Raises:
-      ValueError: For one that returns other parameters than the likelihood takes.
+      ValueError: If the decoder does not return the likelihood's parameters.
     """
     expected = (None, *event[:-1], likelihood.num_params * event[-1])
     got = tuple(decoder(keras.Input((latent_dim,))).shape)

@@ -29,12 +29,12 @@ class Gaussian:
 
     @classmethod
     def standard(cls, size: int, dtype: tf.DType) -> Gaussian:
-        """N(0, I) of vectors of that size."""
+        """Returns N(0, I) for vectors of the given size."""
         zeros = tf.zeros([1, size], dtype)
         return cls(zeros, zeros)
 
     def log_prob(self, z: tf.Tensor, context: Any = None) -> tf.Tensor:
-        """Log-densities `[B]` of `[B, D]`, in nats; a context makes no difference."""
+        """Returns log-densities `[B]` of `[B, D]`, in nats; ignores the context."""
         scaled = tf.square(z - self.mean) * tf.exp(-self.log_variance)
         terms = scaled + self.log_variance + math.log(2 * math.pi)
         return -0.5 * tf.reduce_sum(terms, axis=-1)
@@ -42,19 +42,19 @@ class Gaussian:
     def sample_rows(
         self, seeds: tf.Tensor, temperature: Any = 1.0, context: Any = None
     ) -> tf.Tensor:
-        """Draws `[B, D]`, row i from seed row i of int32 `[B, 2]`.
+        """Draws `[B, D]`, row i from seed row i.
 
         Args:
           seeds: int32 `[B, 2]`.
           temperature: `[B]` or one; multiplies the deviation from the mean.
-          context: Makes no difference.
+          context: Ignored.
         """
         noise = random.normal_rows(seeds, self.mean.shape[-1], self.mean.dtype)
         noise *= tf.reshape(tf.cast(temperature, noise.dtype), (-1, 1))
         return self.mean + tf.exp(0.5 * self.log_variance) * noise
 
     def kl_to_standard(self) -> tf.Tensor:
-        """KL(this || N(0, I)) `[B]`, in nats."""
+        """Returns KL(this || N(0, I)) `[B]`, in nats."""
         log_variance = self.log_variance
         terms = tf.square(self.mean) + tf.math.expm1(log_variance) - log_variance
         return 0.5 * tf.reduce_sum(terms, axis=-1)
@@ -66,7 +66,7 @@ class GaussianHeads(keras.layers.Layer):
 
     Args:
       latent_dim: D.
-      **kwargs: Those of `keras.layers.Layer`.
+      **kwargs: Arguments of `keras.layers.Layer`.
     """
 
     def __init__(self, latent_dim: int, **kwargs: Any) -> None:
@@ -75,7 +75,7 @@ class GaussianHeads(keras.layers.Layer):
 
     def build(self, features_shape: Any) -> None:
         """Creates the two dense layers."""
-        # Variances and log-densities need the precision.
+        # Variances and log-densities need the variable dtype's precision.
         dtype = at_least_single(self.variable_dtype).name
         self.mean_head, self.log_variance_head = [
             keras.layers.Dense(self.latent_dim, dtype=dtype, name=name)
@@ -86,13 +86,13 @@ class GaussianHeads(keras.layers.Layer):
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:
-        """Shape of the mean and of log_variance, for Keras' `summary`."""
+        """Returns the shapes of mean and log_variance, for Keras' `summary`."""
         return (None, self.latent_dim)
 
     def call(self, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """`[B, F]` -> mean and log_variance `[B, D]`."""
+        """Maps `[B, F]` to mean and log_variance, `[B, D]` each."""
         return self.mean_head(features), self.log_variance_head(features)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "latent_dim": self.latent_dim}

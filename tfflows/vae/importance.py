@@ -1,4 +1,4 @@
-"""Importance weights, averaged in pieces that fit in memory."""
+"""Averages importance weights in chunks that fit in memory."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import tensorflow as tf
 
 from tfflows.backend import random
 
-# Samples that are held at a time, over the rows of a batch: what fits in memory for
-# images.
+# Samples in memory at a time, over all rows of a batch; fits for images.
 _ROWS = 5000
 
 
@@ -20,15 +19,15 @@ def importance_bound(
     num_samples: int,
     chunk_size: int | None = None,
 ) -> tf.Tensor:
-    """Ln (1/S sum_s exp(log_weights(...))) `[B]`, with S samples for each row.
+    """Returns ln (1/S sum_s exp(log_weights(...))) `[B]`, with S samples per row.
 
     Args:
       log_weights: Maps seeds `[N, 2]`, and each of the rows repeated to `[N, ...]`, to
         log-weights `[N]`.
-      rows: Tensors `[B, ...]`, the first of the weights' dtype.
+      rows: Tensors `[B, ...]`; the first has the weights' dtype.
       seeds: int32 `[B, 2]`.
-      num_samples: S.
-      chunk_size: Samples of a row held at a time; None: what makes 5,000 in all.
+      num_samples: S, the number of samples.
+      chunk_size: Samples of a row in memory at a time; None: 5,000 for all rows.
     """
     batch_size = tf.shape(seeds)[0]
     if chunk_size is None:
@@ -53,14 +52,14 @@ def streamed_log_mean_exp(
     batch_size: tf.Tensor,
     dtype: tf.DType,
 ) -> tf.Tensor:
-    """Ln (1/S sum_s exp(log_weights(s))), S samples taken in chunks.
+    """Returns ln (1/S sum_s exp(log_weights(s))), computed in chunks of samples.
 
     Args:
       log_weights: Maps the numbers `[chunk_size]` of samples to `[B, chunk_size]`.
-      num_samples: S; the numbers are 0 .. S - 1.
-      chunk_size: Samples held at a time.
+      num_samples: S; samples have the numbers 0 .. S - 1.
+      chunk_size: Samples in memory at a time.
       batch_size: B.
-      dtype: That of the weights.
+      dtype: Dtype of the weights.
 
     Returns:
       `[B]`.
@@ -71,7 +70,7 @@ def streamed_log_mean_exp(
         numbers = start + tf.range(chunk_size)
         weights = tf.where(numbers < num_samples, log_weights(numbers), -float("inf"))
         chunk = tf.reduce_logsumexp(weights, axis=-1)
-        # The first chunk finds the empty sum, ln 0.
+        # Before the first chunk the sum is empty: ln 0.
         return start + chunk_size, tf.reduce_logsumexp([total, chunk], axis=0)
 
     _, total = tf.while_loop(

@@ -1,4 +1,4 @@
-"""Likelihoods p(x|z) of a decoder: laws of x with parameters from a network."""
+"""Likelihoods p(x|z) of a decoder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOG_2_PI = math.log(2.0 * math.pi)
 
 
 class Likelihood:
-    """The law of each element of x, given what a decoder says of it.
+    """The distribution of each element of x, with parameters from a decoder.
 
     The parameters are `[B, ..., num_params * C]` for data `[B, ..., C]`: block p of C
     holds parameter p of each element.
@@ -29,27 +29,27 @@ class Likelihood:
     levels: int | None = None
 
     def log_prob(self, x: tf.Tensor, params: tf.Tensor) -> tf.Tensor:
-        """Ln p(x) of each element in nats, of the shape of x, in raw data units."""
+        """Returns ln p(x) of each element in nats, in raw units, shaped like x."""
         raise NotImplementedError
 
     def mean(self, params: tf.Tensor) -> tf.Tensor:
-        """E[x] `[B, ..., C]`, in raw data units."""
+        """Returns E[x] `[B, ..., C]`, in raw units."""
         raise NotImplementedError
 
     def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-        """A draw `[B, ..., C]`, row i from the seed row i of int32 `[B, 2]` alone."""
+        """Draws `[B, ..., C]`, row i only from row i of the seeds, int32 `[B, 2]`."""
         raise NotImplementedError
 
     def network_input(self, x: tf.Tensor) -> tf.Tensor:
-        """What the encoder sees of the raw data: levels scaled to [0, 1]."""
+        """Returns the encoder's input: raw data, with levels scaled to [0, 1]."""
         return x if self.levels is None else x / (self.levels - 1)
 
     def checked(self, x: tf.Tensor) -> tf.Tensor:
-        """The data.
+        """Returns the data if they are valid.
 
         Raises:
-          ValueError: For values that are not finite or, where there are levels, no
-            integers below them (in a graph InvalidArgumentError).
+          ValueError: If values are not finite or, with `levels`, not integers from 0 to
+            levels - 1 (in a graph InvalidArgumentError).
         """
         if self.levels is None:
             valid, expected = tf.math.is_finite(x), "finite data"
@@ -60,12 +60,12 @@ class Likelihood:
             return tf.identity(x)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Likelihood:
-        """A likelihood of equal config."""
+        """Returns a likelihood with the same config."""
         return cls(**config)
 
 
@@ -77,15 +77,15 @@ class BernoulliLikelihood(Likelihood):
     levels = 2
 
     def log_prob(self, x: tf.Tensor, params: tf.Tensor) -> tf.Tensor:
-        """-> x h - softplus(h)."""
+        """Returns x h - softplus(h)."""
         return x * params - tf.math.softplus(params)
 
     def mean(self, params: tf.Tensor) -> tf.Tensor:
-        """-> P(x = 1)."""
+        """Returns P(x = 1)."""
         return tf.sigmoid(params)
 
     def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-        """-> 1 where a uniform number lies below P(x = 1)."""
+        """Returns 1 where a uniform number lies below P(x = 1)."""
         draws = random.bernoulli_rows(seeds, tf.sigmoid(params))
         return tf.cast(draws, params.dtype)
 
@@ -95,8 +95,8 @@ class GaussianLikelihood(Likelihood):
     """x ~ N(mean, exp(log_scale)^2), with a learned scale for each element.
 
     Args:
-      min_log_scale: Smallest log_scale: without one, a constant element's density
-        has no bound.
+      min_log_scale: Minimum log_scale: without it, a constant element's density has no
+        bound.
     """
 
     num_params = 2
@@ -109,30 +109,30 @@ class GaussianLikelihood(Likelihood):
         return mean, tf.maximum(log_scale, self.min_log_scale)
 
     def log_prob(self, x: tf.Tensor, params: tf.Tensor) -> tf.Tensor:
-        """-> -((x - mean)^2 exp(-2 log_scale) + ln 2 pi) / 2 - log_scale."""
+        """Returns -((x - mean)^2 exp(-2 log_scale) + ln 2 pi) / 2 - log_scale."""
         mean, log_scale = self._split(params)
         scaled = (x - mean) * tf.exp(-log_scale)
         return -0.5 * (tf.square(scaled) + _LOG_2_PI) - log_scale
 
     def mean(self, params: tf.Tensor) -> tf.Tensor:
-        """-> mean."""
+        """Returns mean."""
         return self._split(params)[0]
 
     def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-        """-> mean + exp(log_scale) times a standard normal."""
+        """Returns mean + exp(log_scale) times a standard normal."""
         mean, log_scale = self._split(params)
         return mean + tf.exp(log_scale) * _rows(random.normal_rows, seeds, mean)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {"min_log_scale": self.min_log_scale}
 
 
 @keras.saving.register_keras_serializable("tfflows")
 class DiscretizedLogisticLikelihood(Likelihood):
-    """Integers k: the mass of a logistic between k - 1/2 and k + 1/2.
+    """A logistic on integers k: its mass between k - 1/2 and k + 1/2.
 
-    The lowest and the highest level get the tails. The decoder's mean and log_scale
+    The lowest and highest levels also get the tails. The decoder's mean and log_scale
     are in units of the whole range, [0, 1].
 
     Source: Kingma et al., "Improving Variational Inference with Inverse Autoregressive
@@ -156,9 +156,9 @@ class DiscretizedLogisticLikelihood(Likelihood):
         return mean, tf.maximum(log_scale, self.min_log_scale)
 
     def log_prob(self, x: tf.Tensor, params: tf.Tensor) -> tf.Tensor:
-        """-> ln(sigmoid(b) - sigmoid(a)) with the bin's ends a and b.
+        """Returns ln(sigmoid(b) - sigmoid(a)) with the bin's ends a and b.
 
-        As sigmoid(b) sigmoid(-a) (1 - exp(a - b)), which cannot cancel.
+        It is computed as sigmoid(b) sigmoid(-a) (1 - exp(a - b)), which cannot cancel.
         """
         mean, log_scale = self._split(params)
         half = 0.5 / self._top
@@ -170,9 +170,9 @@ class DiscretizedLogisticLikelihood(Likelihood):
         return tf.where(x == self._top, above, inside)
 
     def mean(self, params: tf.Tensor) -> tf.Tensor:
-        """-> sum_k k P(k) = sum_j P(k > j), j below the highest level.
+        """Returns sum_k k P(k) = sum_j P(k > j), j below the highest level.
 
-        Level by level, so that memory does not grow with their number.
+        It adds level by level, so memory does not grow with the number of levels.
         """
         mean, log_scale = self._split(params)
         rate = tf.exp(-log_scale)
@@ -190,19 +190,19 @@ class DiscretizedLogisticLikelihood(Likelihood):
         )[1]
 
     def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-        """-> the level next to a draw of the logistic."""
+        """Returns the level next to a draw of the logistic."""
         mean, log_scale = self._split(params)
         y = mean + tf.exp(log_scale) * _rows(random.logistic_rows, seeds, mean)
         return tf.round(tf.clip_by_value(y, 0.0, 1.0) * self._top)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {"levels": self.levels, "min_log_scale": self.min_log_scale}
 
 
 @keras.saving.register_keras_serializable("tfflows")
 class CategoricalLikelihood(Likelihood):
-    """Integers with a free probability for each level: softmax(h).
+    """A categorical distribution over integers: softmax(h).
 
     Args:
       levels: Number of levels; the decoder gives one parameter for each.
@@ -213,35 +213,35 @@ class CategoricalLikelihood(Likelihood):
         self.levels = self.num_params = int(levels)
 
     def _logits(self, params: tf.Tensor) -> tf.Tensor:
-        """`[B, ..., levels * C]` -> `[B, ..., C, levels]`."""
+        """Maps `[B, ..., levels * C]` to `[B, ..., C, levels]`."""
         blocks = tf.stack(tf.split(params, self.num_params, axis=-1), axis=-1)
         return tf.nn.log_softmax(blocks, axis=-1)
 
     def log_prob(self, x: tf.Tensor, params: tf.Tensor) -> tf.Tensor:
-        """-> the logarithm of the level's probability."""
+        """Returns the logarithm of the level's probability."""
         logits = self._logits(params)
         index = tf.cast(x, tf.int32)[..., tf.newaxis]
         return tf.gather(logits, index, batch_dims=index.shape.rank - 1)[..., 0]
 
     def mean(self, params: tf.Tensor) -> tf.Tensor:
-        """-> the mean level."""
+        """Returns the mean level."""
         levels = tf.range(self.num_params, dtype=params.dtype)
         return tf.reduce_sum(tf.exp(self._logits(params)) * levels, axis=-1)
 
     def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-        """-> the number of levels whose cumulated probability a uniform exceeds."""
+        """Returns the number of levels whose cumulative mass a uniform exceeds."""
         below = tf.cumsum(tf.exp(self._logits(params)), axis=-1)[..., :-1]
         uniform = _rows(random.uniform_rows, seeds, below[..., 0])
         above = uniform[..., tf.newaxis] > below
         return tf.reduce_sum(tf.cast(above, params.dtype), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {"levels": self.levels}
 
 
 def _rows(draw: Any, seeds: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Random numbers of the shape `[B, *event]` of `like`, row by row."""
+    """Draws random numbers of the shape `[B, *event]` of `like`, row by row."""
     rows = draw(seeds, math.prod(like.shape[1:]), like.dtype)
     return tf.reshape(rows, tf.shape(like))
 
@@ -251,11 +251,11 @@ def _check_levels(levels: int) -> None:
 
 
 def as_likelihood(likelihood: Any) -> Likelihood:
-    """A likelihood itself, or by its name.
+    """Returns a likelihood, given itself or its name.
 
     Args:
       likelihood: A `Likelihood`, "bernoulli", "gaussian", "discretized_logistic" or
-        "categorical" (these two of 256 levels).
+        "categorical" (the last two with 256 levels).
 
     Raises:
       ValueError: For anything else.
