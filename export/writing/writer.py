@@ -1,4 +1,4 @@
-"""The SavedModel writer: versions, the default signature, nothing half-written."""
+"""Writes SavedModels: versions, the default signature, no partial output."""
 
 from __future__ import annotations
 
@@ -44,47 +44,46 @@ def export_saved_model(
 ) -> Path:
     """Writes a model as a SavedModel that TensorFlow Serving can load.
 
-    It goes to `<directory>/<version>/`, with the signatures of `flow_signatures` or
-    `vae_signatures`, with `info`, and one of them again as `serving_default`. Beside
-    it, `assets.extra/flow.json` and `MODEL_CARD.md` say what it is (`description`,
-    `model_card`), and there are warm-up requests.
+    It is written to `<directory>/<version>/`, with the signatures of `flow_signatures`
+    or `vae_signatures`, `info`, and one of them as `serving_default`.
+    `assets.extra/flow.json` and `MODEL_CARD.md` describe it (`description`,
+    `model_card`). Warm-up requests come with it.
 
-    It is read for what a server would stumble over (`lint`), compared with the model
-    through the loader of TensorFlow Serving, in another process (`verification`; all of
-    these are modules beside this one), and only then renamed into place: a server that
-    polls the directory sees a version appear as a whole or not at all.
+    It is checked for problems in a server (`lint`), compared with the model in another
+    process through TensorFlow Serving's loader (`verification`), and only then renamed
+    into place. A server that polls the directory sees a whole version or none.
 
     Args:
       model: An initialised `tfflows.Flow`, `tfflows.FlowVAE` or
         `tfflows.models.FlowMixture`.
-      directory: The folder of all versions of this model; made where missing. Several
-        processes may export to it at once: each gets a version of its own.
-      version: A new version, at least 1. None: one more than the highest there.
-      default: The signature that `serving_default` repeats; by default `log_prob`,
-        for a flow without an inverse `sample`, for a VAE `elbo`.
-      split: Whether each signature becomes a SavedModel of its own, under
-        `<directory>/<signature>/<version>/`, for servers that know one signature per
-        model. Each is its own `serving_default`.
+      directory: The folder of all versions of this model; created if missing. Several
+        processes may export to it at the same time: each gets its own version.
+      version: A new version, at least 1; None: the highest existing one plus 1.
+      default: The signature that `serving_default` repeats; None: `log_prob`, `sample`
+        for a flow without an inverse, `elbo` for a VAE.
+      split: Whether to write each signature as its own SavedModel with that
+        `serving_default`, to `<directory>/<signature>/<version>/`, for servers that
+        allow one signature per model.
       provenance: Where the model comes from, for `info`, `flow.json` and the card.
-      verify: Whether the export is run, which warm-up requests need too. Where
-        TensorFlow has no C API (not Linux), there is a warning instead.
-      jit_compile: Whether XLA compiles the signatures, all but `sample_n` and `info`.
-        They are refused by a server that is not told to allow it
-        (`--xla_cpu_compilation_enabled` or `--xla_gpu_compilation_enabled`), and
-        compiled anew, for seconds, for each size of a batch that the warm-up had not.
-      progress: Is told, in a few words each, what takes place; an export may take
+      verify: Whether to run the export, which warm-up requests need too. Without a C
+        API (not Linux), there is a warning instead.
+      jit_compile: Whether XLA compiles all signatures but `sample_n` and `info`. The
+        server must allow it (`--xla_cpu_compilation_enabled` or
+        `--xla_gpu_compilation_enabled`). Each batch size that the warm-up lacks is
+        compiled when it first comes, which takes seconds.
+      progress: Function that receives short progress messages; an export may take
         minutes.
 
     Returns:
       The folder of the new version; with `split`, `directory`.
 
     Raises:
-      ValueError: None of the three, one that is not initialised, a version below 1, an
-        unknown `default`, a `default` together with `split`, `jit_compile` with a step
-        that XLA cannot compile, another number of columns than the provenance has, or
-        a directory that TensorFlow would take for a pattern.
-      ExportError: The export has a fault, or answers otherwise than the model.
-      FileExistsError: The version exists.
+      ValueError: If the model is of another kind or not initialised, the version is
+        below 1, `default` is unknown or given with `split`, XLA cannot compile a step,
+        the provenance has another number of columns, or TensorFlow would read the
+        directory's path as a pattern.
+      ExportError: If the export is faulty or differs from the model.
+      FileExistsError: If the version exists.
     """
     endpoints = _endpoints(model)
     if jit_compile:
@@ -170,8 +169,8 @@ def _write(
 
 
 def _traced(endpoint: Endpoint) -> Callable[..., Outputs]:
-    """The endpoint's function, which is not traced again however often it is called."""
-    # The archive traces what it is given, and TensorFlow does once more as it saves.
+    """Returns the endpoint's function, which is traced only once."""
+    # The archive traces a function, and TensorFlow traces it again when saving.
     function = tf.function(
         endpoint.function, input_signature=list(endpoint.inputs), autograph=False
     )

@@ -1,4 +1,4 @@
-"""Activation normalisation: a per-channel affine map that starts from the data."""
+"""Activation normalisation: a per-channel affine map, initialised from data."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import tensorflow as tf
 
 from tfflows.bijectors.flow_step import FlowStep
 
-# A channel whose deviation on the first batch is below as many roundings of its values
-# is constant; dividing by it would blow up any other value.
+# A channel counts as constant if its deviation on the first batch is below this many
+# roundings of its values; dividing by it would blow up other values.
 _ROUNDINGS = 8
 
 
 @keras.saving.register_keras_serializable("tfflows")
 class ActNorm(FlowStep):
-    """Activation normalisation: an affine map per channel, started from data.
+    """Activation normalisation: an affine map per channel, initialised from data.
 
     With log_scale s and shift b per channel c (last axis), n the number of positions
     of a channel in one event (1 for vectors, H W for images):
@@ -29,10 +29,10 @@ class ActNorm(FlowStep):
       inverse:          z = (x - b) * exp(-s)
       inverse log-det:  -n * sum_c s_c
 
-    `initialize(batch)` sets s and b so that the output on that batch, in the direction
-    in which it passes, has mean 0 and deviation 1 per channel; a constant channel is
-    only centred, with a warning. This happens once: `initialized` is a saved weight,
-    so that a restored step never starts again, and the call path never assigns.
+    `initialize(batch)` sets s and b so that the output on this batch has mean 0 and
+    deviation 1 per channel, in the direction in which the batch passes. A constant
+    channel is only centred, with a warning. This happens once: `initialized` is a saved
+    weight, so a restored step is never initialised again, and calls never assign.
 
     Source: Kingma and Dhariwal, "Glow: Generative Flow with Invertible 1x1
     Convolutions", 2018, arXiv 1807.03039, section 3.1.
@@ -64,7 +64,7 @@ class ActNorm(FlowStep):
 
     @property
     def is_initialized(self) -> bool:
-        """Returns whether the start from data has taken place (or was restored)."""
+        """Returns whether the step was initialised from data (or restored)."""
         return self.built and bool(self.initialized.numpy())
 
     def _log_det(self, value: tf.Tensor) -> tf.Tensor:
@@ -96,14 +96,14 @@ class ActNorm(FlowStep):
 
 
 def channel_moments(value: tf.Tensor, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation `[C]` of each channel of a batch `[B, ..., C]`.
+    """Returns mean and deviation `[C]` of each channel of a batch `[B, ..., C]`.
 
     Args:
-      value: The batch, eager.
-      name: Who warns of channels that are constant, whose deviation is given as 1.
+      value: The batch, an eager tensor.
+      name: Name for warnings about constant channels, whose deviation becomes 1.
     """
     rows = np.reshape(value.numpy().astype("float64"), (-1, value.shape[-1]))
-    # From the first row on: the mean of equal numbers is not always that number.
+    # Relative to the first row: the mean of equal numbers may differ from them.
     first, rest = rows[0], rows - rows[0]
     mean, deviation = first + rest.mean(axis=0), rest.std(axis=0)
     size = np.maximum(np.abs(rows).max(axis=0), np.finfo("float32").tiny)

@@ -1,4 +1,4 @@
-"""Steps whose parameters are weights, or functions of a context per example."""
+"""Steps whose parameters are weights or functions of a context."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from tfflows.bijectors.flow_step import FlowStep
 
 
 class Parameter(NamedTuple):
-    """One parameter of a step: its shape, and the Keras initializer of its start."""
+    """A parameter of a step: its shape and its Keras initializer."""
 
     shape: tuple[int, ...]
     initializer: Any = "zeros"
 
 
 class AmortizableStep(FlowStep):
-    """A step on vectors with parameters of its own, or one set for each example.
+    """A step on vectors whose parameters are weights, or depend on each example.
 
     Without `context_dim` the parameters are weights. With it they are *amortised*: a
     dense head for each maps a context `[B, context_dim]`, such as the features of a
-    VAE's encoder, to the parameters of each example. A parameter that starts at zero
-    has a head that starts at zero; another one's depends on the context at once, for
-    the product of two zeros (of u and w, say) would never learn.
+    VAE's encoder, to the parameters of each example. The head of a parameter that
+    starts at zero also starts at zero. Other heads depend on the context from the
+    start, because a product of two zeros (for example of u and w) would never learn.
 
-    Heads see the context divided by sqrt(context_dim). A step of Adam moves each of
-    their weights by about the learning rate, and an output by the sum of that over
-    the context, for each step of a chain; undivided, a chain of 16 sets back a VAE's
-    first epochs by some nats (docs/results/variational.md).
+    Heads receive the context divided by sqrt(context_dim). A step of Adam moves each of
+    their weights by about the learning rate, and an output by the sum over the context,
+    in each step of a chain. Undivided, a chain of 16 costs a VAE some nats in the first
+    epochs (docs/results/variational.md).
 
     Subclasses implement `_parameter_table` and the passes.
 
@@ -41,7 +41,7 @@ class AmortizableStep(FlowStep):
       **kwargs: Arguments of `FlowStep`.
     """
 
-    recomputed_from = "input"  # inverses are numeric, or none
+    recomputed_from = "input"  # inverses are numeric or missing
 
     def __init__(self, *, context_dim: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -51,14 +51,14 @@ class AmortizableStep(FlowStep):
         self._context_scale = 1.0 if context_dim is None else context_dim**-0.5
 
     def _parameter_table(self, size: int) -> dict[str, Parameter]:
-        """The parameters by name, for events `[size]`."""
+        """Returns the parameters by name, for events `[size]`."""
         raise NotImplementedError(f"{type(self).__name__} has no _parameter_table")
 
     def build(self, data_shape: Any) -> None:
         """Creates the parameters, or their heads.
 
         Raises:
-          ValueError: For events that are no vectors.
+          ValueError: If events are no vectors.
         """
         event = tuple(data_shape)[1:]
         if len(event) != 1:
@@ -78,7 +78,7 @@ class AmortizableStep(FlowStep):
         head = keras.layers.Dense(
             math.prod(shape),
             kernel_initializer="zeros" if initializer == "zeros" else "glorot_uniform",
-            # Some starts have no half precision.
+            # Some initializers have no half precision.
             bias_initializer=lambda _, dtype=None: tf.cast(
                 tf.reshape(start(shape, dtype=self.flow_dtype.name), [-1]), dtype
             ),
@@ -89,7 +89,7 @@ class AmortizableStep(FlowStep):
         return head
 
     def _parameter_values(self, context: Any) -> dict[str, tf.Tensor]:
-        """Each parameter as `[B, *shape]`, or `[1, *shape]` where it is a weight."""
+        """Returns each parameter `[B, *shape]`, or `[1, *shape]` if it is a weight."""
         if self.context_dim is None:
             return {
                 name: tf.convert_to_tensor(weight)[tf.newaxis]
@@ -106,7 +106,7 @@ class AmortizableStep(FlowStep):
     def _stacked_values(
         self, stacks: Sequence[tf.Tensor], context: Any
     ) -> dict[str, tf.Tensor]:
-        """Each parameter of K such steps, `[B or 1, K, *shape]`.
+        """Returns each parameter of K such steps, `[B or 1, K, *shape]`.
 
         Args:
           stacks: The steps' weights, each stacked along a first axis.
@@ -128,11 +128,11 @@ class AmortizableStep(FlowStep):
         return outputs
 
     def _products(self, context: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
-        """`[B, C]` times each of `[K, C, N]`, as `[B, K, N]`."""
+        """Multiplies `[B, C]` by each of `[K, C, N]`, to `[B, K, N]`."""
         if self.compute_dtype == self.flow_dtype:
             return tf.einsum("bc,kcn->bkn", context, kernels)
-        # Products in low precision are rounded, and not alike in all kernels: the same
-        # ones as in the steps in turn, for the inverse to have the same parameters.
+        # Kernels round products in low precision differently. Use the same products as
+        # the single steps, so that the inverse has the same parameters.
         products = [tf.matmul(context, kernel) for kernel in tf.unstack(kernels)]
         return tf.stack(products, axis=1)
 

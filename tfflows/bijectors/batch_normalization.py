@@ -16,7 +16,7 @@ from tfflows.bijectors.shapes import without_padding
 
 @keras.saving.register_keras_serializable("tfflows")
 class BatchNormalization(FlowStep):
-    """Normalises each channel by the batch's statistics while a flow trains.
+    """Batch normalisation: uses the batch's statistics while a flow trains.
 
     With mean m, variance v, log_scale s and shift b per channel c (last axis), n the
     number of positions of a channel in one event (1 for vectors, H W for images):
@@ -26,23 +26,24 @@ class BatchNormalization(FlowStep):
       inverse:          z = (x - m) / sqrt(v + epsilon) * exp(s) + b
       inverse log-det:  n * sum_c (s_c - ln(v_c + epsilon) / 2)
 
-    m and v are stored weights, which `initialize(batch)` sets, once. Only where a
-    `Flow` trains (Keras' `training=True`) does the inverse take those of the batch
-    (over all replicas), through which gradients flow, and move the stored ones towards
-    them; the log-det treats them as constants, though they depend on the examples.
-    Evaluation, sampling and exports use the stored ones: one map, fixed and exact.
+    m and v are stored weights, which `initialize(batch)` sets once. Only while a `Flow`
+    trains (Keras' `training=True`), the inverse uses the statistics of the batch over
+    all replicas, with gradients through them, and moves the stored ones towards them.
+    The log-det treats them as constants, although they depend on the examples.
+    Evaluation, sampling and exports use the stored statistics, so they compute one
+    fixed, exact map.
 
     Source: Papamakarios, Pavlakou and Murray, "Masked Autoregressive Flow for Density
     Estimation", 2017, arXiv 1705.07057, appendix B; Dinh et al., "Real NVP", 2016,
     arXiv 1605.08803, section 3.7.
 
     Args:
-      momentum: Share of the stored statistics that a training step keeps.
-      epsilon: What is added to the variance.
+      momentum: Fraction of the stored statistics that a training step keeps.
+      epsilon: Added to the variance.
       **kwargs: `event_ndims`, `name`, `dtype`, `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: For a momentum outside [0, 1), or an epsilon that is not positive.
+      ValueError: If momentum is outside [0, 1) or epsilon is not positive.
     """
 
     recomputed_from = None  # a second pass would assign again
@@ -75,13 +76,13 @@ class BatchNormalization(FlowStep):
 
     @property
     def is_initialized(self) -> bool:
-        """Returns whether the start from data has taken place (or was restored)."""
+        """Returns whether the step was initialised from data (or restored)."""
         return self.built and bool(self.initialized.numpy())
 
     def _deviation_and_log_det(
         self, variance: tf.Tensor, batch: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The deviation `[C]`, and the log-det of the inverse `[B]`."""
+        """Returns the deviation `[C]` and the inverse's log-det `[B]`."""
         variance = variance + self.epsilon
         positions = math.prod(self.data_event_shape[:-1])
         log_det = tf.reduce_sum(self.log_scale - 0.5 * tf.math.log(variance))
@@ -118,9 +119,9 @@ class BatchNormalization(FlowStep):
 
 
 class _Statistics(keras.layers.Layer):
-    """Mean and variance `[C]` of rows `[N, C]`; stored ones unless training.
+    """Mean and variance `[C]` of rows `[N, C]`; the stored ones unless training.
 
-    A layer of its own since Keras tells the `call` of a layer whether it trains.
+    It is its own layer, because Keras tells only a layer's `call` whether it trains.
     """
 
     def __init__(self, momentum: float, **kwargs: Any) -> None:
@@ -143,19 +144,19 @@ class _Statistics(keras.layers.Layer):
         ]
 
     def stored(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """The stored mean and variance."""
+        """Returns the stored mean and variance."""
         return tf.convert_to_tensor(self.mean), tf.convert_to_tensor(self.variance)
 
     def call(
         self, rows: tf.Tensor, training: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mean and variance; in training those of the rows, which move the stored."""
+        """Returns mean and variance; in training those of the rows, which it stores."""
         if not training:
             return self.stored()
         count = _over_replicas(tf.cast(tf.shape(rows)[0], rows.dtype))
         count = tf.maximum(count, 1.0)
         mean = _over_replicas(tf.reduce_sum(rows, axis=0)) / count
-        # Of centred values: E[x^2] - m^2 would lose all digits far from 0.
+        # Centre values first: E[x^2] - m^2 would lose all digits far from 0.
         squares = tf.reduce_sum(tf.square(rows - mean), axis=0)
         variance = _over_replicas(squares) / count
         for weight, value in ((self.mean, mean), (self.variance, variance)):

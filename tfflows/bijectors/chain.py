@@ -13,11 +13,11 @@ from tfflows.bijectors.composite import STAND_INS, Composite, as_steps, build_st
 
 @keras.saving.register_keras_serializable("tfflows")
 class Chain(Composite):
-    """Steps one after the other, in the order of `tfb.Chain`.
+    """A composition of steps, in the order of `tfb.Chain`.
 
-    `steps` reads from data to latent, the way papers draw a flow: `inverse` applies
-    the first step first, `forward` the last one first. With f_k the k-th step from
-    latent to data, g_k its inverse, x_K = z, x_{k-1} = f_k(x_k), x = x_0:
+    `steps` goes from data to latent, as papers draw a flow: `inverse` applies the first
+    step first, `forward` the last one first. With f_k the k-th step from latent to
+    data, g_k its inverse, x_K = z, x_{k-1} = f_k(x_k), x = x_0:
 
       forward:          x = f_1(f_2(... f_K(z)))
       forward log-det:  sum_k log|det df_k/dx_k|
@@ -26,13 +26,12 @@ class Chain(Composite):
 
     Args:
       steps: Flow steps, or any `tfb.Bijector`s, data side first.
-      event_ndims: As in `FlowStep`; None: that of the first step.
-      **kwargs: `name`, `dtype` (None: that of its steps), `trainable` of
-        `FlowStep`.
+      event_ndims: As in `FlowStep`; None: the first step's.
+      **kwargs: `name`, `dtype` (None: the steps'), `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: For parts that are no bijectors, or one that stands twice; on
-        `build`, for steps that do not fit each other in shape or dtype.
+      ValueError: If parts are no bijectors or one occurs twice; on `build`, if the
+        steps' shapes or dtypes do not fit.
     """
 
     def __init__(

@@ -26,7 +26,7 @@ class ClassAffine(FlowStep):
       inverse:          z = (x - b_y) * exp(-s_y)
       inverse log-det:  -n * sum_c s_yc
 
-    It starts as the identity. As the step next to a standard normal base it is Glow's
+    It starts as the identity. Next to a standard normal base it is Glow's
     class-conditional prior, a normal with mean b_y and deviation exp(s_y).
 
     Source: Kingma and Dhariwal, "Glow", 2018, arXiv 1807.03039, the option `ycond` of
@@ -37,8 +37,8 @@ class ClassAffine(FlowStep):
       **kwargs: `event_ndims`, `name`, `dtype`, `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: For fewer than 1 class; on call, for a context that is no integer
-        label `[B]` of the classes.
+      ValueError: If num_classes is below 1; on call, if the context is no integer label
+        `[B]` of the classes.
     """
 
     def __init__(self, num_classes: int, **kwargs: Any) -> None:
@@ -48,7 +48,7 @@ class ClassAffine(FlowStep):
     def check_context(
         self, shape: tuple[int | None, ...] | None, dtype: tf.DType | None
     ) -> None:
-        """Raises ValueError unless contexts of that shape and dtype are labels."""
+        """Raises ValueError unless contexts of this shape and dtype are labels."""
         if shape != () or dtype is None or not dtype.is_integer:
             got = "none" if dtype is None else f"{dtype.name} of shape {shape}"
             raise ValueError(
@@ -67,7 +67,7 @@ class ClassAffine(FlowStep):
         ]
 
     def _params(self, context: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """log_scale and shift `[B, 1, .., C]` of the labels, and the log-det `[B]`."""
+        """Returns log_scale and shift `[B, 1, .., C]`, and the log-det `[B]`."""
         if context is None or not context.dtype.is_integer or context.shape.rank != 1:
             got = "none" if context is None else f"{context.dtype.name}{context.shape}"
             raise ValueError(
@@ -77,9 +77,9 @@ class ClassAffine(FlowStep):
         known = tf.reduce_all((context >= 0) & (context < self.num_classes))
         message = f"expected labels from 0 to {self.num_classes - 1} as context"
         with require(known, message):
-            # Not a gather, whose sparse gradient few optimizers take well.
+            # Not a gather: few optimizers handle its sparse gradient well.
             chosen = tf.one_hot(context, self.num_classes, dtype=self.flow_dtype)
-        # XLA drops the check: NaN there, for an unknown label's row would be all zero.
+        # XLA drops the check, so unknown labels give NaN: their row would be zero.
         is_known = tf.reduce_any(chosen > 0, axis=-1, keepdims=True)
         chosen = tf.where(is_known, chosen, tf.constant(math.nan, self.flow_dtype))
         log_scale, shift = chosen @ self.log_scale, chosen @ self.shift

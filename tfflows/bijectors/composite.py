@@ -1,4 +1,4 @@
-"""Steps made of steps: what all of them share, and what they accept as parts."""
+"""The base class of steps made of steps, and helpers for their parts."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Run = Callable[[FlowStep, tf.Tensor, str], tf.Tensor]
 
 
 class Composite(FlowStep):
-    """A step made of steps: what holds of it follows from its parts.
+    """A step made of steps, whose properties follow from its parts.
 
-    A subclass names the argument that takes them, and its attribute, in `argument`. It
-    builds them by `build_step`, data side first. If its passes are more than theirs one
-    after the other, it overrides `_walk`, and sets `is_sequence = False`.
+    A subclass names its argument for the parts, and its attribute, in `argument`. It
+    builds the parts with `build_step`, data side first. If its passes do more than run
+    the parts in order, it overrides `_walk` and sets `is_sequence = False`.
 
     Args:
       parts: The steps.
-      **kwargs: Arguments of `FlowStep`; `dtype` None: that of the first step.
+      **kwargs: Arguments of `FlowStep`; `dtype` None: the first step's.
     """
 
     argument = "steps"
@@ -44,27 +44,27 @@ class Composite(FlowStep):
         self.supports_jit = all(part.supports_jit for part in parts)
 
     def _parts(self) -> list[FlowStep]:
-        """The steps, data side first. No property: Keras would save its value."""
+        """Returns the steps, data side first; Keras would save a property's value."""
         parts = getattr(self, self.argument)
         return parts if isinstance(parts, list) else [parts]
 
     @property
     def is_initialized(self) -> bool:
-        """Returns whether each data-dependent start in the parts has taken place."""
+        """Returns whether all parts that need it were initialised from data."""
         return all(part.is_initialized for part in self._parts())
 
     def _in_order(self, direction: str) -> list[tuple[FlowStep, str]]:
-        """The parts as a value passes them, each with its own direction."""
+        """Returns the parts in the order of a pass, each with its own direction."""
         return [(part, direction) for part in ordered(self._parts(), direction)]
 
     def _walk(self, value: tf.Tensor, direction: str, run: Run) -> tf.Tensor:
-        """Passes a value through the parts, each by `run(part, value, direction)`."""
+        """Passes a value through the parts with `run(part, value, direction)`."""
         for part, way in self._in_order(direction):
             value = run(part, value, way)
         return value
 
     def passes(self, direction: str) -> list[Pass]:
-        """The passes of the parts in that direction, in the order in which they run."""
+        """Returns the parts' passes in a direction, in the order in which they run."""
         parts = self._in_order(direction)
         return [one for part, way in parts for one in passes_of(part, way)]
 
@@ -109,13 +109,13 @@ class Composite(FlowStep):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Composite:
-        """A fresh step of equal config."""
+        """Returns a new step with the same config."""
         parts = keras.saving.deserialize_keras_object(config[cls.argument])
         return cls(**{**config, cls.argument: parts})
 
 
 def ordered(items: list[Any], direction: str) -> list[Any]:
-    """Items that stand data side first, as a value passes them in that direction."""
+    """Returns items, given data side first, in the order of a pass."""
     return items if direction == "inverse" else items[::-1]
 
 
@@ -129,28 +129,27 @@ def is_transparent(step: Any) -> TypeGuard[Composite]:
 
 
 def passes_of(step: FlowStep, direction: str) -> list[Pass]:
-    """The passes that make up a step's, in the order in which they run."""
+    """Returns the passes that make up a step's pass, in the order in which they run."""
     if is_transparent(step) and step.is_sequence:
         return step.passes(direction)
     return [Pass.of(step, direction)]
 
 
-# By the names of TFP's composites, what stands for one with flow steps in it: a stock
-# composite shows Keras nothing of them, neither weights that come with their build, nor
-# their start from data, nor a context.
+# Our replacement for each TFP composite that holds flow steps, by TFP's name. A stock
+# composite hides their weights, initialisation and context from Keras.
 STAND_INS: dict[str, Callable[[Any], FlowStep]] = {}
 
 
 def as_step(bijector: Any, dtype: Any = None) -> FlowStep:
-    """The bijector itself if it is a step, else wrapped by `TFPStep`.
+    """Returns the bijector if it is a step, else wrapped in `TFPStep`.
 
     Args:
       bijector: A flow step or any `tfb.Bijector`.
       dtype: Keras dtype policy of the wrapper; None: the bijector's own dtype.
 
     Raises:
-      ValueError: If it is no `tfb.Bijector`, or one around flow steps that only our
-        own composites can hold.
+      ValueError: If it is no `tfb.Bijector`, or a stock one around flow steps, which
+        only our composites can hold.
     """
     if isinstance(bijector, FlowStep):
         return bijector
@@ -170,16 +169,16 @@ def as_step(bijector: Any, dtype: Any = None) -> FlowStep:
 
 
 def as_steps(name: str, bijectors: Any, dtype: Any = None) -> list[FlowStep]:
-    """Each as a step; stock bijectors get the dtype given, or that of the others.
+    """Returns each as a step. Stock bijectors get the given dtype, or the others'.
 
     Args:
-      name: The argument's.
+      name: Name of the argument.
       bijectors: A sequence of flow steps or `tfb.Bijector`s.
       dtype: Keras dtype policy, or None.
 
     Raises:
-      ValueError: For one step alone, or anything else that is no sequence; for parts
-        that are no bijectors, or one that stands twice.
+      ValueError: If `bijectors` is no sequence, a part is no bijector, or one occurs
+        twice.
     """
     single = isinstance(bijectors, str | bytes | dict | np.ndarray)
     if single or not isinstance(bijectors, Iterable):
@@ -195,9 +194,9 @@ def as_steps(name: str, bijectors: Any, dtype: Any = None) -> list[FlowStep]:
 
 
 def _common_dtype(bijectors: list[Any]) -> Any:
-    """The dtype policy of the first flow step or, without one, of the first bijector.
+    """Returns the dtype policy of the first flow step, or of the first bijector.
 
-    Stock bijectors such as `tfb.Exp` take any dtype, and have none.
+    Stock bijectors such as `tfb.Exp` accept any dtype and have none.
     """
     for bijector in bijectors:
         if isinstance(bijector, FlowStep):
@@ -209,15 +208,15 @@ def _common_dtype(bijectors: list[Any]) -> Any:
 def build_step(
     step: FlowStep, event_shape: tuple[int, ...], dtype: tf.DType | None = None
 ) -> FlowStep:
-    """Builds a step for events of the shape, or checks one that is built.
+    """Builds a step for an event shape, or checks a step that is built.
 
     Args:
       step: The step.
       event_shape: Shape of its data events.
-      dtype: The flow dtype of what holds the step.
+      dtype: The flow dtype of the containing step.
 
     Raises:
-      ValueError: If the step takes other events, or computes in another dtype.
+      ValueError: If the step has another event shape or dtype.
     """
     if dtype is not None and step.flow_dtype != dtype:
         raise ValueError(

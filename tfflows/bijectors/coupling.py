@@ -25,7 +25,7 @@ from tfflows.bijectors.shapes import event_shape, only_event_ndims, sum_over_eve
 
 @keras.saving.register_keras_serializable("tfflows")
 class Coupling(FlowStep):
-    """Changes one part of an event by a law whose parameters see only the other.
+    """Changes one part of an event by a law whose parameters depend on the other.
 
     With the parts a (kept) and b (changed), tau the law, c the conditioner:
 
@@ -35,7 +35,7 @@ class Coupling(FlowStep):
       inverse log-det:  -sum ln dtau/dz_b
 
     The conditioner may be any function of a: it is never inverted. Every coupling
-    starts as the identity, for its head starts at zero.
+    starts as the identity, because its head starts at zero.
 
     Source: Dinh et al., "NICE", 2014, arXiv 1410.8516, section 3.1 (general coupling
     layer); the masks: "Real NVP", 2016, arXiv 1605.08803, section 3.4.
@@ -43,12 +43,13 @@ class Coupling(FlowStep):
     Args:
       law: A `CouplingLaw`, or "additive" or "affine".
       conditioner: A Keras layer from the kept part to features: `[B, n]` to `[B, F]`,
-        `[B, H, W, C]` to `[B, H, W, F]`. If its `call` has an argument `context`, it
-        gets it. One that cannot be built without has an attribute `context_dim`, the
-        size of a context that is a vector, or `context_shape`, that of an image.
-      mask: "half" or "channel" (the last axis in two halves), "alternating" (its even
-        and odd places), "checkerboard" (of an image [H, W, C]), or an array of the
-        event's shape, 1 where kept.
+        `[B, H, W, C]` to `[B, H, W, F]`. If its `call` accepts `context`, the coupling
+        passes it the flow's context. If it cannot be built without one, set
+        `context_dim` (the size of a vector) or `context_shape` (the shape of an image)
+        on it.
+      mask: "half" or "channel" (two halves of the last axis), "alternating" (its even
+        and odd positions), "checkerboard" (for an image [H, W, C]), or an array of the
+        event's shape that is 1 for kept elements.
       reverse: Exchanges the two parts.
       head: The layer from features to parameters: "auto" (Dense or 3x3 Conv2D, zero),
         "glow" (the same with gain exp(3 logs)), "weight_norm", or a function of the
@@ -56,8 +57,8 @@ class Coupling(FlowStep):
       **kwargs: `event_ndims`, `name`, `dtype`, `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: For unknown words; on `build`, if a part is empty, or the conditioner
-        returns no such features.
+      ValueError: If a word is unknown; on `build`, if a part is empty or the
+        conditioner's output has another shape.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class Coupling(FlowStep):
             self._head.build(features)
 
     def _build_conditioner(self, kept: tuple[int | None, ...]) -> tuple:
-        # A symbolic call, as Keras' Sequential does it, also builds layers that a
+        # A symbolic call, as in Keras' Sequential, also builds layers that a
         # conditioner without a build method creates in its __init__.
         inputs = [keras.Input(kept[1:], dtype=self.flow_dtype.name)]
         context_shape = declared_context(self.conditioner)
@@ -147,7 +148,7 @@ class Coupling(FlowStep):
     def _change(
         self, direction: str, changed: tf.Tensor, features: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The law in that direction: the part that changes, and the log-det `[B]`."""
+        """Applies the law; returns the changed part and the log-det `[B]`."""
         law = getattr(self.law, direction)
         params = tf.cast(self._head(features), self.flow_dtype)
         if isinstance(self._head, DenseInColumns):
@@ -186,7 +187,7 @@ class Coupling(FlowStep):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Coupling:
-        """A fresh coupling of equal config."""
+        """Returns a new coupling with the same config."""
         deserialize = keras.saving.deserialize_keras_object
         config = dict(config)
         for key in ("law", "conditioner", "head"):
@@ -196,14 +197,14 @@ class Coupling(FlowStep):
 
 
 def declared_context(layer: Any) -> tuple[int | None, ...] | None:
-    """Shape of the context that a layer says to take; None where it says none.
+    """Returns the shape of the context that a layer declares, or None.
 
     Args:
-      layer: A Keras layer. Its attribute `context_shape` is that shape, `context_dim`
-        the size of a vector.
+      layer: A Keras layer, which may have an attribute `context_shape` (the shape) or
+        `context_dim` (the size of a vector).
 
     Raises:
-      ValueError: For attributes that are no such sizes.
+      ValueError: If the attributes are no valid sizes.
     """
     shape = getattr(layer, "context_shape", None)
     if shape is not None:
@@ -226,7 +227,7 @@ class AdditiveCoupling(Coupling):
     Args:
       conditioner: As in `Coupling`.
       mask: As in `Coupling`.
-      **kwargs: `reverse`, `head` of `Coupling`; those of `FlowStep`.
+      **kwargs: `reverse`, `head` of `Coupling`; arguments of `FlowStep`.
     """
 
     def __init__(
@@ -258,7 +259,7 @@ class AffineCoupling(Coupling):
       mask: As in `Coupling`.
       log_scale: "tanh", "sigmoid" or "exp", see `AffineLaw`.
       bound: Largest absolute log_scale of "tanh".
-      **kwargs: `reverse`, `head` of `Coupling`; those of `FlowStep`.
+      **kwargs: `reverse`, `head` of `Coupling`; arguments of `FlowStep`.
     """
 
     def __init__(

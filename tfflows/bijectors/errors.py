@@ -1,4 +1,4 @@
-"""Errors that name the way out."""
+"""Errors that say what to do."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 
 class InverseNotAvailable(NotImplementedError):  # noqa: N818 - the field's name for it
-    """Raised by a step that has no map from data to latent."""
+    """Raised by a step that cannot map data to latents."""
 
-    # No constructor of its own: TensorFlow raises errors of a traced function again,
+    # It has no constructor, because TensorFlow raises errors of traced functions again
     # as type(error)(message).
     @classmethod
     def of(cls, step: Any) -> InverseNotAvailable:
-        """The error of a step that was asked for its inverse."""
+        """Returns the error for a step without an inverse."""
         return cls(
             f"{step.name} ({type(step).__name__}) maps from latent to data only. Use "
             "sample_and_log_prob, or fit it by reverse KL or as a VAE's posterior; to "

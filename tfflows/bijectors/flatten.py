@@ -1,4 +1,4 @@
-"""Events of any shape as vectors."""
+"""Flattens events of any shape to vectors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tfflows.bijectors.shapes import no_log_det
 
 @keras.saving.register_keras_serializable("tfflows")
 class Flatten(FlowStep):
-    """Data events of any shape as latent vectors [D], row-major.
+    """Flattens data events of any shape to latent vectors [D], row-major.
 
       forward:          x = reshape(z, event)
       forward log-det:  0

@@ -24,18 +24,18 @@ def make_head(
     dtype: Any,
     in_columns: bool = False,
 ) -> keras.layers.Layer:
-    """The head for features of the shape.
+    """Returns the head for features of a shape.
 
     Args:
       head: One of `HEADS`, or a function of the number of outputs.
       num_outputs: Size of the head's last axis.
       features: Shape of the conditioner's output, `(batch, F)` or `(batch, H, W, F)`.
       dtype: Keras dtype policy of the head.
-      in_columns: Asks for a `DenseInColumns`, where the head is "auto" and the features
-        are vectors.
+      in_columns: Whether to return a `DenseInColumns` if the head is "auto" and the
+        features are vectors.
 
     Raises:
-      ValueError: For features of another rank, or a function that gives no layer.
+      ValueError: If features have another rank or the function returns no layer.
     """
     if callable(head):
         layer = head(num_outputs)
@@ -62,7 +62,7 @@ def make_head(
 
 
 def check_head(head: Any) -> Any:
-    """One of `HEADS`, or a function of the number of outputs.
+    """Checks a head: one of `HEADS`, or a function of the number of outputs.
 
     Raises:
       ValueError: For anything else.
@@ -74,22 +74,22 @@ class DenseInColumns(keras.layers.Dense):
     """A linear map with bias that returns columns, `[B, F]` -> `[num_outputs, B]`."""
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """A product of the transposes of both factors, smaller than the outputs."""
+        """Multiplies the transposed factors, which are smaller than the outputs."""
         del training
         kernel = tf.convert_to_tensor(self.kernel)
         outputs = tf.matmul(tf.transpose(kernel), tf.transpose(inputs))
         return outputs + tf.convert_to_tensor(self.bias)[:, tf.newaxis]
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """`(num_outputs, batch)`."""
+        """Returns `(num_outputs, batch)`."""
         return (self.units, input_shape[0])
 
 
 class HeadConv2D(keras.layers.Conv2D):
-    """Keras' layer, of stride 1 and padding "same", by `convolve`."""
+    """Keras' Conv2D with stride 1 and padding "same", computed by `convolve`."""
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """What Keras calls for the convolution itself."""
+        """Computes the convolution; called by Keras."""
         return convolve(inputs, tf.convert_to_tensor(kernel))
 
 

@@ -24,12 +24,12 @@ class Invert(Composite):
 
     Args:
       step: A flow step, or any `tfb.Bijector`.
-      event_ndims: As in `FlowStep`; None: that of the step.
+      event_ndims: As in `FlowStep`; None: the step's.
       **kwargs: `name`, `dtype`, `trainable` of `FlowStep`.
 
     Raises:
       ValueError: On `build`, if the step's data shape does not follow from its latent
-        shape (`Flatten`): then build that step first.
+        shape (`Flatten`). Build that step first.
     """
 
     argument = "step"
@@ -45,7 +45,7 @@ class Invert(Composite):
         self.has_inverse = True  # the step's forward pass
 
     def build(self, data_shape: Any) -> None:
-        """Builds the step, whose data side is the latent side here."""
+        """Builds the step; its data side is this step's latent side."""
         inner_shape = tuple(self._inverse_event_shape(data_shape[1:]))
         build_step(self.step, inner_shape, self.flow_dtype)
 

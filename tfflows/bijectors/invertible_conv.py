@@ -1,4 +1,4 @@
-"""Invertible 1x1 convolutions: a trained linear map across channels."""
+"""Invertible 1x1 convolutions: trained linear maps across channels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PARAMETERIZATIONS = ("plu", "free")
 
 @keras.saving.register_keras_serializable("tfflows")
 class Invertible1x1Conv(FlowStep):
-    """One invertible matrix W [C, C] applied to the channels of every pixel.
+    """Applies an invertible matrix W [C, C] to the channels of every pixel.
 
     With n the number of pixels of an event (1 for vectors):
 
@@ -41,7 +41,7 @@ class Invertible1x1Conv(FlowStep):
       **kwargs: `event_ndims`, `name`, `dtype`, `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: For another parameterization.
+      ValueError: If the parameterization is unknown.
     """
 
     def __init__(self, parameterization: str = "plu", **kwargs: Any) -> None:
@@ -80,10 +80,10 @@ class Invertible1x1Conv(FlowStep):
         )
 
     def _factors(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """L, U + diag(s) and ln|s|."""
+        """Returns L, U + diag(s) and ln|s|."""
         lu = tf.convert_to_tensor(self.lu)
         below = tf.constant(self._below, lu.dtype)
-        # Not tf.linalg.diag_part and tf.eye, which OpenVINO does not read.
+        # OpenVINO cannot read tf.linalg.diag_part and tf.eye.
         eye = tf.constant(np.eye(lu.shape[0]), lu.dtype)
         log_s = tf.reduce_sum(lu * eye, axis=-1)
         lower = lu * below + eye

@@ -14,28 +14,28 @@ from tfflows.backend.arguments import check_number, check_unused, check_word
 class CouplingLaw:
     """An invertible element-wise map with parameters from a conditioner.
 
-    A law gets the part that changes, `[B, ..., n]`, and its parameters,
+    A law receives the part that changes, `[B, ..., n]`, and its parameters,
     `[B, ..., num_params * n]`: block p of n holds parameter p of each element. Zero
-    parameters give the identity with log-det 0: a coupling starts there, and keeps
-    masked elements so.
+    parameters give the identity with log-det 0. A coupling starts there, and uses it
+    for masked elements.
 
     Subclasses set `num_params`, implement `forward` and `inverse`, and, to be saved,
     register with `keras.saving` and extend `get_config`.
 
-    Both methods of a law with many parameters may take a third argument, `axis=-1`.
-    Couplings of vectors then give it 0, and the elements along the first axis: the part
-    `[n, B]` and parameters `[num_params * n, B]`, block p of n rows for parameter p,
-    which is one piece of memory.
+    Both methods of a law with many parameters may accept `axis=-1`. Couplings of
+    vectors then pass axis=0, with elements along the first axis: the part `[n, B]` and
+    parameters `[num_params * n, B]`, in which block p of n rows holds parameter p in
+    contiguous memory.
     """
 
     num_params: int
 
     def forward(self, z: tf.Tensor, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """-> x `[B, ..., n]` and ln dx/dz of each element, same shape, in nats."""
+        """Returns x `[B, ..., n]` and ln dx/dz of each element, same shape, in nats."""
         raise NotImplementedError
 
     def inverse(self, x: tf.Tensor, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """-> z `[B, ..., n]` and ln dz/dx of each element, same shape, in nats."""
+        """Returns z `[B, ..., n]` and ln dz/dx of each element, same shape, in nats."""
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class CouplingLaw:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> CouplingLaw:
-        """A law of equal config."""
+        """Returns a law with the same config."""
         return cls(**config)
 
 
@@ -58,11 +58,11 @@ class AdditiveLaw(CouplingLaw):
     num_params = 1
 
     def forward(self, z: tf.Tensor, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """-> z + shift, 0."""
+        """Returns z + shift, 0."""
         return z + params, tf.zeros_like(z)
 
     def inverse(self, x: tf.Tensor, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """-> x - shift, 0."""
+        """Returns x - shift, 0."""
         return x - params, tf.zeros_like(x)
 
 
@@ -81,7 +81,7 @@ class AffineLaw(CouplingLaw):
       bound: Largest absolute log_scale of "tanh".
 
     Raises:
-      ValueError: For another word, or a bound that is not positive.
+      ValueError: If log_scale is unknown or bound is not positive.
     """
 
     num_params = 2
@@ -97,18 +97,18 @@ class AffineLaw(CouplingLaw):
         if self.log_scale == "tanh":
             h = self.bound * tf.tanh(h / self.bound)
         elif self.log_scale == "sigmoid":
-            # The same op on both sides: exactly 0 at the start.
+            # The same op in both terms gives exactly 0 at the start.
             at_start = tf.math.log_sigmoid(tf.constant(2.0, h.dtype))
             h = tf.math.log_sigmoid(h + 2.0) - at_start
         return shift, h
 
     def forward(self, z: tf.Tensor, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """-> z * exp(log_scale) + shift, log_scale."""
+        """Returns z * exp(log_scale) + shift, log_scale."""
         shift, log_scale = self._split(params)
         return z * tf.exp(log_scale) + shift, log_scale
 
     def inverse(self, x: tf.Tensor, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """-> (x - shift) * exp(-log_scale), -log_scale."""
+        """Returns (x - shift) * exp(-log_scale), -log_scale."""
         shift, log_scale = self._split(params)
         return (x - shift) * tf.exp(-log_scale), -log_scale
 
@@ -127,10 +127,10 @@ _LAWS = {"additive": AdditiveLaw, "affine": AffineLaw}
 
 
 def as_law(law: CouplingLaw | str) -> CouplingLaw:
-    """A law, or the one of that name.
+    """Returns a law, given itself or its name.
 
     Raises:
-      ValueError: For another name or object.
+      ValueError: For an unknown name or another object.
     """
     if isinstance(law, CouplingLaw):
         return law

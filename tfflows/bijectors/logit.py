@@ -1,4 +1,4 @@
-"""Bounded data mapped to the whole line."""
+"""Maps bounded data to the whole line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tfflows.bijectors.shapes import sum_over_event
 
 @keras.saving.register_keras_serializable("tfflows")
 class Logit(FlowStep):
-    """Data of a bounded range mapped to the whole line.
+    """Maps data in a bounded range to the whole line.
 
     With r = high - low, c = (1 - 2 alpha) / r and t = alpha + c (x - low), element by
     element:
@@ -29,21 +29,21 @@ class Logit(FlowStep):
       inverse:          z = ln t - ln(1 - t)
       inverse log-det:  sum ln c - ln t - ln(1 - t)
 
-    A small alpha > 0 keeps z finite where the data touch low or high; the domain then
-    reaches beyond both by r alpha / (1 - 2 alpha).
+    A small alpha > 0 keeps z finite if the data reach low or high. The domain then
+    extends beyond both by r alpha / (1 - 2 alpha).
 
     Source: Dinh, Sohl-Dickstein and Bengio, "Density estimation using Real NVP", 2016,
     arXiv 1605.08803, section 4.1 (there alpha = 0.05).
 
     Args:
-      alpha: In [0, 0.5).
+      alpha: Number in [0, 0.5).
       low: Lower end of the data's range.
       high: Upper end of the data's range.
       **kwargs: `event_ndims`, `name`, `dtype` of `FlowStep`.
 
     Raises:
-      ValueError: For alpha or a range that is none.
-      ValueError: In `inverse`, for data outside the domain (in a graph
+      ValueError: If alpha or the range is invalid.
+      ValueError: In `inverse`, if data are outside the domain (in a graph
         InvalidArgumentError; under XLA, which drops checks, the log-det is -inf).
     """
 
@@ -76,12 +76,12 @@ class Logit(FlowStep):
         inside = (x >= low) & (x <= high)
         with require(tf.reduce_all(inside), message):
             t = self.alpha + self._slope * (x - self.low)
-        # Data next to an end, and saturated samples, may round to 0 or 1.
+        # Data close to an end, and saturated samples, may round to 0 or 1.
         limits = np.finfo(x.dtype.as_numpy_dtype)
         t = tf.clip_by_value(t, limits.tiny, 1.0 - limits.epsneg)
         log_t, log_1_t = tf.math.log(t), tf.math.log1p(-t)
         log_det = sum_over_event(math.log(self._slope) - log_t - log_1_t)
-        # Where XLA has dropped the requirement.
+        # If XLA has dropped the check.
         log_det = tf.where(all_of_row(inside), log_det, -math.inf)
         return log_t - log_1_t, log_det
 

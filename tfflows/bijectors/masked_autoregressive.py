@@ -15,7 +15,7 @@ from tfflows.bijectors.shapes import only_event_ndims, sum_over_event
 
 @keras.saving.register_keras_serializable("tfflows")
 class MaskedAutoregressive(FlowStep):
-    """Each element is mapped by a law whose parameters see the elements before it.
+    """Maps each element by a law whose parameters depend on earlier elements.
 
     With tau the law and c_i the network's output i, a function of x_1 .. x_{i-1}:
 
@@ -25,8 +25,8 @@ class MaskedAutoregressive(FlowStep):
       inverse log-det:  -sum_i ln dtau/dz_i
 
     For the affine law that is x_i = z_i exp(a_i(x_<i)) + m_i(x_<i). The inverse is one
-    pass of the network; forward takes D steps, which together cost about one pass, for
-    each evaluates only the hidden units that the newest element completes.
+    pass of the network. Forward takes D steps, which together cost about one pass,
+    because each evaluates only the hidden units that the newest element completes.
 
     Source: Papamakarios, Pavlakou and Murray, "Masked Autoregressive Flow for Density
     Estimation", 2017, arXiv 1705.07057, equations 3 to 6; splines: arXiv 1906.04032.
@@ -37,7 +37,7 @@ class MaskedAutoregressive(FlowStep):
       **kwargs: `name`, `dtype`, `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: For a network of another kind, or one made for another law.
+      ValueError: If the network is no `MADE`, or was made for another law.
     """
 
     recomputed_from = "input"  # forward takes D steps
@@ -115,7 +115,7 @@ class MaskedAutoregressive(FlowStep):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> MaskedAutoregressive:
-        """A fresh step of equal config."""
+        """Returns a new step with the same config."""
         deserialize = keras.saving.deserialize_keras_object
         parts = {key: deserialize(config[key]) for key in ("network", "law")}
         return cls(**{**config, **parts})
@@ -141,7 +141,7 @@ class InverseAutoregressive(Invert):
       **kwargs: `name`, `dtype`, `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: For a network of another kind, or one made for another law.
+      ValueError: If the network is no `MADE`, or was made for another law.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class InverseAutoregressive(Invert):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> InverseAutoregressive:
-        """A fresh step of equal config."""
+        """Returns a new step with the same config."""
         deserialize = keras.saving.deserialize_keras_object
         parts = {key: deserialize(config[key]) for key in ("network", "law")}
         return cls(**{**config, **parts})

@@ -1,4 +1,4 @@
-"""How a coupling splits an event into a part that conditions and one that changes."""
+"""Splits of an event into a part that conditions and a part that changes."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from tfflows.backend.arguments import check_word
 
 
 class Mask(Protocol):
-    """A split of events; made by `make_mask` for one event shape."""
+    """A split of events of one shape, made by `make_mask`."""
 
     kept_shape: tuple[int, ...]
     changed_shape: tuple[int, ...]
 
     def split(self, value: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """`[B, *event]` -> the kept part, which conditions, and the changed part."""
+        """Splits `[B, *event]` into the kept part, which conditions, and the other."""
 
     def merge(self, kept: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:
-        """The inverse of `split`."""
+        """Inverts `split`."""
 
     def select(self, params: tf.Tensor) -> tf.Tensor:
         """Zeroes parameters of elements that must not change."""
 
 
 class HalfMask:
-    """Keeps the first half of the last axis, or the second where `reverse`."""
+    """Keeps the first half of the last axis, or with `reverse` the second."""
 
     def __init__(self, event: tuple[int, ...], reverse: bool) -> None:
         self._sizes = [event[-1] // 2, event[-1] - event[-1] // 2]
@@ -37,7 +37,7 @@ class HalfMask:
         ]
 
     def split(self, value: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Splits the last axis in two slices."""
+        """Splits the last axis into two slices."""
         kept, changed = tf.split(value, self._sizes, axis=-1)[self._order]
         return kept, changed
 
@@ -46,12 +46,12 @@ class HalfMask:
         return tf.concat([kept, changed][self._order], axis=-1)
 
     def select(self, params: tf.Tensor) -> tf.Tensor:
-        """All of them: the changed part has no other elements."""
+        """Returns all parameters: every element of the changed part changes."""
         return params
 
 
 class AlternatingMask:
-    """Keeps the even places of the last axis, or the odd ones where `reverse`."""
+    """Keeps the even positions of the last axis, or with `reverse` the odd ones."""
 
     def __init__(self, event: tuple[int, ...], reverse: bool) -> None:
         size = event[-1]
@@ -67,7 +67,7 @@ class AlternatingMask:
         return kept, changed
 
     def merge(self, kept: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:
-        """Interleaves the two parts, by a reshape: its gradient is no scatter."""
+        """Interleaves the two parts with a reshape, whose gradient is no scatter."""
         even, odd = [kept, changed][self._order]
         if self._odd_size:
             odd = tf.concat([odd, even[..., :1]], axis=-1)  # dropped again below
@@ -77,15 +77,15 @@ class AlternatingMask:
         return merged[..., :-1] if self._odd_size else merged
 
     def select(self, params: tf.Tensor) -> tf.Tensor:
-        """All of them: the changed part has no other elements."""
+        """Returns all parameters: every element of the changed part changes."""
         return params
 
 
 class BinaryMask:
-    """Keeps the elements where the array is 1.
+    """Keeps the elements for which an array is 1.
 
-    Both parts have the event's full shape: the conditioner sees zeros in place of what
-    changes, and zero parameters (the identity, for every law) keep the rest.
+    Both parts have the event's full shape. The conditioner gets zeros in place of the
+    changing elements, and zero parameters (the identity for every law) keep the others.
     """
 
     def __init__(self, mask: np.ndarray, num_params: int) -> None:
@@ -94,11 +94,11 @@ class BinaryMask:
         self._selected = np.concatenate([1.0 - self._kept] * num_params, axis=-1)
 
     def split(self, value: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The value with zeros where it changes, and the whole value."""
+        """Returns the value with zeros for changing elements, and the whole value."""
         return value * tf.cast(self._kept, value.dtype), value
 
     def merge(self, kept: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:
-        """The changed part already holds the rest."""
+        """Returns the changed part, which already holds the kept elements."""
         return changed
 
     def select(self, params: tf.Tensor) -> tf.Tensor:
@@ -110,10 +110,10 @@ MASKS = ("half", "alternating", "checkerboard", "channel")
 
 
 def check_mask(mask: Any) -> str | list[Any]:
-    """A mask as the config keeps it: a name, or a nested list of 0 and 1.
+    """Returns a mask as stored in a config: a name, or a nested list of 0 and 1.
 
     Raises:
-      ValueError: For an unknown name, or values other than 0 and 1.
+      ValueError: If the name is unknown or values are not 0 or 1.
     """
     if isinstance(mask, str):
         return check_word("mask", mask, MASKS)
@@ -127,13 +127,13 @@ def check_mask(mask: Any) -> str | list[Any]:
 def make_mask(
     mask: str | list[Any], event: tuple[int, ...], reverse: bool, num_params: int
 ) -> Mask:
-    """The mask for events of the shape.
+    """Returns the mask for an event shape.
 
     Args:
       mask: As `check_mask` returns it.
       event: The event's shape.
       reverse: Exchanges the kept and the changed part.
-      num_params: Parameters that the coupling law takes per element.
+      num_params: Number of the law's parameters per element.
 
     Raises:
       ValueError: If one of the two parts would be empty.

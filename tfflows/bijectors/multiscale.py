@@ -1,4 +1,4 @@
-"""Levels of a flow that each factor out half of the channels."""
+"""Multi-scale levels, which each factor out half of the channels."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tfflows.bijectors.coupling import AffineCoupling
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.shapes import only_event_ndims
 
-# A bound on the log-scale of a factored-out half, far beyond what data ask for.
+# A bound on the log-scale of a factored-out half, far beyond what data need.
 _PRIOR_BOUND = 6.0
 
 
 @keras.saving.register_keras_serializable("tfflows")
 class Multiscale(Composite):
-    """Levels after each of which, but the last, half of the channels becomes latent.
+    """Levels of steps. After each level but the last, half of the channels is latent.
 
     Level l maps h_{l-1} (h_0 = x) to an image [H_l, W_l, C_l] by its step, of inverse
     g_l, and, with split priors, a channel coupling s_l that normalises the second half
@@ -32,9 +32,9 @@ class Multiscale(Composite):
       forward:          the same steps backwards
       forward log-det:  minus that
 
-    z is one flat vector [D]. The split prior of Glow, a normal with mean and scale
-    given by the kept half, is this coupling: x_b = z_b * exp(log_scale) + shift with
-    both from a 3x3 convolution that starts at zero; so the base stays a standard
+    z is one flat vector [D]. Glow's split prior, a normal whose mean and scale depend
+    on the kept half, is this coupling: x_b = z_b * exp(log_scale) + shift, with both
+    from a 3x3 convolution that starts at zero. The base therefore stays a standard
     normal, and one temperature acts on all levels.
 
     Source: Dinh et al., "Density estimation using Real NVP", 2016, arXiv 1605.08803,
@@ -42,13 +42,14 @@ class Multiscale(Composite):
     arXiv 1807.03039.
 
     Args:
-      levels: One step a level, data side first, from images to images.
+      levels: One step for each level, data side first, from images to images.
       split_priors: Whether factored-out halves depend on the kept ones.
-      **kwargs: `name`, `dtype` (None: that of the first level), `trainable` of
-        `FlowStep`; an event is [H, W, C].
+      **kwargs: `name`, `dtype` (None: the first level's), `trainable` of `FlowStep`; an
+        event is [H, W, C].
 
     Raises:
-      ValueError: For no level; on `build`, where a level leaves fewer than 2 channels.
+      ValueError: If there is no level; on `build`, if a level leaves fewer than 2
+        channels.
     """
 
     argument = "levels"
@@ -109,11 +110,11 @@ class Multiscale(Composite):
         return tf.TensorShape(self.data_event_shape)
 
     def _steps_of(self, k: int) -> list[FlowStep]:
-        """The steps of level k, data side first."""
+        """Returns the steps of level k, data side first."""
         return [self.levels[k], *self.priors[k : k + 1]]
 
     def _factor_out(self, value: tf.Tensor, k: int) -> list[tf.Tensor]:
-        """-> the kept half (none of the last level), and the flat other half."""
+        """Returns the kept half (None at the last level), and the flat other half."""
         if k + 1 == len(self.levels):
             kept, out = [], value
         else:
@@ -123,7 +124,7 @@ class Multiscale(Composite):
         return [*kept, tf.reshape(out, (-1, math.prod(self._out_shapes[k])))]
 
     def _join(self, kept: list[tf.Tensor], out: tf.Tensor, k: int) -> tf.Tensor:
-        """The inverse of `_factor_out`."""
+        """Inverts `_factor_out`."""
         out = tf.reshape(out, (-1, *self._out_shapes[k]))
         return tf.concat([*kept, out], axis=-1) if kept else out
 
@@ -133,7 +134,7 @@ class Multiscale(Composite):
         return self._to_data(value, direction, run)
 
     def _to_latent(self, x: tf.Tensor, run: Run) -> tf.Tensor:
-        """Passes data through the steps, each by `run`, to flat latents."""
+        """Passes data through the steps with `run`, to flat latents."""
         kept, parts = [x], []
         for k in range(len(self.levels)):
             (value,) = kept
@@ -144,7 +145,7 @@ class Multiscale(Composite):
         return tf.concat(parts, axis=-1)
 
     def _to_data(self, z: tf.Tensor, direction: str, run: Run) -> tf.Tensor:
-        """Passes flat latents back through the steps, each by `run`, to data."""
+        """Passes flat latents back through the steps with `run`, to data."""
         sizes = [math.prod(shape) for shape in self._out_shapes]
         parts = tf.split(z, sizes, axis=-1)
         kept: list[tf.Tensor] = []

@@ -24,13 +24,13 @@ class Permute(FlowStep):
       inverse log-det:  0
 
     Args:
-      permutation: "reverse", "shuffle" (fixed, drawn from the seed) or a sequence of
-        the indices 0 .. n-1.
+      permutation: "reverse", "shuffle" (drawn once from the seed) or a sequence of the
+        indices 0 .. n-1.
       seed: Seed of "shuffle".
       **kwargs: `event_ndims`, `name`, `dtype` of `FlowStep`.
 
     Raises:
-      ValueError: For another word, or a sequence that is no permutation.
+      ValueError: If the word is unknown or the sequence is no permutation.
     """
 
     def __init__(

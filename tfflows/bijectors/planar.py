@@ -13,13 +13,13 @@ from tfflows.bijectors.amortizable import AmortizableStep, Parameter
 from tfflows.bijectors.root_finding import increasing_root
 from tfflows.bijectors.slopes import gentle_activation, value_and_slope
 
-# How far w.u_hat stays above -1, so that a step inverts in float32 as well.
+# How far w.u_hat stays above -1, so that a step also inverts in float32.
 _MARGIN = 1e-4
 
 
 @keras.saving.register_keras_serializable("tfflows")
 class Planar(AmortizableStep):
-    """Stretches space along u, by an amount that depends on w.z alone.
+    """Stretches space along u, by an amount that depends only on w.z.
 
     With a = w.z + b, h an activation with 0 <= h' <= 1, and u_hat the vector u moved
     along w so that w.u_hat > -1, which makes w.z -> w.x increase:
@@ -31,9 +31,9 @@ class Planar(AmortizableStep):
 
       u_hat = u + (m(w.u) - w.u) w / ||w||^2,  m(s) = softplus(s + ln(e - 1)) - 1
 
-    (m is scaled to stay 1e-4 above -1.) m(0) = 0 makes the step the identity at u = 0,
-    where it starts, and keeps u_hat bounded as w -> 0; at w = 0, u_hat = u. The root is
-    found by a safeguarded Newton iteration and carries implicit gradients.
+    (m is scaled to stay 1e-4 above -1.) m(0) = 0 makes the step start as the identity,
+    at u = 0, and keeps u_hat bounded as w -> 0; at w = 0, u_hat = u. A safeguarded
+    Newton iteration finds the root, which has implicit gradients.
 
     Source: Rezende and Mohamed, "Variational Inference with Normalizing Flows", 2015,
     arXiv 1505.05770, equations 10 to 12 and appendix A.1 (there without ln(e - 1)).
@@ -45,8 +45,8 @@ class Planar(AmortizableStep):
       **kwargs: `name`, `dtype`, `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: For an activation whose slope leaves [0, 1]; on `build`, for events
-        that are no vectors.
+      ValueError: If the activation's slope leaves [0, 1]; on `build`, if events are no
+        vectors.
     """
 
     def __init__(
@@ -77,10 +77,11 @@ class Planar(AmortizableStep):
     def _forward_of_repeats(
         self, stacks: Sequence[tf.Tensor], z: tf.Tensor, context: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The K steps of a `Repeated`, last first.
+        """Computes the K steps of a `Repeated`, last first.
 
-        What w_k sees of z_k is w_k.z and a part w_k.u_hat_j h_j of each step before:
-        products are those of all steps at once, and only [B, K] numbers go on in turn.
+        w_k.z_k is w_k.z plus a term w_k.u_hat_j h_j of each earlier step j. The
+        products of all steps are computed at once, and only [B, K] numbers step by
+        step.
         """
         params = self._stacked_values(stacks, context)
         u_hat, w, b, stretch = self._constrain(params)
@@ -105,13 +106,13 @@ class Planar(AmortizableStep):
         return x - u_hat * value[:, tf.newaxis], -tf.math.log1p(slope * stretch)
 
     def _root(self, target: tf.Tensor, stretch: tf.Tensor) -> tf.Tensor:
-        """The a with a + stretch h(a) = target."""
+        """Returns the a with a + stretch h(a) = target."""
 
         def function(a: tf.Tensor, stretch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             value, slope = value_and_slope(self.activation, a)
             return a + stretch * value, 1.0 + stretch * slope
 
-        # The slope lies between 1 and 1 + stretch: so far can the root be from target.
+        # The slope is between 1 and 1 + stretch, which bounds the distance to the root.
         excess = function(target, stretch)[0] - target
         ends = target - excess, target - excess / (1.0 + stretch)
         return increasing_root(
@@ -119,17 +120,17 @@ class Planar(AmortizableStep):
         )
 
     def _constrained(self, context: Any) -> tuple[tf.Tensor, ...]:
-        """u_hat and w `[B or 1, D]`, b and w.u_hat `[B or 1]`."""
+        """Returns u_hat and w `[B or 1, D]`, b and w.u_hat `[B or 1]`."""
         return self._constrain(self._parameter_values(context))
 
     def _constrain(self, params: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
-        """u_hat and w `[..., D]`, b and w.u_hat `[...]`."""
+        """Returns u_hat and w `[..., D]`, b and w.u_hat `[...]`."""
         u, w, b = params["u"], params["w"], params["b"]
         along = _dot(w, u)
         stretch = (1.0 - _MARGIN) * _shifted_softplus(along)
         squared = _dot(w, w)
         norm = tf.sqrt(tf.where(squared > 0.0, squared, 1.0))
-        # Divided twice, for gradients that do not overflow where w is tiny.
+        # Divide twice, so that gradients do not overflow if w is tiny.
         push = tf.where(squared > 0.0, (stretch - along) / norm / norm, 0.0)
         return u + push[..., tf.newaxis] * w, w, b, stretch
 
@@ -144,14 +145,14 @@ def _dot(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
 
 
 def _rows_times(rows: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
-    """`[B, n]` times `[B or 1, n, m]`, each row its own or all the same matrix."""
+    """Multiplies rows `[B, n]` by their matrices, or by one, `[B or 1, n, m]`."""
     if matrices.shape[0] == 1:
         return tf.matmul(rows, matrices[0])
     return tf.matmul(rows[:, tf.newaxis], matrices)[:, 0]
 
 
 def _shifted_softplus(s: tf.Tensor) -> tf.Tensor:
-    """softplus(s + ln(e - 1)) - 1, without cancellation near its zero s = 0."""
+    """Computes softplus(s + ln(e - 1)) - 1, without cancellation near s = 0."""
     near = tf.math.log1p(-math.expm1(-1.0) * tf.math.expm1(tf.minimum(s, 1.0)))
     far = tf.math.softplus(s + math.log(math.expm1(1.0))) - 1.0
     return tf.where(s < 1.0, near, far)

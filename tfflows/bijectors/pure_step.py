@@ -15,9 +15,9 @@ Weights = tuple[tf.Tensor, ...]
 
 
 class PureStep:
-    """A step as functions of its weights; what its own variables hold is not read.
+    """A step as functions of given weights; the values of its variables are not read.
 
-    No Keras object, so that no one takes the step's variables for weights of a model.
+    It is no Keras object, so the step's variables do not become a model's weights.
 
     Args:
       step: A built step.
@@ -27,16 +27,16 @@ class PureStep:
         self.step = step
 
     def weights(self) -> Weights:
-        """What the step's own variables hold now."""
+        """Returns the current values of the step's variables."""
         return tuple(tf.convert_to_tensor(v) for v in self.step.variables)
 
     def run(
         self, weights: Weights, value: tf.Tensor, context: Any, direction: str
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The fused pass of that direction: value and log-det.
+        """Runs the pass in a direction; returns value and log-det.
 
         Raises:
-          ValueError: If the pass has effects, which would be lost.
+          ValueError: If the pass has side effects, which would be lost.
         """
         with self._with(weights) as scope:
             given = self._values_in(scope)
@@ -56,13 +56,13 @@ class PureStep:
     def initialize(
         self, weights: Weights, value: tf.Tensor, context: Any, direction: str
     ) -> tuple[tf.Tensor, Weights]:
-        """The value passed on, and the weights after their start from data."""
+        """Initialises from data; returns the output and the new weights."""
         with self._with(weights) as scope:
             value = self.step._initialize(value, context, direction)
             return value, self._values_in(scope)
 
     def is_initialized(self, weights: Weights) -> bool:
-        """Returns whether the start has taken place in these weights."""
+        """Returns whether these weights were initialised from data."""
         with self._with(weights):
             return self.step.is_initialized
 

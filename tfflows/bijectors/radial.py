@@ -27,9 +27,9 @@ class Radial(AmortizableStep):
                         r^2 + (alpha + beta - s) r - alpha s = 0
       inverse log-det:  -(D - 1) ln(1 + t) - ln(1 + alpha beta / (alpha + r)^2)
 
-    s = r (1 + t) is a quadratic equation in r, so that the inverse is exact.
-    alpha = softplus(a + ln(e - 1)), beta = alpha (softplus(b + ln(e - 1)) - 1), each
-    with a margin of 1e-4: the step starts as the identity, at b = 0.
+    s = r (1 + t) is a quadratic equation in r, so the inverse is exact. alpha =
+    softplus(a + ln(e - 1)), beta = alpha (softplus(b + ln(e - 1)) - 1), each with a
+    margin of 1e-4: the step starts as the identity, at b = 0.
 
     Source: Rezende and Mohamed, "Variational Inference with Normalizing Flows", 2015,
     arXiv 1505.05770, equations 13 and 14 and appendix A.2.
@@ -40,7 +40,7 @@ class Radial(AmortizableStep):
       **kwargs: `name`, `dtype`, `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: On `build`, for events that are no vectors.
+      ValueError: On `build`, if events are no vectors.
     """
 
     def _parameter_table(self, size: int) -> dict[str, Parameter]:
@@ -52,7 +52,7 @@ class Radial(AmortizableStep):
         }
 
     def _constrained(self, context: Any) -> tuple[tf.Tensor, ...]:
-        """The center `[B or 1, D]`, alpha and beta `[B or 1]`."""
+        """Returns the center `[B or 1, D]`, alpha and beta `[B or 1]`."""
         params = self._parameter_values(context)
         alpha, ratio = [
             _MARGIN + (1.0 - _MARGIN) * tf.math.softplus(params[name] + _AT_ONE)
@@ -80,14 +80,14 @@ class Radial(AmortizableStep):
     def _stretch(
         self, radius: tf.Tensor, alpha: tf.Tensor, beta: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """T and the forward log-det, both `[B]`."""
+        """Returns t and the forward log-det, both `[B]`."""
         factor = beta / (alpha + radius)
         across = (self.data_event_shape[0] - 1) * tf.math.log1p(factor)
         return factor, across + tf.math.log1p(factor * alpha / (alpha + radius))
 
 
 def _norm(offset: tf.Tensor) -> tf.Tensor:
-    """||offset|| with gradient 0 at 0."""
+    """Returns ||offset||, with gradient 0 at 0."""
     squared = tf.reduce_sum(tf.square(offset), axis=-1)
     safe = tf.where(squared > 0.0, squared, 1.0)
     return tf.where(squared > 0.0, tf.sqrt(safe), 0.0)
@@ -96,7 +96,7 @@ def _norm(offset: tf.Tensor) -> tf.Tensor:
 def _positive_root(s: tf.Tensor, alpha: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
     half = 0.5 * (alpha + beta - s)
     root = tf.sqrt(tf.square(half) + alpha * s)
-    # Of the two forms of the root, the one that adds numbers of one sign.
+    # Use the form of the root that adds numbers of the same sign.
     is_sum = half > 0.0
     safe = tf.where(is_sum, root + half, 1.0)
     return tf.where(is_sum, alpha * s / safe, root - half)

@@ -13,7 +13,7 @@ from tfflows.bijectors.coupling import Coupling
 from tfflows.bijectors.laws import CouplingLaw
 from tfflows.bijectors.spline_bins import Bins, Tensors, find_bin
 
-# Smallest slope: monotone in float32.
+# Minimum slope, so that the spline is monotone in float32.
 _MIN_SLOPE = 1e-3
 
 
@@ -21,8 +21,8 @@ _MIN_SLOPE = 1e-3
 class RationalQuadraticLaw(CouplingLaw):
     """A monotone spline of rational-quadratic pieces on [-bound, bound].
 
-    Outside it is the identity, with log-derivative 0; the slopes at both ends are 1.
-    Within bin k of width w and height h, with s = h / w and t = (z - z_k) / w:
+    Outside [-bound, bound] it is the identity; the slopes at both ends are 1. Within
+    bin k of width w and height h, with s = h / w and t = (z - z_k) / w:
 
       x = x_k + h (s t^2 + d_k t (1 - t)) / (s + (d_{k+1} + d_k - 2 s) t (1 - t))
 
@@ -30,11 +30,11 @@ class RationalQuadraticLaw(CouplingLaw):
     arXiv 1906.04032, equations 4 to 8.
 
     Args:
-      num_bins: Number of bins K; a law takes 3 K - 1 parameters per element.
+      num_bins: Number of bins K; the law has 3 K - 1 parameters per element.
       bound: Half the length of the interval.
 
     Raises:
-      ValueError: For fewer than 2 bins, or a bound that is not positive.
+      ValueError: If num_bins is below 2 or bound is not positive.
     """
 
     def __init__(self, num_bins: int = 8, bound: float = 3.0) -> None:
@@ -45,9 +45,9 @@ class RationalQuadraticLaw(CouplingLaw):
     def forward(
         self, z: tf.Tensor, params: tf.Tensor, axis: int = -1
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """-> x and ln dx/dz."""
-        # Inside before any arithmetic: the branch that `where` drops would otherwise
-        # make NaN gradients of its infinities.
+        """Returns x and ln dx/dz."""
+        # Clip before any arithmetic: the branch that `where` drops would otherwise give
+        # NaN gradients.
         inside = tf.clip_by_value(z, -self.bound, self.bound)
         bins_z, bins_x, knots = self._spline(params, axis)
         piece = _Piece(*find_bin(inside, bins_z, bins_x, knots))
@@ -58,7 +58,7 @@ class RationalQuadraticLaw(CouplingLaw):
     def inverse(
         self, x: tf.Tensor, params: tf.Tensor, axis: int = -1
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """-> z and ln dz/dx."""
+        """Returns z and ln dz/dx."""
         inside = tf.clip_by_value(x, -self.bound, self.bound)
         bins_z, bins_x, knots = self._spline(params, axis)
         bin_x, bin_z, ends = find_bin(inside, bins_x, bins_z, knots)
@@ -75,7 +75,7 @@ class RationalQuadraticLaw(CouplingLaw):
         return tf.where(inside, spline, value), tf.where(inside, log_slope, zeros)
 
     def _spline(self, params: tf.Tensor, axis: int) -> tuple[Bins, Bins, Tensors]:
-        """The bins on both axes, and the parameter of the slope at each knot."""
+        """Returns the bins on both axes, and the slope's parameter at each knot."""
         bins = self.num_bins
         parts = _unstack(params, self.num_params, axis)
         end = tf.zeros_like(parts[0])  # slope 1
@@ -89,7 +89,7 @@ class RationalQuadraticLaw(CouplingLaw):
 
 
 def _unstack(params: tf.Tensor, number: int, axis: int) -> Tensors:
-    """Cuts the axis in so many blocks: one tensor for each parameter."""
+    """Cuts an axis into blocks: one tensor for each parameter."""
     if axis == 0:
         return tf.split(params, number, axis=0)
     size = params.shape[-1] // number
@@ -98,10 +98,10 @@ def _unstack(params: tf.Tensor, number: int, axis: int) -> Tensors:
 
 
 def _into_bin(t: tf.Tensor) -> tf.Tensor:
-    """The place t in its bin, in [0, 1].
+    """Clips the position t in its bin to [0, 1].
 
-    Rounding may put a value at a knot outside of its bin, where a steep piece has a
-    pole. The gradient is that of t, which must not vanish there.
+    Rounding may put a value at a knot outside its bin, where a steep piece has a pole.
+    The gradient is t's, because it must not vanish at the ends.
     """
     return t + tf.stop_gradient(tf.clip_by_value(t, 0.0, 1.0) - t)
 
@@ -125,12 +125,12 @@ class _Piece:
         self.bend = self.next_slope + self.slope - 2.0 * self.mean_slope
 
     def value(self, t: tf.Tensor) -> tf.Tensor:
-        """X at t in [0, 1] (equation 4)."""
+        """Returns x at t in [0, 1] (equation 4)."""
         rise = self.mean_slope * t**2 + self.slope * t * (1.0 - t)
         return self.x + self.height * rise / self._denominator(t)
 
     def log_slope(self, t: tf.Tensor) -> tf.Tensor:
-        """Ln dx/dz at t in [0, 1] (equation 5)."""
+        """Returns ln dx/dz at t in [0, 1] (equation 5)."""
         mean, rest = self.mean_slope, 1.0 - t
         rise = self.next_slope * t**2 + 2.0 * mean * t * rest + self.slope * rest**2
         log_denominator = tf.math.log(self._denominator(t))
@@ -140,12 +140,12 @@ class _Piece:
         return self.mean_slope + self.bend * t * (1.0 - t)
 
     def solve(self, x: tf.Tensor) -> tf.Tensor:
-        """The t in [0, 1] with value(t) = x (equations 6 to 8)."""
+        """Returns the t in [0, 1] with value(t) = x (equations 6 to 8)."""
         offset = x - self.x
         a = self.height * (self.mean_slope - self.slope) + offset * self.bend
         b = self.height * self.slope - offset * self.bend
         c = -self.mean_slope * offset
-        # Positive but for rounding; sqrt has no gradient at 0.
+        # Positive except for rounding; sqrt has no gradient at 0.
         discriminant = tf.maximum(b**2 - 4.0 * a * c, x.dtype.as_numpy_dtype(1e-30))
         return _into_bin(2.0 * c / (-b - tf.sqrt(discriminant)))
 
@@ -166,7 +166,7 @@ class RationalQuadraticCoupling(Coupling):
       mask: As in `Coupling`.
       num_bins: Number of bins.
       bound: The spline acts on [-bound, bound]; outside the step is the identity.
-      **kwargs: `reverse`, `head` of `Coupling`; those of `FlowStep`.
+      **kwargs: `reverse`, `head` of `Coupling`; arguments of `FlowStep`.
     """
 
     def __init__(

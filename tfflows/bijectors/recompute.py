@@ -1,4 +1,4 @@
-"""Passes whose intermediate values are computed anew in the backward pass."""
+"""Passes that recompute their intermediate values in the backward pass."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ZERO = tf.UnconnectedGradients.ZERO
 
 
 class RecomputableStep(PureStep):
-    """A step as functions of its weights, one of which is its own derivative."""
+    """A step as functions of its weights: its passes and their derivative."""
 
     def pull_back(
         self,
@@ -26,22 +26,22 @@ class RecomputableStep(PureStep):
         direction: str,
         source: str,
     ) -> tuple[tf.Tensor, list[tf.Tensor | None]]:
-        """A loss' gradients by what went into a pass from those by what came out.
+        """Returns a loss' gradients by a pass's inputs, given those by its outputs.
 
         Args:
-          weights: As the pass had them.
+          weights: Weights of the pass.
           known: Input or output of the pass.
-          context: As the pass had it.
-          gradients: Those by the value and the log-det that the pass gave.
-          direction: That of the pass.
-          source: "output" if that is known, and has to be undone, or "input".
+          context: Context of the pass.
+          gradients: Gradients by the value and the log-det that the pass returned.
+          direction: Direction of the pass.
+          source: "output" if `known` is the output, which must be inverted, or "input".
 
         Returns:
-          The input; the gradients by it, by the context and by each weight, None for
-          what is not real.
+          The input, and the gradients by it, the context and each weight; None for
+          tensors that are not real.
         """
-        # Without this wait TensorFlow's executor would recompute all steps at once, as
-        # soon as `known` is there, and hold the activations of all of them.
+        # Without this wait, TensorFlow would recompute all steps at once as soon as
+        # `known` exists, and hold all their activations.
         with tf.control_dependencies(gradients):
             value = tf.identity(known)
         if source == "output":
@@ -52,7 +52,7 @@ class RecomputableStep(PureStep):
             tape.watch(real)
             outputs = self.run(weights, value, context, direction)
         found = tape.gradient(outputs, real, gradients, _ZERO)
-        # Nor go on before this step is done with, and its activations are freed.
+        # Also wait until this step is done and its activations are freed.
         with tf.control_dependencies(found):
             value, found[0] = tf.identity(value), tf.identity(found[0])
         left = iter(found)
@@ -64,14 +64,14 @@ def _is_real(value: tf.Tensor | None) -> bool:
 
 
 class TracedStep(RecomputableStep):
-    """A step whose functions stand in a graph once, however often they are called."""
+    """A step whose functions are in a graph once, however often they are called."""
 
     def __init__(self, step: FlowStep) -> None:
         super().__init__(step)
         plain = RecomputableStep(step)
         self._run = tf.function(plain.run, autograph=False)
-        # Not to be inlined: then all that a call holds is freed when it returns. Of
-        # inlined ones a value a step was seen to live until the end of the whole pass.
+        # Do not inline them: a call frees its memory when it returns. When inlined, one
+        # value per step was seen to live until the end of the whole pass.
         self._pull_back = tf.function(
             plain.pull_back,
             autograph=False,
@@ -79,36 +79,36 @@ class TracedStep(RecomputableStep):
         )
 
     def run(self, *args: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """As of `PureStep`."""
+        """See `PureStep`."""
         return self._run(*args)
 
     def pull_back(self, *args: Any) -> tuple[tf.Tensor, list[tf.Tensor | None]]:
-        """As of `RecomputableStep`."""
+        """See `RecomputableStep`."""
         return self._pull_back(*args)
 
 
 @dataclasses.dataclass(frozen=True)
 class Pass:
-    """A step's pass in one direction with given values of all its variables."""
+    """A step's pass in one direction, with given values of all its variables."""
 
     step: RecomputableStep
     weights: Weights
     direction: str
-    # Whether the weights are what the step's variables hold, as no repeat's are.
+    # Whether the weights are the values of the step's variables (not for repeats).
     is_own: bool = False
 
     @classmethod
     def of(cls, step: FlowStep, direction: str) -> Pass:
-        """A step's pass with the values that its variables have now."""
+        """Returns a step's pass with the current values of its variables."""
         pure = RecomputableStep(step)
         return cls(pure, pure.weights(), direction, is_own=True)
 
     def run(self, value: tf.Tensor, context: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """Value and log-det."""
+        """Returns value and log-det."""
         return self.step.run(self.weights, value, context, self.direction)
 
     def run_stored(self, value: tf.Tensor, context: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """As `run`; a step with its own weights may also have effects."""
+        """Does what `run` does; a step with its own weights may have side effects."""
         if self.is_own:
             return self.step.step._fused_pass(self.direction)(value, context)
         return self.run(value, context)
@@ -117,17 +117,17 @@ class Pass:
 def recomputed(
     passes: Sequence[Pass], value: tf.Tensor, context: Any, source: str
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Passes in turn, of which one value is kept for the backward pass.
+    """Runs passes in order, and keeps one value for the backward pass.
 
     Args:
-      passes: In the order in which they take place.
-      value: Input of the first.
+      passes: The passes in the order in which they run.
+      value: Input of the first pass.
       context: None or a tensor.
-      source: "output": the last output is kept, and each input is recomputed from what
-        came out of its pass; "input": the input of the only pass is kept.
+      source: "output" keeps the last output, and recomputes each input from its pass's
+        output; "input" keeps the input of the only pass.
 
     Returns:
-      Output of the last pass, and the sum of the log-dets.
+      The output of the last pass, and the sum of the log-dets.
     """
     contexts = [] if context is None else [context]
 
@@ -162,7 +162,7 @@ def recomputed(
 
 
 def _sums(gradients: list[tf.Tensor | None], of: list[tf.Tensor]) -> list[Any]:
-    """The gradient by each of the one or no contexts, summed over the passes."""
+    """Returns the gradient by the context, if any, summed over the passes."""
     if not of:
         return []
     return [tf.add_n(gradients) if _is_real(of[0]) else None]

@@ -1,4 +1,4 @@
-"""A chain whose backward pass takes less memory than that of `Chain`."""
+"""A chain whose backward pass needs less memory than `Chain`'s."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class RecomputedChain(Chain):
       inverse:          z = g_K(... g_2(g_1(x)))
       inverse log-det:  sum_k log|det dg_k/dx_{k-1}|
 
-    The backward pass goes from step to step. "reversible" keeps no value but the last:
-    each step's input is the other pass of its output. "remat" keeps each step's input.
-    Both then run the step again, which costs one pass, and "reversible" one more,
-    beyond "stored".
+    The backward pass goes from step to step. "reversible" keeps only the last value,
+    and computes each step's input from its output by the other pass. "remat" keeps each
+    step's input. Both then run the step again. Compared with "stored", "remat" costs
+    one more pass and "reversible" two.
 
-    This holds for the steps inside of `Chain`, `Invert`, `Repeated` and the levels of
-    `Multiscale` (not for those in subclasses, which are one step each). By their
-    attribute `recomputed_from`, "reversible" keeps the input of steps whose other pass
-    is none, costs more, or is numeric, and both keep all values of a `TFPStep`.
+    This holds for the steps inside `Chain`, `Invert`, `Repeated` and the levels of
+    `Multiscale`; subclasses of these count as one step. Steps set an attribute
+    `recomputed_from`: "reversible" keeps the input of steps whose other pass is
+    missing, expensive or numeric, and both keep all values of a `TFPStep`.
 
-    Derivatives are of first order. Source: Gomez et al., "The Reversible Residual
+    Only first derivatives are available. Source: Gomez et al., "The Reversible Residual
     Network", 2017, arXiv 1707.04585, section 3.
 
     Args:
@@ -48,7 +48,7 @@ class RecomputedChain(Chain):
       **kwargs: Arguments of `Chain`.
 
     Raises:
-      ValueError: For another backprop; in a pass, for a step that assigns variables.
+      ValueError: If backprop is unknown; in a pass, if a step assigns variables.
     """
 
     def __init__(
@@ -83,10 +83,10 @@ class RecomputedChain(Chain):
         return value, tf.add_n(log_dets)
 
     def _source(self, one: Pass) -> str | None:
-        """What is kept of a pass for the backward pass; None for everything."""
+        """Returns what to keep of a pass for the backward pass; None for everything."""
         step = one.step.step
         if _is_walked(step):
-            return None  # of its parts, `_stored` decides
+            return None  # `_stored` decides about its parts
         parts = [part for part in step._flatten_layers() if isinstance(part, FlowStep)]
         sources = {part.recomputed_from for part in parts}
         if None in sources:
@@ -115,6 +115,6 @@ class RecomputedChain(Chain):
 
 
 def _is_walked(step: FlowStep) -> TypeGuard[Composite]:
-    # The parts of other composites are passes already, or, of a step that is repeated,
-    # have the weights of a pass.
+    # Parts of other composites are already passes; a repeated step's have a pass's
+    # weights.
     return is_transparent(step) and not step.is_sequence

@@ -1,4 +1,4 @@
-"""Many steps of one structure, kept as one step with stacked weights."""
+"""Steps of equal structure, kept as one step with stacked weights."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ class Repeated(Composite):
       inverse:          z = g_K(... g_2(g_1(x)))
       inverse log-det:  sum_k log|det dg_k/dx_{k-1}|
 
-    What is computed is that of a `Chain` of K fresh copies of the step. But each weight
-    of the copies is one weight here, stacked along a first axis of K, and a graph holds
-    the pass of one step as one function, called K times: the graph, the optimizer and
-    the time to trace both stay as small as one step's. Under XLA no function is called,
-    and the graph grows with K.
+    It computes the same as a `Chain` of K new copies of the step. The copies' weights
+    are stacked along a first axis of size K, and a graph holds one step's pass as a
+    function that is called K times. The graph, the optimizer and the tracing time
+    therefore stay as small as for one step. Under XLA the graph grows with K, because
+    no function is called.
 
-    A class of steps with a faster way to pass forward K times, as `Planar`, has a
-    method `_forward_of_repeats(stacks, z, context)`, which subclasses do not inherit.
+    A class of steps with a faster way to run K forward passes, such as `Planar`, has a
+    method `_forward_of_repeats(stacks, z, context)`. Its subclasses do not use it.
 
     Args:
-      step: The step, not built. It may not assign weights in its call path.
+      step: The step, not built. Its calls must not assign weights.
       num_repeats: K.
-      **kwargs: `name`, `dtype` (None: that of the step), `trainable` of `FlowStep`.
+      **kwargs: `name`, `dtype` (None: the step's), `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: For fewer than 1 repeat, or a step that changes shapes.
+      ValueError: If num_repeats is below 1 or the step changes shapes.
     """
 
     argument = "step"
@@ -61,21 +61,21 @@ class Repeated(Composite):
 
     @property
     def step(self) -> FlowStep:
-        """The step that is repeated; its own weights are not those of the repeats."""
+        """The repeated step. Its own weights are not used."""
         return self._step.step
 
     def __dir__(self) -> list[str]:
-        # Keras saves what it finds here, and the step's own weights are no one's.
+        # Hide it from Keras, which would save the step's unused weights.
         return [name for name in super().__dir__() if name != "step"]
 
     @property
     def stacks(self) -> list[keras.Variable]:
-        """One weight for each of `step.variables`: those of all repeats, stacked."""
+        """One stacked weight of all repeats for each of `step.variables`."""
         return list(self._stacks)
 
     @property
     def is_initialized(self) -> bool:
-        """Returns whether each data-dependent start in the steps has taken place."""
+        """Returns whether all steps that need it were initialised from data."""
         return self.built and all(map(self._step.is_initialized, self._weights_of()))
 
     def build(self, data_shape: Any) -> None:
@@ -109,13 +109,13 @@ class Repeated(Composite):
         return stack
 
     def _weights_of(self) -> list[Weights]:
-        """The weights of each step, data side first."""
+        """Returns the weights of each step, data side first."""
         if not self._stacks:
             return [()] * self.num_repeats
         return list(zip(*(tf.unstack(stack) for stack in self._stacks), strict=True))
 
     def passes(self, direction: str) -> list[Pass]:
-        """The steps' passes in that direction, in the order in which they run.
+        """Returns the steps' passes in a direction, in the order in which they run.
 
         In a graph they share one function.
         """
@@ -129,7 +129,7 @@ class Repeated(Composite):
     def _through(
         self, value: tf.Tensor, context: Any, direction: str
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        # Of its own class: a subclass may override what this would pass by.
+        # Only for the class itself: a subclass may override methods that this skips.
         at_once = vars(type(self.step)).get("_forward_of_repeats")
         if direction == "forward" and at_once is not None:
             stacks = [tf.convert_to_tensor(stack) for stack in self._stacks]
@@ -139,7 +139,7 @@ class Repeated(Composite):
     def one_by_one(
         self, value: tf.Tensor, context: Any, direction: str
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The pass in that direction by the steps' own ones, and its log-det."""
+        """Runs the steps' own passes in a direction; returns value and log-det."""
         log_det = no_log_det(value)
         for one in self.passes(direction):
             value, own = one.run(value, context)
@@ -166,31 +166,31 @@ class Repeated(Composite):
 
 
 def _sum_of(regularizer: Callable | None) -> Callable | None:
-    """A regularizer of one step's weight, for those of all steps."""
+    """Applies a regularizer of one step's weight to all steps' weights."""
     if regularizer is None:
         return None
     return lambda stack: tf.add_n([regularizer(w) for w in tf.unstack(stack)])
 
 
 def _each_by(constraint: Callable | None) -> Callable | None:
-    """A constraint of one step's weight, for those of all steps."""
+    """Applies a constraint of one step's weight to all steps' weights."""
     if constraint is None:
         return None
     return lambda stack: tf.stack([constraint(w) for w in tf.unstack(stack)])
 
 
 def _shares_functions() -> bool:
-    # Not under XLA. The gradient's function takes constants, such as an axis, from the
-    # forward one; XLA looks at a call as a whole, takes what goes into it for constants
-    # too, the weights and the data, and compiles anew whenever they change. (A plain
-    # `tf.function` of the user's around this is traced once for both: where it was
-    # traced outside of XLA, this still happens inside.)
+    # Not under XLA. The gradient's function gets constants, such as an axis, from the
+    # forward function. XLA treats all inputs of a call as constants, also the weights
+    # and the data, and compiles again whenever they change. (A user's plain
+    # `tf.function` around this is traced once for both: if it was first traced outside
+    # of XLA, this still happens inside.)
     return not tf.executing_eagerly() and not in_xla()
 
 
 @contextlib.contextmanager
 def _warnings_of(name: str) -> Iterator[None]:
-    """Puts the name in front of warnings: all copies of a step have one name."""
+    """Prefixes warnings with the name, because all copies of a step have one name."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield

@@ -14,7 +14,7 @@ from tfflows.bijectors.flow_step import FlowStep
 
 @keras.saving.register_keras_serializable("tfflows")
 class Rescale(FlowStep):
-    """Data of the range [low, high] scaled to [0, 1].
+    """Scales data in the range [low, high] to [0, 1].
 
     With r = high - low and D elements:
 
@@ -24,12 +24,12 @@ class Rescale(FlowStep):
       inverse log-det:  -D ln r
 
     Args:
-      low: What becomes 0.
-      high: What becomes 1.
+      low: The value that becomes 0.
+      high: The value that becomes 1.
       **kwargs: `event_ndims`, `name`, `dtype` of `FlowStep`.
 
     Raises:
-      ValueError: Unless low < high, both finite.
+      ValueError: Unless low < high and both are finite.
     """
 
     def __init__(self, low: float = 0.0, high: float = 1.0, **kwargs: Any) -> None:
@@ -57,6 +57,6 @@ class Rescale(FlowStep):
 
 
 def check_range(low: float, high: float) -> None:
-    """Raises ValueError unless low < high, both finite."""
+    """Raises ValueError unless low < high and both are finite."""
     if not check_number("low", low) < check_number("high", high):
         raise ValueError(f"expected finite low < high, got low={low}, high={high}")

@@ -21,16 +21,16 @@ def increasing_root(
 ) -> tf.Tensor:
     """Solves f(a, *params) = target for a, element by element.
 
-    Newton's method inside a bracket: a step that leaves the bracket, or follows one
-    that did not halve the residual, is replaced by bisection, so that every iteration
-    halves one of the two.
+    It uses Newton's method inside a bracket. Bisection replaces a step that leaves the
+    bracket, or that follows a step which did not halve the residual, so every iteration
+    halves the bracket or the residual.
 
     Args:
       function: Maps `a [B]` and the params to f and df/da > 0, both `[B]`.
       target: `[B]`.
       params: Tensors that f depends on.
-      lower: `[B]`, below the roots.
-      upper: `[B]`, above them.
+      lower: `[B]`, lower bounds of the roots.
+      upper: `[B]`, upper bounds of the roots.
 
     Returns:
       `[B]`, the roots to rounding error. First derivatives with respect to target and
@@ -39,7 +39,7 @@ def increasing_root(
     stopped = [tf.stop_gradient(value) for value in (target, lower, upper, *params)]
     root = tf.stop_gradient(_solve(function, *stopped))
     value, slope = function(root, *params)
-    # One more Newton step: it moves nothing, and carries the derivatives.
+    # One more Newton step changes nothing, but carries the derivatives.
     return root - (value - target) / tf.stop_gradient(slope)
 
 
@@ -72,7 +72,7 @@ def _solve(
         size = tf.abs(residual)
         good = (newton > lower) & (newton < upper) & (size <= 0.5 * last)
         moved = tf.where(good, newton, 0.5 * (lower + upper))
-        # A root that is found stays: others may take more iterations.
+        # A root that was found does not change while others take more iterations.
         return tf.where(size > rounding(root), moved, root), size, lower, upper
 
     start = 0.5 * (lower + upper)

@@ -1,4 +1,4 @@
-"""Event and batch axes: what every step checks before its mathematics."""
+"""Event and batch axes, and the checks of every step's inputs."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import tensorflow as tf
 
 Run = Callable[[tf.Tensor, Any], tuple[tf.Tensor, ...]]
 
-# Of the pass that is being computed: whether its batch was empty; None: it cannot be.
+# Whether the current pass has an empty batch; None if it cannot have one.
 _is_padding: ContextVar[tf.Tensor | None] = ContextVar("is_padding", default=None)
 
 
 def only_event_ndims(kwargs: Mapping[str, Any], ndims: int) -> dict[str, Any]:
-    """The keyword arguments of a step whose events always have so many axes.
+    """Checks the keyword arguments of a step with a fixed number of event axes.
 
     Raises:
-      ValueError: For another event_ndims.
+      ValueError: If event_ndims differs.
     """
     given = kwargs.get("event_ndims")
     if given not in (None, ndims):
@@ -29,10 +29,10 @@ def only_event_ndims(kwargs: Mapping[str, Any], ndims: int) -> dict[str, Any]:
 def event_shape(
     shape: Sequence[int | None], event_ndims: int | None, name: str
 ) -> tuple[int, ...]:
-    """The event part of a build shape `[batch, *event]`.
+    """Returns the event part of a build shape `[batch, *event]`.
 
     Raises:
-      ValueError: If there is no event axis, or one of unknown or zero size.
+      ValueError: If there is no event axis, or one has unknown or zero size.
     """
     shape = tuple(shape)
     ndims = len(shape) - 1 if event_ndims is None else event_ndims
@@ -52,13 +52,13 @@ def mapped_shape(
     own: tuple[int, ...],
     mapped: tuple[int, ...],
 ) -> tf.TensorShape:
-    """What a step that changes shapes makes of `[..., *own]`: `[..., *mapped]`.
+    """Returns the shape `[..., *mapped]` that a step makes of `[..., *own]`.
 
     Args:
       rule: The step's map of event shapes, for events other than its own.
-      shape: Perhaps known in part only.
-      own: The shape of its events on this side.
-      mapped: Their shape on the other side.
+      shape: The shape, which may be partly unknown.
+      own: Shape of the step's events on this side.
+      mapped: Shape of its events on the other side.
     """
     if shape.rank is None:
         return shape
@@ -74,7 +74,7 @@ def mapped_shape_tensor(
     own: tuple[int, ...],
     mapped: tuple[int, ...],
 ) -> tf.Tensor:
-    """`mapped_shape` of an integer vector, static or known only when a graph runs."""
+    """Applies `mapped_shape` to an integer vector, static or dynamic."""
     static = tf.get_static_value(shape)
     if static is not None:
         return tf.constant(rule(tf.TensorShape(static)).as_list(), shape.dtype)
@@ -83,13 +83,13 @@ def mapped_shape_tensor(
 
 
 def at_least_single(dtype: Any) -> tf.DType:
-    """The dtype, or float32 where it is a half precision."""
+    """Returns the dtype, or float32 instead of a half precision."""
     dtype = tf.as_dtype(dtype)
     return tf.float32 if dtype in (tf.float16, tf.bfloat16) else dtype
 
 
 def static_event_ndims(event_ndims: Any) -> int | None:
-    """`event_ndims`, possibly a tensor or NumPy scalar, as an int."""
+    """Returns `event_ndims`, possibly a tensor or NumPy scalar, as an int."""
     if event_ndims is None:
         return None
     value = tf.get_static_value(event_ndims)
@@ -99,7 +99,7 @@ def static_event_ndims(event_ndims: Any) -> int | None:
 
 
 def as_float(value: Any, dtype: tf.DType, name: str) -> tf.Tensor:
-    """The value as a tensor of the flow's dtype.
+    """Returns the value as a tensor of the flow's dtype.
 
     Raises:
       ValueError: If it is not numeric.
@@ -127,11 +127,11 @@ def on_one_batch_axis(
     """Runs `run(value, context)` on one flat batch axis and restores the others.
 
     Args:
-      run: Takes `[B, *event]` and the context, returns tensors of leading axis B.
+      run: Takes `[B, *event]` and the context, and returns tensors with leading axis B.
       value: `[..., *event]`.
       context: None, or a tensor whose leading axes are the value's.
       event: The event shape expected.
-      name: Who expects it.
+      name: Name of the step, for errors.
 
     Raises:
       ValueError: If the value does not end in the event shape, or the context does
@@ -159,10 +159,10 @@ def on_one_batch_axis(
 
 
 def never_empty(run: Run) -> Run:
-    """`run` with a row of zeros in place of an empty batch, and no row back.
+    """Wraps `run` to compute an empty batch with a row of zeros, which is dropped.
 
-    oneDNN's convolutions give an empty batch the channels of their input. Inside,
-    `without_padding` tells such a row from data.
+    oneDNN's convolutions return an empty batch with the channels of their input. In
+    `run`, `without_padding` removes the row of zeros.
     """
 
     def padded(value: tf.Tensor, context: Any) -> tuple[tf.Tensor, ...]:
@@ -172,7 +172,7 @@ def never_empty(run: Run) -> Run:
         missing = tf.maximum(1 - rows, 0)
 
         def pad(part: tf.Tensor) -> tf.Tensor:
-            # tf.pad would lose the sizes of the other axes, which TFLite needs.
+            # tf.pad would lose the sizes of other axes, which TFLite needs.
             known = part.shape[1:].is_fully_defined()
             sizes = part.shape[1:] if known else tf.unstack(tf.shape(part)[1:])
             zeros = tf.zeros([missing, *sizes], part.dtype)
@@ -189,7 +189,7 @@ def never_empty(run: Run) -> Run:
 
 
 def without_padding(value: tf.Tensor) -> tf.Tensor:
-    """The rows `[B, ...]` that are data: none where they stand for an empty batch."""
+    """Returns the rows `[B, ...]` of data: none if they replace an empty batch."""
     is_padding = _is_padding.get()
     if is_padding is None:
         return value
@@ -214,12 +214,12 @@ def _check_context(context: tf.Tensor, batch: tf.TensorShape, name: str) -> None
 def sum_extra_axes(
     log_det: tf.Tensor, event_ndims: Any, own_ndims: int, name: str
 ) -> tf.Tensor:
-    """Sums a log-det over axes that the caller counts to the event as well.
+    """Sums a log-det over further axes that the caller counts as event axes.
 
     Args:
       log_det: `[...]`, summed over the step's own event.
       event_ndims: The caller's number of event axes (TFP's argument), or None.
-      own_ndims: The step's.
+      own_ndims: The step's number of event axes.
       name: Name of the step.
 
     Raises:
@@ -234,10 +234,10 @@ def sum_extra_axes(
 
 
 def sum_over_event(value: tf.Tensor) -> tf.Tensor:
-    """Sums `[B, *event]` over all but the first axis, to `[B]`."""
+    """Sums `[B, *event]` over all axes but the first, to `[B]`."""
     return tf.reduce_sum(value, axis=list(range(1, value.shape.rank)))
 
 
 def no_log_det(value: tf.Tensor) -> tf.Tensor:
-    """The log-det `[B]` of a map that keeps volume."""
+    """Returns the zero log-det `[B]` of a map that keeps volume."""
     return tf.zeros(tf.shape(value)[:1], value.dtype)

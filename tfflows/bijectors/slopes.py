@@ -1,4 +1,4 @@
-"""Activations that never fall and never rise steeper than 1, with their slopes."""
+"""Activations whose slope is between 0 and 1."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _GRID = np.concatenate([[-1e3], np.linspace(-30.0, 30.0, 12001), [1e3]])
 
 
 def gentle_activation(activation: Any) -> Callable[[Any], Any]:
-    """The Keras activation, if its slope h' is never below 0 nor above 1.
+    """Returns the Keras activation if its slope h' is always in [0, 1].
 
     Args:
       activation: Name of a Keras activation, or an element-wise function of tensors
         of any float dtype.
 
     Raises:
-      ValueError: If it is no such function, or if it falls, or rises by more than its
-        argument, between two points of a grid over [-1000, 1000].
+      ValueError: If it is no such function, or if its slope between two points of a
+        grid over [-1000, 1000] is outside [0, 1].
     """
     function = check_activation(activation)
     with tf.init_scope():
@@ -43,14 +43,14 @@ def gentle_activation(activation: Any) -> Callable[[Any], Any]:
 
 
 def _values(function: Callable[[Any], Any]) -> np.ndarray | None:
-    """The values on the grid; None unless they are a tensor, point by point."""
+    """Returns the values on the grid; None unless they are an element-wise tensor."""
     try:
         values, few = function(tf.constant(_GRID)), function(tf.constant(_GRID[::7]))
     except (TypeError, ValueError, tf.errors.InvalidArgumentError):
         return None
     if not isinstance(values, tf.Tensor) or values.shape != _GRID.shape:
         return None
-    # A softmax, say, gives other values where there are fewer points.
+    # A softmax, for example, gives other values for fewer points.
     same = np.allclose(values[::7], few, rtol=1e-6, atol=1e-9, equal_nan=True)
     return values.numpy() if same else None
 
@@ -58,11 +58,11 @@ def _values(function: Callable[[Any], Any]) -> np.ndarray | None:
 def value_and_slope(
     activation: Callable[[Any], Any], a: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """h(a) and h'(a), element by element; differentiable again."""
+    """Returns h(a) and h'(a), element by element; both are differentiable."""
     with tf.GradientTape() as tape:
         tape.watch(a)
         value = activation(a)
-    # Of a constant, not None.
+    # For a constant, zero instead of None.
     return value, tape.gradient(
         value, a, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )

@@ -1,8 +1,7 @@
-"""The bins of a monotone spline, and which of them a value is in.
+"""The bins of a monotone spline, and a search for the bin of a value.
 
-All is element-wise, on lists of tensors of one shape, one for each bin or knot: sums
-and choices over an axis of bins take several times as long on CPUs
-(docs/performance.md).
+All operations are element-wise, on lists of tensors of one shape, one for each bin or
+knot: sums and choices over an axis of bins take several times as long on CPUs.
 """
 
 from __future__ import annotations
@@ -13,18 +12,18 @@ import tensorflow as tf
 
 Tensors = list[tf.Tensor]
 
-# Smallest bin, as a share of the average one: monotone in float32.
+# Minimum bin as a fraction of the average: keeps the spline monotone in float32.
 _MIN_SHARE = 1e-2
 
 
 class Bins:
-    """The bins of one axis, from -bound to bound: their sizes are a softmax.
+    """The bins of one axis, from -bound to bound, whose sizes are a softmax.
 
-    Sizes and sums of them are in units of their own until `length` and `position` give
-    those of the axis: few tensors are scaled, those of the bin that is found.
+    Sizes and their sums have their own units. `length` and `position` convert them to
+    the axis' units, so that only the tensors of the found bin are scaled.
 
     Args:
-      logits: Those of the softmax, one tensor for each bin.
+      logits: Logits of the softmax, one tensor for each bin.
       bound: Half the length of the axis.
     """
 
@@ -38,38 +37,38 @@ class Bins:
         self._bound = bound
 
     def length(self, size: tf.Tensor) -> tf.Tensor:
-        """Of a size, or of a sum of sizes."""
+        """Returns the length of a size, or of a sum of sizes."""
         return size * self._unit
 
     def position(self, below: tf.Tensor) -> tf.Tensor:
-        """Of a knot with the sum of the sizes below it."""
+        """Returns the position of a knot, given the sum of the sizes below it."""
         return below * self._unit - self._bound
 
     def sum_at(self, position: tf.Tensor) -> tf.Tensor:
-        """The inverse of `position`."""
+        """Inverts `position`."""
         return (position + self._bound) / self._unit
 
 
 def find_bin(
     value: tf.Tensor, bins: Bins, others: Bins, knots: Tensors
 ) -> tuple[tuple[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor], Tensors]:
-    """The bin of each value among `bins`, by halving.
+    """Finds the bin of each value by bisection.
 
     Args:
       value: Positions on the axis of `bins`, from -bound to bound.
-      bins: Those to search.
+      bins: The bins to search.
       others: The same bins on the other axis.
       knots: Parameters of the slopes, one tensor for each knot.
 
     Returns:
-      Lower knot and length on the axis of the value, the same on the other axis, and
-      the parameters of the slopes at both ends.
+      Lower knot and length on the value's axis, the same on the other axis, and the
+      parameters of the slopes at both ends.
     """
     sought = bins.sum_at(value)
     below = other_below = tf.zeros_like(value)
     sizes, other_sizes = bins.sizes, others.sizes
     while len(sizes) > 1:
-        # Halves of an odd number overlap, so that rounding errs by one bin at most.
+        # Halves of an odd number overlap, so rounding errs by at most one bin.
         skipped = len(sizes) // 2
         here = below + _sum(sizes[:skipped])
         is_above = sought >= here
@@ -87,7 +86,7 @@ def find_bin(
 
 
 def _halve(is_above: tf.Tensor, items: Tensors, skipped: int) -> Tensors:
-    """Without the first `skipped` items where above, without the last elsewhere."""
+    """Drops the first `skipped` items if above, else the last ones."""
     pairs = zip(items[skipped:], items, strict=False)
     return [tf.where(is_above, above, below) for above, below in pairs]
 

@@ -1,4 +1,4 @@
-"""Pixels of small blocks as channels."""
+"""Moves pixels of small blocks into channels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tfflows.bijectors.shapes import no_log_det, only_event_ndims
 
 @keras.saving.register_keras_serializable("tfflows")
 class Squeeze(FlowStep):
-    """Each block of f x f pixels of the data becomes one pixel of f^2 C channels.
+    """Turns each block of f x f pixels into one pixel with f^2 C channels.
 
     With i, j the pixel and a, b < f the place in its block (channels in the order
     a, b, c, as in `tf.nn.space_to_depth`):
@@ -28,11 +28,11 @@ class Squeeze(FlowStep):
     section 3.6.
 
     Args:
-      factor: f.
+      factor: f, the side of a block.
       **kwargs: `name`, `dtype` of `FlowStep`; an event is [H, W, C].
 
     Raises:
-      ValueError: For a factor below 2; on `build`, for sides that f does not divide.
+      ValueError: If factor is below 2; on `build`, if f does not divide the sides.
     """
 
     shape_preserving = False

@@ -1,4 +1,4 @@
-"""Standardised data."""
+"""Standardises data."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tfflows.bijectors.actnorm import ActNorm
 class Standardize(ActNorm):
     """Data standardised to mean 0 and deviation 1 per feature, not trained.
 
-    `ActNorm`'s formulas with weights that training leaves alone: shift is the mean and
-    exp(log_scale) the deviation of the data that `initialize` saw. As a model's
-    preprocessing it counts its log-det, so log_prob stays in raw data units.
+    It has `ActNorm`'s formulas with fixed weights: shift is the mean and exp(log_scale)
+    the deviation of the data given to `initialize`. As a model's preprocessing its
+    log-det counts, so log_prob stays in raw data units.
 
     Args:
       **kwargs: `event_ndims`, `name`, `dtype` of `FlowStep`.

@@ -1,4 +1,4 @@
-"""What the Sylvester flows share."""
+"""The base class of Sylvester flows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfflows.bijectors.amortizable import AmortizableStep, Parameter
 from tfflows.bijectors.slopes import gentle_activation, value_and_slope
 
-# Largest diagonal element: two of them multiply to more than -1 in float32, too.
+# Largest diagonal element: products of two stay above -1, also in float32.
 _LARGEST = 0.999
 
 
@@ -29,8 +29,8 @@ class Sylvester(AmortizableStep):
     diagonals are 0.999 tanh(.), so that R_mm S_mm > -1 and the map is invertible. It
     starts as the identity, with R = 0.
 
-    R's part above the diagonal and S's, transposed, are the two triangles of one
-    matrix, as in the authors' code. Subclasses say what Q is.
+    The strictly upper parts of R and, transposed, of S are the two triangles of one
+    matrix, as in the authors' code. Subclasses define Q.
 
     Source: van den Berg, Hasenclever, Tomczak and Welling, "Sylvester Normalizing
     Flows for Variational Inference", 2018, arXiv 1803.05649, equations 9 to 14.
@@ -42,8 +42,8 @@ class Sylvester(AmortizableStep):
       **kwargs: `name`, `dtype`, `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: For an activation whose slope leaves [0, 1]; on `build`, for events
-        that are no vectors.
+      ValueError: If the activation's slope leaves [0, 1]; on `build`, if events are no
+        vectors.
     """
 
     has_inverse = False
@@ -59,7 +59,7 @@ class Sylvester(AmortizableStep):
         self.activation = gentle_activation(activation)
 
     def _num_units(self, size: int) -> int:
-        """M, for events `[size]`."""
+        """Returns M for events `[size]`."""
         return size
 
     def _parameter_table(self, size: int) -> dict[str, Parameter]:
@@ -67,24 +67,24 @@ class Sylvester(AmortizableStep):
         return {
             "triangles": Parameter((units, units)),
             "r_diagonal": Parameter((units,)),
-            # With S = 0 as well, neither would ever learn.
+            # If S were also 0, neither would ever learn.
             "s_diagonal": Parameter((units,), keras.initializers.Constant(1.0)),
             "b": Parameter((units,)),
         }
 
     def _basis(self, params: dict[str, tf.Tensor]) -> Any:
-        """What `_to_units` and `_from_units` need of Q."""
+        """Returns what `_to_units` and `_from_units` need to apply Q."""
         raise NotImplementedError(
             f"{type(self).__name__} has no _basis; use OrthogonalSylvester, "
             "HouseholderSylvester or TriangularSylvester"
         )
 
     def _to_units(self, basis: Any, z: tf.Tensor) -> tf.Tensor:
-        """Q^T z: `[B, D]` -> `[B, M]`."""
+        """Computes Q^T z: `[B, D]` -> `[B, M]`."""
         raise NotImplementedError(f"{type(self).__name__} has no _to_units")
 
     def _from_units(self, basis: Any, y: tf.Tensor) -> tf.Tensor:
-        """Q y: `[B, M]` -> `[B, D]`."""
+        """Computes Q y: `[B, M]` -> `[B, D]`."""
         raise NotImplementedError(f"{type(self).__name__} has no _from_units")
 
     def _forward_and_log_det(
@@ -109,6 +109,6 @@ class Sylvester(AmortizableStep):
 
 
 def _upper_times(matrix: tf.Tensor, diagonal: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """The strictly upper part of the matrix `[B, M, M]`, plus the diagonal, times y."""
+    """Multiplies the strictly upper part of a matrix, plus a diagonal, by y."""
     strict = tf.linalg.band_part(matrix, 0, -1) - tf.linalg.band_part(matrix, 0, 0)
     return tf.linalg.matvec(strict, y) + diagonal * y

@@ -33,7 +33,7 @@ class HouseholderSylvester(Sylvester):
       **kwargs: `name`, `dtype`, `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: For fewer than 1 reflection.
+      ValueError: If num_reflections is below 1.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class HouseholderSylvester(Sylvester):
         return {**super()._parameter_table(size), "normals": Parameter(normals, start)}
 
     def _basis(self, params: dict[str, tf.Tensor]) -> list[tf.Tensor]:
-        """The unit normals, each `[B or 1, D]`; 0 where the normal is 0."""
+        """Returns the unit normals, `[B or 1, D]` each; a normal of 0 stays 0."""
         return tf.unstack(unit_vectors(params["normals"]), axis=1)
 
     def _to_units(self, basis: list[tf.Tensor], z: tf.Tensor) -> tf.Tensor:
@@ -72,7 +72,7 @@ class HouseholderSylvester(Sylvester):
 
 
 def unit_vectors(vectors: tf.Tensor) -> tf.Tensor:
-    """`[..., D]` divided by their norms, however small or large; 0 stays 0."""
+    """Divides vectors `[..., D]` by their norms, however small or large; 0 stays 0."""
     largest = tf.reduce_max(tf.abs(vectors), axis=-1, keepdims=True)
     # Squares of the scaled elements neither overflow nor vanish.
     scaled = vectors / tf.stop_gradient(tf.where(largest > 0.0, largest, 1.0))

@@ -38,9 +38,9 @@ class OrthogonalSylvester(Sylvester):
       **kwargs: `name`, `dtype`, `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: For fewer columns than 1 or, on `build`, more than D; in use, for a
-        Q that 50 iterations do not bring within the tolerance (1e-5 in float32, 1e-10
-        in float64): its columns are almost linearly dependent. (In a graph
+      ValueError: If num_columns is below 1 or, on `build`, above D; in use, if 50
+        iterations do not bring Q within the tolerance (1e-5 in float32, 1e-10 in
+        float64), because its columns are almost linearly dependent. (In a graph
         InvalidArgumentError; XLA does not check.)
     """
 
@@ -90,7 +90,7 @@ class OrthogonalSylvester(Sylvester):
 
 
 def orthonormal_columns(matrix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The nearest matrix with orthonormal columns, by Bjorck and Bowie's iteration.
+    """Returns the nearest orthonormal columns, by Bjorck and Bowie's iteration.
 
     Args:
       matrix: `[B, D, M]`, M <= D, of full rank.
@@ -106,7 +106,7 @@ def orthonormal_columns(matrix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return identity - tf.matmul(q, q, transpose_a=True)
 
     def largest(gaps: tf.Tensor) -> tf.Tensor:
-        # Of each column: rounding adds up over columns.
+        # Per column, because rounding adds up over columns.
         squares = tf.reduce_sum(tf.square(gaps), axis=[-2, -1]) / matrix.shape[-1]
         return tf.sqrt(tf.reduce_max(squares))
 
@@ -122,8 +122,8 @@ def orthonormal_columns(matrix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         (start, gap(start)),
         maximum_iterations=_MAX_ITERATIONS,
     )
-    # One more squares the error: a row is then the same to rounding
-    # whichever rows share its batch, and with them the number of iterations.
+    # One more iteration squares the error: a row is then the same to rounding, even if
+    # other rows in its batch change the number of iterations.
     return iterate(q, gaps)[0], largest(gaps)
 
 

@@ -1,4 +1,4 @@
-"""Sylvester flows without a Q but for the order of the elements."""
+"""Sylvester flows whose Q is the identity or a reversal."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tfflows.bijectors.sylvester import Sylvester
 
 @keras.saving.register_keras_serializable("tfflows")
 class TriangularSylvester(Sylvester):
-    """`Sylvester` with M = D and Q the identity, or the reversal of the elements.
+    """`Sylvester` with M = D, whose Q is the identity or reverses the elements.
 
       forward:          x = z + Q R h(S Q^T z + b)
       forward log-det:  sum_m ln(1 + h'_m R_mm S_mm)
       inverse:          none: raises `InverseNotAvailable`
       inverse log-det:  likewise
 
-    Steps in a row alternate `reverse`, so that each element comes first in turn.
+    Alternate `reverse` in consecutive steps, so that both orders are used.
 
     Source: van den Berg et al., "Sylvester Normalizing Flows for Variational
     Inference", 2018, arXiv 1803.05649, section 3.3.

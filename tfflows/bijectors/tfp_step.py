@@ -1,4 +1,4 @@
-"""Any `tfb.Bijector` as a flow step."""
+"""Uses any `tfb.Bijector` as a flow step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tfflows.bijectors.flow_step import FlowStep
 
 @keras.saving.register_keras_serializable("tfflows")
 class TFPStep(FlowStep):
-    """A stock `tfb.Bijector` f as a step; its variables are tracked by Keras.
+    """A stock `tfb.Bijector` f as a step, whose variables Keras tracks.
 
       forward:          x = f(z)
       forward log-det:  log|det df/dz|
@@ -30,18 +30,18 @@ class TFPStep(FlowStep):
     Calls do not share TFP's cache: `inverse(forward(z))` really inverts.
 
     Args:
-      bijector: The bijector. It is saved by its TFP class name and parameters, if
-        these are numbers, arrays, variables or further bijectors.
+      bijector: The bijector. It is saved as its TFP class name and parameters if these
+        are numbers, arrays, variables or other bijectors.
       event_ndims: As in `FlowStep`; None: at least the bijector's own minimum.
-      onto: Whether it maps all of R^n onto all of R^n. False: passes to latents look
-        for rows outside of its image, and of its domain inside of `Invert`, which
-        takes another inverse and two forward passes. None: True of stock bijectors
-        that are known to, else False. Set it for one of your own.
+      onto: Whether it maps all of R^n onto all of R^n. False: passes to latents check
+        for rows outside its image (inside `Invert`, its domain), which costs another
+        inverse and two forward passes. None: True for stock bijectors known to be onto,
+        else False. Set it for your own bijector.
       **kwargs: `name`, `dtype` (None: the bijector's), `trainable` of `FlowStep`.
 
     Raises:
-      ValueError: If it is no `tfb.Bijector` of one tensor, with one inverse, or onto
-        is no flag.
+      ValueError: If it is no `tfb.Bijector` of one tensor with one inverse, or onto is
+        no flag.
     """
 
     recomputed_from = None
@@ -82,7 +82,7 @@ class TFPStep(FlowStep):
         for variable in variables:
             if id(variable) in known:
                 continue
-            # keras.Variable takes a tf.Variable over as it is: one storage, two
+            # keras.Variable wraps a tf.Variable without a copy: one storage, two
             # trackers.
             adopted = keras.Variable(
                 variable,
@@ -94,7 +94,7 @@ class TFPStep(FlowStep):
             self._adopted.append(adopted)
 
     def build(self, data_shape: Any) -> None:
-        """Adopts variables that a trace finds: those of networks in functions."""
+        """Tracks variables that a trace finds, such as networks' in functions."""
         if not holds_code(self.bijector):
             return
         event = shapes.event_shape(data_shape, self.event_ndims, self.name)
@@ -105,7 +105,7 @@ class TFPStep(FlowStep):
     def _post_build(self) -> None:
         super()._post_build()
         self._inner_point = None
-        # One that depends on weights moves with them.
+        # A value that depends on weights changes with them.
         moves = self.bijector.variables or holds_code(self.bijector)
         if not self.onto and not moves and tf.executing_eagerly():
             shape = self.latent_event_shape
@@ -159,19 +159,19 @@ class TFPStep(FlowStep):
         return value
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments; ValueError if the bijector has no plain ones."""
+        """Returns the constructor's arguments; ValueError without a plain config."""
         own = {"bijector": to_tfp_config(self.bijector), "onto": self._told_onto}
         return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> TFPStep:
-        """A fresh step of equal config."""
+        """Returns a new step with the same config."""
         bijector = from_tfp_config(config["bijector"])
         return cls(**{**config, "bijector": bijector})
 
 
 def tfp_dtype(bijector: Any) -> str | None:
-    """Name of the dtype of a stock bijector, None where it takes any."""
+    """Returns the name of a stock bijector's dtype, or None if it accepts any."""
     dtype = getattr(bijector, "dtype", None)
     return dtype.name if isinstance(dtype, tf.DType) else None
 
@@ -179,15 +179,15 @@ def tfp_dtype(bijector: Any) -> str | None:
 def _to_latents(
     bijector: tfp.bijectors.Bijector, x: tf.Tensor, point: Any
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The inverse and its log-det: 0 and -inf of rows outside of the image.
+    """Returns the inverse and its log-det; 0 and -inf for rows outside the image.
 
     Args:
       bijector: The bijector.
       x: `[B, *event]`.
-      point: One inside of the image, `[1, *event]`.
+      point: A point inside the image, `[1, *event]`.
     """
     inside = domains.in_image(bijector, tf.stop_gradient(x))
-    # Rows outside are replaced before the map: its NaN would reach all gradients.
+    # Replace rows outside before the map, because NaN would reach all gradients.
     z, log_det = _inverse_and_log_det(bijector, domains.select_rows(inside, x, point))
     z = domains.select_rows(inside, z, tf.zeros_like(z))
     return z, tf.where(inside, log_det, tf.constant(-math.inf, log_det.dtype))
@@ -197,7 +197,7 @@ def _inverse_and_log_det(
     bijector: tfp.bijectors.Bijector, x: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     x = tf.identity(x)  # a tensor that TFP's cache has never seen
-    z = bijector.inverse(x)  # first: what it leaves in the cache serves the log-det
+    z = bijector.inverse(x)  # first, because the log-det uses its cache
     log_det = bijector.inverse_log_det_jacobian(x, event_ndims=x.shape.rank - 1)
     return z, _per_row(log_det, x)
 
@@ -206,10 +206,10 @@ def _keeps_shape(bijector: tfp.bijectors.Bijector, ndims: int) -> bool:
     probe = tf.TensorShape([4] * max(ndims, 1))
     try:
         return bijector.inverse_event_shape(probe) == probe
-    except (ValueError, TypeError):  # not for this size: then it depends on shapes
+    except (ValueError, TypeError):  # not known for this size, so it depends on shapes
         return False
 
 
 def _per_row(log_det: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-    # A bijector of constant Jacobian gives a scalar.
+    # A bijector with constant Jacobian returns a scalar.
     return tf.broadcast_to(log_det, tf.shape(value)[:1])
