@@ -12,6 +12,7 @@ import tensorflow as tf
 import tfflows
 from tfflows import bijectors as fb
 from tfflows.models import FlowMixture
+from tfflows.models.compiled_calls import calls_of
 from tfflows.preprocessing import Dequantization
 
 WEIGHTS = (0.7, 0.3)
@@ -120,3 +121,18 @@ def test_what_does_not_fit_is_named(mixture):
             FlowMixture(mixture.flows, weights)
     with pytest.raises(ValueError, match="no context"):
         mixture({"x": tf.zeros((1, 2), tf.float64), "context": tf.zeros((1, 1))})
+    for refuses in (
+        lambda: mixture.log_prob(tf.zeros((1, 2), tf.float64), context=[1.0]),
+        lambda: mixture.sample(2, seed=0, context=[1.0]),
+    ):
+        with pytest.raises(ValueError, match="no context"):
+            refuses()
+
+
+def test_plain_calls_are_compiled_and_the_same(mixture):
+    x = np.random.default_rng(3).normal(size=(5, 2))
+    for call in (mixture.log_prob, lambda x: mixture.sample(len(x), seed=1)):
+        first, second, third = call(x), call(x), call(x[:3])
+        np.testing.assert_allclose(second, first, rtol=1e-12)
+        np.testing.assert_allclose(third, first[:3], rtol=1e-9)
+    assert len(calls_of(mixture)) >= 2

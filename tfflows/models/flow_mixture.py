@@ -11,15 +11,12 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from tfflows import metrics
 from tfflows.backend import random
 from tfflows.backend.autograph import without_autograph
-from tfflows.fitting.batch import Batch, first_batch
+from tfflows.fitting.batch import first_batch
 from tfflows.fitting.call_signature import input_spec
-from tfflows.fitting.train_step import LikelihoodModel
+from tfflows.models.density_model import DensityModel
 from tfflows.models.flow import Flow
-from tfflows.models.raw_data import RawData
-from tfflows.models.sampling import checked_number, temperature_rows
 from tfflows.preprocessing import Dequantization
 
 _COMPONENT = 1  # the stream of random numbers that choose a row's flow
@@ -27,7 +24,7 @@ _COMPONENT = 1  # the stream of random numbers that choose a row's flow
 
 @keras.saving.register_keras_serializable("tfflows")
 @without_autograph
-class FlowMixture(LikelihoodModel):
+class FlowMixture(DensityModel):
     """A mixture of flows over the same events: p(x) = sum_k w_k p_k(x).
 
     A call, and `log_prob`, give log-densities in nats in the units of the raw data. The
@@ -57,7 +54,6 @@ class FlowMixture(LikelihoodModel):
         super().__init__(name=name, **kwargs)
         self.flows = parts
         self.event_shape = parts[0].event_shape
-        self.levels = parts[0].levels
         self.logits = self.add_weight(
             shape=(len(parts),),
             initializer="zeros",
@@ -76,7 +72,17 @@ class FlowMixture(LikelihoodModel):
     @property
     def flow_dtype(self) -> tf.DType:
         """The dtype of events and densities."""
-        return self.flows[0].base.distribution.dtype
+        return self.flows[0].flow_dtype
+
+    @property
+    def context_shape(self) -> None:
+        """None: there is no context."""
+        return None
+
+    @property
+    def has_bounded_support(self) -> bool:
+        """Whether the density may be 0 somewhere."""
+        return all(flow.has_bounded_support for flow in self.flows)
 
     @property
     def mixture_weights(self) -> np.ndarray:
@@ -89,18 +95,9 @@ class FlowMixture(LikelihoodModel):
         return self.flows[0].dequantization
 
     @property
-    def _raw(self) -> RawData:
-        return self.flows[0]._raw
-
-    @property
     def call_signature(self) -> Any:
         """The spec of a call's input."""
         return input_spec("x", self.event_shape, self.flow_dtype)
-
-    @property
-    def draws_noise(self) -> bool:
-        """Whether training and evaluation add noise to the data."""
-        return self.levels is not None
 
     @property
     def is_initialized(self) -> bool:
@@ -121,106 +118,26 @@ class FlowMixture(LikelihoodModel):
         for flow in self.flows:
             flow.initialize(batch)
 
-    def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
-        """Log-densities `[B]` in nats; in training, with fresh noise on integer data.
-
-        Args:
-          inputs: x `[B, *event]`, or a dict with "x" and perhaps "index".
-          training: Whether noise is drawn afresh.
-
-        Raises:
-          ValueError: For a context.
-        """
-        batch = Batch.of(inputs)
-        if batch.context is not None:
+    def _embedded(self, context: Any, places: tf.Tensor, ndims: int) -> None:
+        if context is not None:
             raise ValueError(f"{self.name}: expected no context, got one")
-        if training:
-            return self._log_prob_of(self._raw.noisy(batch, self.noise_step))
-        return self.log_prob(batch.x)
 
-    def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
-        """Negative log-likelihoods `[B]` in nats, and bits/dim of integer data."""
-        if training or self.dequantization is None:
-            log_prob = self(batch.inputs, training=training)
-        else:
-            log_prob = self._raw.mean_over_noise(batch, self._log_prob_of)
-        values = {"loss": -log_prob}
-        if self.levels is not None:
-            values["bits_per_dim"] = metrics.bits_per_dim(log_prob, self.event_shape)
-        return values
-
-    def dequantize(self, x: Any) -> tf.Tensor:
-        """The continuous y of raw data `[..., *event]`, see `Flow.dequantize`."""
-        return self._raw.dequantized(x)
-
-    def log_prob(self, x: Any) -> tf.Tensor:
-        """Log-densities `[...]` of raw data `[..., *event]`, see `Flow.log_prob`."""
-        return self._log_prob_of(self.dequantize(x))
-
-    def bits_per_dim(self, x: Any) -> tf.Tensor:
-        """-log_prob / (D ln 2), `[...]`; see `log_prob`."""
-        return metrics.bits_per_dim(self.log_prob(x), self.event_shape)
-
-    def _log_prob_of(self, y: tf.Tensor) -> tf.Tensor:
+    def _log_prob_given(self, y: tf.Tensor, c: None = None) -> tf.Tensor:
         each = [flow._density.log_prob(y) for flow in self.flows]
         weights = tf.nn.log_softmax(tf.convert_to_tensor(self.logits))
         return tf.reduce_logsumexp(tf.stack(each, axis=-1) + weights, axis=-1)
 
-    def sample(
-        self, num_samples: int, seed: Any = None, temperature: Any = 1.0
-    ) -> tf.Tensor:
-        """Draws `[num_samples, *event]`; see `sample_and_log_prob`."""
-        return self._raw.drawn(self._draw(self._seeds(num_samples, seed), temperature))
-
-    def sample_and_log_prob(
-        self, num_samples: int, seed: Any = None, temperature: Any = 1.0
+    def _drawn(
+        self, seeds: tf.Tensor, temperature: tf.Tensor, c: None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws and their log-densities.
-
-        Args:
-          num_samples: N.
-          seed: None (fresh), an int, or int32 `[2]`. Sample i depends on the seed and
-            i alone, not on N.
-          temperature: T >= 0, of the draws of each flow; their weights stay.
-
-        Returns:
-          x `[N, *event]` in raw data units, continuous also for integer data, and
-          log p(x) `[N]` in nats under the model at T = 1.
-
-        Raises:
-          ValueError: For a negative number or temperature, or a seed of another shape.
-        """
-        seeds = self._seeds(num_samples, seed)
-        return self.sample_rows_and_log_prob(seeds, temperature)
-
-    def sample_rows_and_log_prob(
-        self, seeds: Any, temperature: Any
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """One draw per seed row: row i depends on the inputs' rows i alone.
-
-        Args:
-          seeds: int32 `[N, 2]`.
-          temperature: `[N]`, or one for all, >= 0.
-
-        Returns:
-          As `sample_and_log_prob`.
-        """
-        y = self._draw(tf.convert_to_tensor(seeds), temperature)
-        return self._raw.drawn(y), self._log_prob_of(y)
-
-    def _seeds(self, num_samples: int, seed: Any) -> tf.Tensor:
-        rows = tf.range(checked_number(num_samples))
-        return random.fold_in(random.as_seed(seed), rows)
-
-    def _draw(self, seeds: tf.Tensor, temperature: Any) -> tf.Tensor:
-        rows = temperature_rows(temperature, tf.shape(seeds)[0], self.flow_dtype)
-        draws = [flow._density.draw(seeds, rows)[0] for flow in self.flows]
+        draws = [flow._density.draw(seeds, temperature)[0] for flow in self.flows]
         # All draw, for the sake of static shapes; each row keeps that of its own flow.
         chosen = random.fold_in(seeds, tf.constant([_COMPONENT]))
         uniform = random.uniform_rows(chosen, 1, self.flow_dtype)
         below = tf.cumsum(tf.nn.softmax(tf.convert_to_tensor(self.logits)))[:-1]
         number = tf.reduce_sum(tf.cast(uniform > below, tf.int32), axis=-1)
-        return tf.gather(tf.stack(draws, axis=1), number, axis=1, batch_dims=1)
+        y = tf.gather(tf.stack(draws, axis=1), number, axis=1, batch_dims=1)
+        return y, self._log_prob_given(y)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; the weights of the flows are weights."""
@@ -247,7 +164,7 @@ def _checked_flows(given: Any) -> list[Flow]:
                 "expected tfflows.Flows with an inverse and without a context, got "
                 f"{flow!r}"
             )
-    facts = {(f.event_shape, f.base.distribution.dtype, f.levels) for f in flows}
+    facts = {(f.event_shape, f.flow_dtype, f.levels) for f in flows}
     if len(facts) != 1:
         raise ValueError(
             "expected one or more flows of one event shape, dtype and number of "

@@ -26,7 +26,6 @@ from tfflows.sklearn.checks import (
 from tfflows.sklearn.fitting import Fitted, Table, fit_flow, fit_stack
 from tfflows.sklearn.plan import plans_for
 
-_SCORED_ROWS = 4096
 _DECAY = 5000.0
 
 
@@ -147,10 +146,7 @@ class FlowDensity(DensityMixin, BaseEstimator):
         """Log-densities `[N]` in nats of rows `[N, D]`, in the units of the columns."""
         check_is_fitted(self)
         x = validate_data(self, X, dtype="float64", reset=False)
-        # Keras would cast an array of float64 to float32, whatever the flow's dtype.
-        dtype = self.flow_.call_signature.dtype
-        rows = tf.data.Dataset.from_tensor_slices(tf.constant(x, dtype))
-        return self.flow_.predict(rows.batch(_SCORED_ROWS), verbose=0)
+        return self.flow_.log_prob(tf.constant(x, self.flow_.flow_dtype)).numpy()
 
     def score_outliers(
         self, X: Any, folds: int = 5, sample_weight: Any = None
