@@ -176,7 +176,7 @@ def _check(directory: str) -> int:
 
 def _model() -> tuple[keras.Model, Provenance]:
     from tfflows.zoo.factory import create, load
-    from tfflows.zoo.provenance import of_registered, of_run
+    from tfflows.zoo.running.provenance import of_registered, of_run
 
     if FLAGS.model:
         weights = FLAGS.weights or "pretrained"

@@ -61,6 +61,13 @@ def test_a_density_is_brightest_at_its_mode():
     assert plots.density(Normal(), x=X[:, :2]).axes[0].collections
 
 
+def test_a_density_that_is_0_everywhere_is_black():
+    nowhere = Normal()
+    nowhere.log_prob = lambda x: Numbers(np.full(len(x), -np.inf))
+    (image,) = plots.density(nowhere, extent=(0, 1, 0, 1)).axes[0].images
+    assert (image.get_array() == 0).all()
+
+
 def test_a_grid_shows_each_image():
     figure = plots.grid(np.ones((4, 8, 8)), scale=2)
     (image,) = figure.axes[0].images
@@ -96,6 +103,7 @@ def test_history_draws_training_beside_validation(tmp_path):
         (lambda: plots.marginals(X[0]), "expected x as rows"),
         (lambda: plots.marginals(X, X[:, :2]), r"samples as rows \[N, 3\]"),
         (lambda: plots.marginals(X, bins=0), "bins >= 1"),
+        (lambda: plots.marginals(X, max_columns=0), "max_columns >= 1"),
         (lambda: plots.pairs(X * np.inf), "finite"),
         (lambda: plots.pairs(X, columns=["a"]), "a name for each of 3"),
         (lambda: plots.density(X), r"events of shape \(2,\)"),

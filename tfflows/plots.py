@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 from matplotlib.figure import Figure
 
 from tfflows.backend.arguments import check_count
@@ -23,7 +24,12 @@ _DATA, _SAMPLES = "#4477aa", "#ee6677"
 
 
 def marginals(
-    x: Any, samples: Any = None, *, columns: Sequence[str] | None = None, bins: int = 50
+    x: Any,
+    samples: Any = None,
+    *,
+    columns: Sequence[str] | None = None,
+    bins: int = 50,
+    max_columns: int = 24,
 ) -> Figure:
     """A histogram of each column: data, and samples over them.
 
@@ -32,12 +38,14 @@ def marginals(
       samples: Samples `[M, D]`, or None.
       columns: The names; None: those of x, or x0, x1, ...
       bins: Number of bins, the same for both.
+      max_columns: The first so many columns are drawn.
 
     Raises:
       ValueError: For arrays that are no such rows, or names of another number.
     """
     x, samples, names = _tables(x, samples, columns)
     check_count("bins", bins)
+    names = names[: check_count("max_columns", max_columns)]
     across = min(4, len(names))
     down = math.ceil(len(names) / across)
     figure = Figure(figsize=(3 * across, 2.4 * down), layout="constrained")
@@ -130,7 +138,7 @@ def density(
       resolution: Points along each axis.
 
     Raises:
-      ValueError: For a flow of other events, or an extent that is none.
+      ValueError: For a flow of other events or of integers, or an extent that is none.
     """
     if tuple(getattr(flow, "event_shape", ())) != (2,):
         raise ValueError(
@@ -144,16 +152,17 @@ def density(
         seen = flow.sample(1000, seed=0, **given).numpy() if x is None else points
         extent = _extent_of(np.asarray(seen))
     left, right, bottom, top = _checked_extent(extent)
-    across, up = (
-        np.linspace(left, right, resolution),
-        np.linspace(bottom, top, resolution),
-    )
-    plane = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
-    log_prob = flow.log_prob(plane.astype("float32"), **given).numpy()
+    across = np.linspace(left, right, resolution)
+    plane = np.meshgrid(across, np.linspace(bottom, top, resolution))
+    dtype = getattr(flow, "flow_dtype", tf.float32).as_numpy_dtype
+    points_of_plane = np.stack(plane, axis=-1).reshape(-1, 2).astype(dtype)
+    log_prob = flow.log_prob(points_of_plane, **given).numpy()
+    highest = np.max(log_prob, initial=-np.inf, where=np.isfinite(log_prob))
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(
-        np.exp(log_prob - np.max(log_prob)).reshape(resolution, resolution),
+        # Black where the density is 0 everywhere.
+        np.exp(log_prob - max(highest, -1e30)).reshape(resolution, resolution),
         origin="lower",
         extent=(left, right, bottom, top),
         aspect="auto",

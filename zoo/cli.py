@@ -57,6 +57,18 @@ def new_flags(*, model_dir: str) -> flags.FlagValues:
     return values
 
 
+def add_scale_flag(values: flags.FlagValues) -> None:
+    """Defines --scale, the size of images in a picture."""
+    flags.DEFINE_integer(
+        "scale",
+        None,
+        "Side of the square that an image's pixel becomes in a .png. Default: an image "
+        "becomes 96 pixels high, or somewhat more.",
+        1,
+        flag_values=values,
+    )
+
+
 def add_strategy_flags(values: flags.FlagValues) -> None:
     """Adds the flags that say where a binary computes.
 

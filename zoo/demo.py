@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> None:
 
     # Here, because the zoo's other parts work without the exporter.
     from tfflows.export import export_saved_model
-    from tfflows.zoo import provenance
+    from tfflows.zoo.running import provenance
 
     exported = export_saved_model(
         model, folder / "export", provenance=provenance.of_run(folder / "run")
@@ -114,7 +114,7 @@ def draw_digits(
 def ask_export(
     exported: str | os.PathLike, digits: np.ndarray, path: pathlib.Path
 ) -> None:
-    """Starts `demo_client.py` on an export in a process of its own.
+    """Starts `running/demo_client.py` on an export in a process of its own.
 
     Args:
       exported: The version folder.
@@ -125,7 +125,7 @@ def ask_export(
       subprocess.CalledProcessError: The other process failed.
     """
     np.save(path, digits)
-    client = pathlib.Path(__file__).with_name("demo_client.py")
+    client = pathlib.Path(__file__).parent / "running" / "demo_client.py"
     # -P: the modules beside the client must not stand in for others of their name.
     subprocess.run([sys.executable, "-P", client, exported, path], check=True)
 

@@ -47,14 +47,7 @@ flags.DEFINE_integer(
     2,
     flag_values=FLAGS,
 )
-flags.DEFINE_integer(
-    "scale",
-    None,
-    "Side of the square that an image's pixel becomes in a .png. Default: an image "
-    "becomes 96 pixels high, or somewhat more.",
-    1,
-    flag_values=FLAGS,
-)
+cli.add_scale_flag(FLAGS)
 flags.DEFINE_string(
     "output",
     None,

@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from tfflows.export import Provenance, main
-from tfflows.zoo import cli, factory, provenance
+from tfflows.zoo import cli, factory
+from tfflows.zoo.running import provenance
 
 
 @pytest.fixture

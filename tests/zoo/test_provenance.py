@@ -7,8 +7,8 @@ import pytest
 
 from tfflows import zoo
 from tfflows.system import files
-from tfflows.zoo import overrides, provenance
-from tfflows.zoo.running import run_dir, sources
+from tfflows.zoo import overrides
+from tfflows.zoo.running import provenance, run_dir, sources
 
 
 def write_run(folder, config, metrics=None):

@@ -78,7 +78,7 @@ def _tfds(description: str, licence: str | None, *, prefix: bool = False) -> Ent
 
 
 def _file(kind: str, description: str) -> Entry:
-    module = "images" if kind == "images" else "npz" if kind == "npz" else "tables"
+    module = kind if kind in ("images", "npz") else "csv_and_parquet"
     loader = f"tfflows.data.sources.{module}:load_{kind}"
     return Entry(loader, description, argument="path")
 

@@ -9,7 +9,7 @@ import keras
 
 from tfflows.backend.arguments import check_count
 from tfflows.bijectors.shapes import at_least_single
-from tfflows.models.conditioning import Conditioning
+from tfflows.models.contexts.conditioning import Conditioning
 
 
 class BuilderContext(NamedTuple):

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfflows.backend import domains
 from tfflows.bijectors import FlowStep
-from tfflows.models.conditioning import Conditioning
+from tfflows.models.contexts.conditioning import Conditioning
 
 
 @dataclasses.dataclass(frozen=True)

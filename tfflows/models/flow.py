@@ -23,8 +23,8 @@ from tfflows.models.compiled_calls import (
     calls_of,
     compiled_call,
 )
-from tfflows.models.conditional_distribution import ConditionalDistribution
-from tfflows.models.conditioning import Conditioning
+from tfflows.models.contexts.conditional_distribution import ConditionalDistribution
+from tfflows.models.contexts.conditioning import Conditioning
 from tfflows.models.density import Density
 from tfflows.models.density_model import DensityModel
 from tfflows.models.flow_distribution import FlowDistribution

@@ -13,9 +13,9 @@ from tfflows.backend.compiled import CompiledCalls
 from tfflows.bijectors import FlowStep
 from tfflows.distributions import Base
 from tfflows.models.compiled_calls import Argument, compiled_call
-from tfflows.models.conditioning import Conditioning
+from tfflows.models.contexts.conditioning import Conditioning
+from tfflows.models.contexts.slicing import check_slices
 from tfflows.models.density import Density
-from tfflows.models.slicing import check_slices
 
 _CONTEXT = Argument(lambda flow: flow.context_shape)
 _EVENTS = Argument(lambda flow: flow.bijector.data_event_shape)

@@ -9,6 +9,8 @@ from typing import Any
 
 import keras
 
+from tfflows.backend.arguments import check_number
+
 
 class ProgressLines(keras.callbacks.Callback):
     """Prints progress to standard error during long epochs.
@@ -21,7 +23,8 @@ class ProgressLines(keras.callbacks.Callback):
 
     def __init__(self, seconds: float = 60.0) -> None:
         super().__init__()
-        self._seconds, self._epoch, self._last = seconds, 0, 0.0
+        self._seconds = check_number("seconds", seconds, above=0.0)
+        self._epoch, self._last = 0, 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Starts the clock; called by Keras."""

@@ -75,8 +75,8 @@ def _figures(
         columns = config.data.columns
         yield "marginals", plots.marginals(x, samples, columns=columns)
         yield "pairs", plots.pairs(x, samples, columns=columns)
-        unconditional = getattr(model, "context_shape", None) is None
-        if source.event_shape == (2,) and hasattr(model, "log_prob") and unconditional:
+        plain = source.levels is None and getattr(model, "context_shape", None) is None
+        if source.event_shape == (2,) and hasattr(model, "log_prob") and plain:
             yield "density", plots.density(model, x=x)
     if model_dir is not None and os.path.exists(
         os.path.join(model_dir, run_dir.HISTORY)

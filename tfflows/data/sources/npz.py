@@ -8,7 +8,7 @@ import numpy as np
 
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import Examples
-from tfflows.data.sources.tables import check_file
+from tfflows.data.sources.csv_and_parquet import check_file
 from tfflows.data.split import split_source
 
 

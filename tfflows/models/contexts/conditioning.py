@@ -12,9 +12,9 @@ from tfflows.backend.arguments import check_open_sizes
 from tfflows.backend.checkpointing import CheckpointsAllWeights
 from tfflows.bijectors import FlowStep
 from tfflows.distributions import Base
-from tfflows.models.context_rows import one_or_each
-from tfflows.models.context_use import check_sizes, check_taken
-from tfflows.models.context_values import (
+from tfflows.models.contexts.rows import one_or_each
+from tfflows.models.contexts.use import check_sizes, check_taken
+from tfflows.models.contexts.values import (
     as_finite,
     as_integers,
     number_of_labels,

@@ -8,8 +8,8 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
+from tfflows.models.contexts.slicing import check_slices
 from tfflows.models.flow_distribution import FlowDistribution
-from tfflows.models.slicing import check_slices
 
 
 class ConditionalDistribution(tfd.Distribution):

@@ -1,0 +1,1 @@
+"""Contexts of conditional flows: checked, embedded, given to each row."""
