@@ -101,6 +101,8 @@ def repeated_chain(kept, dtype="float64"):
     steps.append(fb.Planar(dtype=dtype) if kept == "input" else fb.Permute(dtype=dtype))
     if kept is None:
         scale.recomputed_from = None
+    if kept == "stock":  # all values are kept of it
+        steps.append(fb.TFPStep(tfb.Sinh(), dtype=dtype))
     return fb.Repeated(fb.Chain(steps), 2)
 
 
@@ -123,6 +125,8 @@ def copies_of(repeated):
         ("reversible", "output", True),
         ("reversible", "input", False),
         ("reversible", None, False),
+        ("reversible", "stock", False),
+        ("remat", "stock", True),
     ],
 )
 def test_parts_of_a_repeated_chain_use_the_weights_of_the_pass(
