@@ -76,6 +76,11 @@ class _Clock:
 
     end: float | None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is up."""
+        return self.end is not None and time.monotonic() > self.end
+
     def share(self, share: float) -> float | None:
         """The time at which this share of what is left is over."""
         if self.end is None:
@@ -148,40 +153,48 @@ def fit_stack(
     volume = np.sum(np.log(scale))
     columns = [candidate.log_densities - volume for candidate in tried]
 
-    flows: list[Flow] = []
-    trainings: list[tuple[FlowPlan, Trained | None]] = []
-    for place, plan in enumerate(plans):
-        limit = clock.share(1.0 / (len(plans) - place))
-        if clock.end is not None and place and time.monotonic() > clock.end:
-            trainings.append((plan, None))
-            continue
-        flow, trained = _trained(table, plan, held_out[0], limit, rng, verbose=verbose)
-        flows.append(flow)
-        trainings.append((plan, trained))
-        columns.append(trained.log_densities)
+    trainings = _trainings(table, plans, held_out[0], clock, rng, verbose)
+    flows = [flow for _, flow, _ in trainings if flow is not None]
+    columns += [one.log_densities for _, _, one in trainings if one is not None]
     columns.append(folds.far[seen] - volume)
 
     weight = table.weight[seen]
     weights, score = _weighed(np.stack(columns, axis=1), weight, len(tried))
     model = _stack(table, folds, tried, flows, weights, shift, scale)
     entries = [
-        {
-            "name": candidate.name,
-            "score": candidate.score - volume,
-            "weight": float(share),
-        }
-        for candidate, share in zip(tried, weights, strict=False)
+        {"name": one.name, "score": one.score - volume, "weight": float(share)}
+        for one, share in zip(tried, weights, strict=False)
     ]
     shares = iter(weights[len(tried) :])
-    for plan, training in trainings:
+    for plan, _, training in trainings:
         share = 0.0 if training is None else float(next(shares))
         entries.append(_flow_entry(plan, training, share))
     chosen = [entry["name"] for entry in entries if entry["weight"] > 0]
-    cut = any(t is None or t.cut for _, t in trainings)
-    cut |= clock.end is not None and time.monotonic() > clock.end
-    rounds = sum(len(t.scores) for _, t in trainings if t is not None)
+    cut = clock.is_over or any(one is None or one.cut for _, _, one in trainings)
+    rounds = sum(len(one.scores) for _, _, one in trainings if one is not None)
     report = _report(table, seen, entries, chosen, cut)
     return Fitted(model, max(rounds, 1), score, report)
+
+
+def _trainings(
+    table: Table,
+    plans: Sequence[FlowPlan],
+    held_out: np.ndarray,
+    clock: _Clock,
+    rng: np.random.Generator,
+    verbose: int,
+) -> list[tuple[FlowPlan, Flow | None, Trained | None]]:
+    """The flows that there is time for, with their plans; the first in any case."""
+    found: list[tuple[FlowPlan, Flow | None, Trained | None]] = []
+    for place, plan in enumerate(plans):
+        if place and clock.is_over:
+            found.append((plan, None, None))
+            continue
+        limit = clock.share(1.0 / (len(plans) - place))
+        found.append(
+            (plan, *_trained(table, plan, held_out, limit, rng, verbose=verbose))
+        )
+    return found
 
 
 def _weighed(
