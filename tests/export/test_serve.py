@@ -225,7 +225,7 @@ def test_an_answer_is_not_held_back():
 def test_help_names_what_production_takes(call):
     code, out, _ = call("--help")
     assert code == 0
-    assert "In production, take TensorFlow Serving" in out
+    assert "In production, use TensorFlow Serving" in out
     assert "--[no]help" in out
     assert "127.0.0.1" in out
 
