@@ -39,6 +39,27 @@ def checked_data(
         return tf.identity(x)
 
 
+def check_rows(
+    rows: tf.Tensor, event_shape: tuple[int, ...], what: str, name: str
+) -> None:
+    """Checks for the shape `[B, *event]`, with one leading axis.
+
+    Args:
+      rows: The tensor.
+      event_shape: Shape of one event.
+      what: What the rows are.
+      name: The model that expects them.
+
+    Raises:
+      ValueError: For another shape.
+    """
+    if not rows.shape.is_compatible_with((None, *event_shape)):
+        raise ValueError(
+            f"{name}: expected {what} of shape (batch, "
+            f"{', '.join(map(str, event_shape))}), got {tuple(rows.shape)}"
+        )
+
+
 def checked_latents(z: Any, latent_dim: int, dtype: tf.DType, name: str) -> tf.Tensor:
     """Latents `[..., latent_dim]` in the flow's dtype.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from tfflows.bijectors import FlowStep
 from tfflows.bijectors.composite import build_step
@@ -58,6 +59,23 @@ def build_flows(
         raise ValueError(
             f"expected a prior with an inverse, got {prior.name}, which has none"
         )
+
+
+def start_flows(
+    posterior: FlowStep | None, prior: FlowStep | None, z: tf.Tensor, features: Any
+) -> None:
+    """Runs the flows' data-dependent starts.
+
+    Args:
+      posterior: The step from z_0 to z, or None.
+      prior: The step from N(0, I) to z, or None.
+      z: Draws of z_0 `[B, latent_dim]`.
+      features: The encoder's features `[B, F]`, the posterior's context.
+    """
+    if posterior is not None:
+        z = posterior.initialize(z, features, direction="forward")
+    if prior is not None:
+        prior.initialize(z)
 
 
 def build_decoder(
