@@ -1,7 +1,7 @@
-"""The families of models: one builder a file, each of which returns a model.
+"""The families of models: builders, most in a file of their own.
 
-The table names builders without importing them: programs read it before they have read
-their flags, and TensorFlow comes with the first builder.
+The table names builders without importing them, because programs read it before their
+flags. TensorFlow is imported with the first builder.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-# By family: "module:function", or the function itself. To add one is to write it here.
+# Each family's "module:function", or the function itself. Add new families here.
 BUILDERS: dict[str, str | Callable[..., Any]] = {
     "flowprior_vae": "tfflows.families.vae:flowprior_vae",
     "glow": "tfflows.families.glow:glow",
@@ -30,13 +30,13 @@ BUILDERS: dict[str, str | Callable[..., Any]] = {
 
 
 def builder(family: str) -> Callable[..., Any]:
-    """The function that builds the models of a family.
+    """Returns the function that builds the models of a family.
 
     Args:
       family: For example "realnvp".
 
     Raises:
-      KeyError: There is no such family.
+      KeyError: If there is no such family.
     """
     found = BUILDERS[family]
     if isinstance(found, str):

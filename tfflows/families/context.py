@@ -13,13 +13,13 @@ from tfflows.models.contexts.conditioning import Conditioning
 
 
 class BuilderContext(NamedTuple):
-    """What a builder needs to know of its flow's context.
+    """The context of a flow, for its builder.
 
     Attributes:
-      dim: Size of what the conditioners get, a vector's or, of an image, its channels;
-        None: the flow is not conditional.
-      shape: Shape of what they get; None likewise.
-      arguments: Those of `Flow`.
+      dim: Size of the context that conditioners receive: a vector's size or an image's
+        channels. None: the flow is not conditional.
+      shape: Shape of that context, or None.
+      arguments: Context arguments of `Flow`.
     """
 
     dim: int | None
@@ -36,20 +36,19 @@ def builder_context(
     context: Mapping[str, Any] | None = None,
     images: bool = False,
 ) -> BuilderContext:
-    """The context of a flow that a builder makes.
+    """Checks the context arguments of a builder.
 
     Args:
-      context_shape: As in `Flow`.
-      context_dtype: As in `Flow`.
-      context_network: As in `Flow`.
-      context_dim: Short for a context_shape of vectors of that size; with a
-        context_shape, what the context is embedded as.
-      context: The first three as a dict.
-      images: Whether the conditioners take images too.
+      context_shape: See `Flow`.
+      context_dtype: See `Flow`.
+      context_network: See `Flow`.
+      context_dim: Short for the context_shape of vectors of that size. With a
+        context_shape, the size of the embedded context.
+      context: The first three arguments as a dict.
+      images: Whether the conditioners take images, too.
 
     Raises:
-      ValueError: For a context that is not, and that no network embeds as, what the
-        conditioners take.
+      ValueError: If conditioners cannot take the context or its embedding.
     """
     arguments = {
         "context_shape": context_shape,

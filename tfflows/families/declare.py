@@ -1,6 +1,6 @@
-"""How a family is declared: its builder's signature is all that it can be set to.
+"""Declares families: a builder's signature is its configuration.
 
-The zoo reads names, types and defaults from it (`tfflows.zoo.families`).
+The zoo reads names, types and defaults from the signature (`tfflows.zoo.families`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Backprop = Literal["stored", "remat", "reversible"]
 _Parameters = ParamSpec("_Parameters")
 _Model = TypeVar("_Model")
 
-# What arguments mean wherever a builder does not say it of its own.
+# Descriptions of arguments that a builder's own docstring does not describe.
 _MEANINGS = {
     "event_shape": "Shape of one event; it is flattened.",
     "network": '"mlp", or "resnet" of width hidden_units[0] with a block per entry.',
@@ -34,27 +34,27 @@ _MEANINGS = {
     "standardize": "Whether to standardise the data, from `initialize`'s batch.",
     "logit_alpha": "Alpha of the logit of integer data.",
     "evaluation_draws": "Draws of dequantization noise that `evaluate` averages.",
-    "context_dim": "Size of the vectors that are a conditional model's context, or "
-    "None.",
-    "context": "The next three as a dict, as before version 0.2.",
-    "context_shape": "Shape of another context, as in `Flow`: labels (), images, sets.",
-    "context_dtype": "As in `Flow`.",
-    "context_network": "As in `Flow`: embeds such a context as a vector.",
+    "context_dim": "Size of context vectors, or None without contexts.",
+    "context": "The next three arguments as a dict, which version 0.1 took.",
+    "context_shape": "Shape of another context (labels (), images, sets), see `Flow`.",
+    "context_dtype": "Dtype of the context, see `Flow`.",
+    "context_network": "A layer that embeds the context as a vector, see `Flow`.",
     "backprop": '"stored", "remat" or "reversible", see `Flow`.',
-    "stacked": "Whether steps that repeat are one `Repeated` with stacked weights: the "
-    "same map,\n    quicker to build, to trace and to train. Steps that assign weights "
-    "(batch\n    normalization) or differ by more than weights (shuffles) never are.",
+    "stacked": "Whether steps that repeat are one `Repeated` with stacked weights. The "
+    "map is\n    the same, and quicker to build, trace and train. Steps that assign "
+    "weights (batch\n    normalization) or differ by more than weights (shuffles) are "
+    "never stacked.",
     "latent_dim": "Size of z.",
-    "warmup_steps": "As in `FlowVAE`.",
-    "free_nats": "As in `FlowVAE`.",
-    "evaluation_samples": "As in `FlowVAE`.",
-    "num_flows": "Number of the posterior's steps.",
+    "warmup_steps": "See `FlowVAE`.",
+    "free_nats": "See `FlowVAE`.",
+    "evaluation_samples": "See `FlowVAE`.",
+    "num_flows": "Number of steps of the posterior.",
     "num_columns": "Columns M of each orthogonal Sylvester step.",
     "num_reflections": "Reflections H of each Householder Sylvester step.",
-    "num_prior_couplings": "Number of the prior's couplings.",
+    "num_prior_couplings": "Number of couplings of the prior.",
     "flow_units": "Widths of the networks of couplings and autoregressive steps, in "
     "posterior and prior.",
-    "dtype": "Keras dtype policy, of all layers.",
+    "dtype": "Keras dtype policy of all layers.",
     "name": "Name of the model.",
 }
 
@@ -62,11 +62,12 @@ _MEANINGS = {
 def family(builder: Callable[_Parameters, _Model]) -> Callable[_Parameters, _Model]:
     """Makes a function the builder of a family.
 
-    All layers that it makes get the policy of its `dtype`, and its docstring tells of
-    all arguments, of shared ones what `_MEANINGS` has.
+    All layers that it creates get the policy of its `dtype`. Its docstring describes
+    all arguments, shared ones with the text of `_MEANINGS`.
 
     Args:
-      builder: From an event_shape, and keywords with annotations and defaults.
+      builder: A function of an event_shape, and of keywords with annotations and
+        defaults.
     """
     known = inspect.signature(builder).parameters
 
@@ -91,10 +92,10 @@ def _unknown(family: str, name: str, known: Iterable[str]) -> str:
 def inherit(
     core: Callable[..., _Model], *names: str
 ) -> Callable[[Callable[..., _Model]], Callable[..., _Model]]:
-    """Gives a function that passes on `**arguments` the keywords of what it calls.
+    """Gives a function that passes `**arguments` on the keywords that `core` takes.
 
     Args:
-      core: What it calls.
+      core: The function that it calls.
       *names: The keywords of `core` that it takes besides its own; none: all.
     """
 
@@ -128,7 +129,7 @@ def inherit(
 
 
 def _with_arguments(builder: Callable[..., Any]) -> str:
-    """The docstring, its section Args in the order of the signature, complete."""
+    """Returns the docstring with a complete Args section in the signature's order."""
     before, own, after = _sections(builder)
     told = _MEANINGS | _sections(vars(builder).get("core", builder))[1] | own
     lines = [
@@ -138,7 +139,7 @@ def _with_arguments(builder: Callable[..., Any]) -> str:
 
 
 def _sections(function: Callable[..., Any]) -> tuple[str, dict[str, str], str]:
-    """What stands before the docstring's Args, these by name, and what comes after."""
+    """Splits a docstring: the text before Args, the arguments, the text after."""
     text = inspect.cleandoc(function.__doc__ or "")
     head, returns, tail = text.partition("\n\nReturns:")
     before, _, arguments = head.partition("\n\nArgs:\n")

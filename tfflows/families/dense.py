@@ -1,4 +1,4 @@
-"""What the dense families share: their preprocessing, networks and contexts."""
+"""Preprocessing, networks and flows that the dense families share."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def preprocessing_for(
     logit_alpha: float | None,
     evaluation_draws: int,
 ) -> list[Any]:
-    """The preprocessing of integer or continuous data.
+    """Returns the preprocessing of integer or continuous data.
 
     Args:
       levels: Number of levels of integer data; None for continuous data.
-      standardize: Whether a `Standardize` comes last.
-      logit_alpha: Integer data: alpha of their logit, or None for [0, 1] itself.
+      standardize: Whether to end with a `Standardize`.
+      logit_alpha: Alpha of the logit of integer data; None: scale them to [0, 1].
       evaluation_draws: Draws of dequantization noise that `evaluate` averages.
 
     Returns:
@@ -58,15 +58,15 @@ def preprocessing_for(
 def conditioner(
     network: Network, hidden_units: Sequence[int], context_dim: int | None
 ) -> keras.layers.Layer:
-    """A coupling's dense network.
+    """Returns a coupling's dense network.
 
     Args:
       network: "mlp", or "resnet" of width hidden_units[0] with a block per entry.
       hidden_units: Widths.
-      context_dim: Size of the context that it also sees, or None.
+      context_dim: Size of the context that it also takes, or None.
 
     Raises:
-      ValueError: For another network.
+      ValueError: If the network is unknown.
     """
     hidden_units = check_counts("hidden_units", hidden_units)
     if check_word("network", network, Network) == "mlp":
@@ -91,18 +91,18 @@ def dense_flow(
     base: Any = None,
     name: str,
 ) -> Flow:
-    """A flow of steps on vectors; events of more axes are flattened first.
+    """Returns a flow of steps on vectors; it first flattens events of more axes.
 
     Args:
       steps: From data to latent.
       event_shape: Shape of one event.
-      preprocessing: That of `Flow`.
+      preprocessing: See `Flow`.
       context: The context that the steps take.
-      base: That of `Flow`.
+      base: See `Flow`.
       name: Name of the model.
 
     Raises:
-      ValueError: For parts that do not fit each other.
+      ValueError: If the parts do not fit each other.
     """
     event_shape = check_sizes("event_shape", event_shape)
     if len(event_shape) > 1:

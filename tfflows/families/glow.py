@@ -62,14 +62,14 @@ def glow(
     dtype: DType = None,
     name: str = "glow",
 ) -> Flow:
-    """Glow on images [H, W, C], integers of some levels or continuous.
+    """Builds Glow for images [H, W, C] of integers or continuous values.
 
-    Each of the levels squeezes, applies its steps (actnorm, permutation of channels,
-    channel coupling), and all but the last factor half of the channels out. Integer
-    data are dequantized and scaled to [0, 1], or mapped to the line by a logit. With
+    Each level squeezes and applies its steps (actnorm, permutation of channels, channel
+    coupling). All levels but the last factor out half of the channels. Integer data are
+    dequantized and scaled to [0, 1], or mapped to the line by a logit. With
     `num_classes`, the last level ends in an affine map chosen by the label, the paper's
-    class-conditional top prior: `context` is then an integer label `[B]`. A classifier
-    may learn beside it.
+    class-conditional top prior. `context` is then an integer label `[B]`, and a
+    classifier may be trained, too.
 
     Source: Kingma and Dhariwal, "Glow: Generative Flow with Invertible 1x1
     Convolutions", 2018, arXiv 1807.03039; section 5 and the authors' code for the
@@ -77,29 +77,29 @@ def glow(
 
     Args:
       event_shape: Shape [H, W, C] of one event, H and W divisible by 2^num_levels.
-      num_steps: K, steps in a level.
+      num_steps: K, the steps of a level.
       num_levels: L.
       width: Hidden channels of each coupling's network.
       coupling: "affine" or "additive".
       permutation: "conv" (1x1 convolutions), "reverse" or "shuffle" (fixed).
       split_priors: Whether factored-out halves depend on the kept ones.
       num_classes: Number of classes of a class-conditional model, or None.
-      classifier_weight: With classes, the weight of a loss by which the last level's
-        output tells the class, see `ClassifyingFlow`; the authors' is 0.01. 0: none.
-      logit_alpha: None for integer data scaled to [0, 1], as in the paper, or the alpha
-        of their logit: a small one (1e-6) gives a dark background, a single level of
-        many, as much room as the rest.
-      n_bits: None, or the bits to keep of integer data.
-      context_shape: Shape of the context of a conditional model, as in `Flow`: an image
-        or a vector, which all couplings see, or what context_network embeds as one. A
-        larger image is averaged to the size of a level, a smaller one repeated.
-      context_network: As in `Flow`.
+      classifier_weight: Weight of the loss of a classifier on the last level's output,
+        see `ClassifyingFlow`. The authors use 0.01. 0: no classifier.
+      logit_alpha: Alpha of the logit of integer data; None scales them to [0, 1], as in
+        the paper. A small alpha (1e-6) gives a dark background, a single level of many,
+        as much room as the rest.
+      n_bits: Bits to keep of integer data; None: all.
+      context_shape: Shape of a conditional model's context, see `Flow`. All couplings
+        see the context or its embedding, which is an image or a vector. An image larger
+        than a level is averaged to its size, a smaller one repeated.
+      context_network: See `Flow`.
 
     Returns:
       The model.
 
     Raises:
-      ValueError: For sides that the levels cannot halve, or parts out of range.
+      ValueError: If the levels cannot halve the sides, or an argument is out of range.
     """
     check_images(event_shape, num_levels, squeeze_last=True)
     check_count("num_steps", num_steps)
@@ -124,7 +124,7 @@ def glow(
         return Chain(parts, event_ndims=3)
 
     def steps(level: int) -> FlowStep:
-        # Shuffles differ from step to step, not in weights.
+        # Shuffles of different steps differ by more than weights.
         if check_flag("stacked", stacked) and permutation != "shuffle":
             return Repeated(step(0), num_steps)
         first = level * num_steps
@@ -169,8 +169,8 @@ def _coupling(
     network = ConvNet(width, context_dim)
     parts: dict[str, Any] = {"mask": "channel", "head": "glow"}
     if check_word("coupling", coupling, Couplings) == "affine":
-        # As in the authors' code, the scale multiplies on the way to the latents: the
-        # sigmoid's keeps that way, which training takes, from blowing up.
+        # As in the authors' code, the scale multiplies on the way to the latents. The
+        # sigmoid keeps this direction, which training uses, from blowing up.
         affine = AffineCoupling(network, log_scale=log_scale, **parts)
         return Invert(affine, event_ndims=3)
     if log_scale != _LOG_SCALE:
@@ -182,7 +182,7 @@ def _coupling(
 
 
 def _class_context(shape: Any, dtype: Any, network: Any) -> BuilderContext:
-    """The context of a class-conditional top prior: the label itself."""
+    """Returns the context of a class-conditional top prior: the label itself."""
     if shape not in (None, ()) or network is not None:
         raise ValueError(
             "expected no other context with num_classes, whose context is the label, "
@@ -196,13 +196,12 @@ def _class_context(shape: Any, dtype: Any, network: Any) -> BuilderContext:
 def _image_context(
     shape: Any, dtype: Any, network: Any, event_shape: Sequence[int]
 ) -> BuilderContext:
-    """The context that the couplings see."""
+    """Returns the context that the couplings take."""
     context = builder_context(shape, dtype, network, images=True)
     if context.shape is None or context.shape[:-1] != tuple(event_shape)[:-1]:
         return context
-    # The first level sees images of half the sides: pixels beside each other become
-    # channels, of which no mean is taken.
-    # In full precision, whatever the steps' networks compute in.
+    # The first level sees images of half the sides. Neighbouring pixels become channels
+    # instead of being averaged, in full precision even if networks run in half.
     with policy_scope(keras.config.dtype_policy().variable_dtype):
         blocks = BlocksToChannels()
         layers = [blocks] if network is None else [network, blocks]

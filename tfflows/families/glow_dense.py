@@ -37,10 +37,10 @@ def glow_dense(
     dtype: DType = None,
     name: str = "glow_dense",
 ) -> Flow:
-    """Glow without images: actnorm, an invertible matrix, an affine coupling per step.
+    """Builds Glow on vectors: actnorm, invertible matrix, affine coupling per step.
 
-    Source: Kingma and Dhariwal, "Glow", 2018, arXiv 1807.03039, for the step; used on
-    tables in Grathwohl et al., "FFJORD", 2018, arXiv 1810.01367, table 2.
+    Source: Kingma and Dhariwal, "Glow", 2018, arXiv 1807.03039, for the step.
+    Grathwohl et al., "FFJORD", 2018, arXiv 1810.01367, use it on tables (table 2).
 
     Args:
       num_steps: Number of steps.
@@ -51,7 +51,7 @@ def glow_dense(
       The model.
 
     Raises:
-      ValueError: For an event of fewer than 2 elements, or parts out of range.
+      ValueError: If events have fewer than 2 elements, or an argument is out of range.
     """
     told = builder_context(
         context_shape,

@@ -1,4 +1,4 @@
-"""What the image families share: their shapes, preprocessing and bases."""
+"""Shapes, preprocessing and bases that the image families share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tfflows.backend.arguments import check_count, check_sizes, check_unused, ch
 from tfflows.distributions import StandardLogistic, StandardNormal
 from tfflows.preprocessing import Dequantization, Logit, Rescale
 
-# Of models whose default is a logit.
+# The default of models that use a logit.
 LOGIT_ALPHA = 0.05
 _BASES = {"normal": StandardNormal, "logistic": StandardLogistic}
 
@@ -21,10 +21,10 @@ def check_images(
     """Raises ValueError unless events are images whose sides the levels can halve.
 
     Args:
-      event_shape: The shape asked for.
+      event_shape: The requested shape.
       num_levels: Number of levels.
-      squeeze_last: Whether the last level halves the sides too; if not, it needs two
-        pixels or more, of which one tells of the other.
+      squeeze_last: Whether the last level halves the sides, too. If not, it needs two
+        pixels or more, because its couplings map one given the other.
     """
     height, width = _sides(event_shape)
     check_count("num_levels", num_levels)
@@ -69,12 +69,12 @@ def image_preprocessing(
     logit_alpha: float | None,
     evaluation_draws: int,
 ) -> list[Any]:
-    """The preprocessing of integer or continuous images, for `Flow`.
+    """Returns the preprocessing of integer or continuous images, for `Flow`.
 
     Args:
       levels: Number of levels of integer data; None for continuous data.
-      n_bits: None, or the bits to keep of integer data.
-      logit_alpha: Alpha of the logit of integer data, or None for [0, 1] itself.
+      n_bits: Bits to keep of integer data; None: all.
+      logit_alpha: Alpha of the logit of integer data; None: scale them to [0, 1].
       evaluation_draws: Draws of dequantization noise that `evaluate` averages.
     """
     if levels is None:
@@ -90,9 +90,9 @@ def image_preprocessing(
 
 
 def image_base(base: str, event_shape: Sequence[int], dtype: Any) -> Any:
-    """The base over flat latents of images.
+    """Returns the base over flat latents of images.
 
     Raises:
-      ValueError: For another name than "normal" or "logistic".
+      ValueError: If the name is neither "normal" nor "logistic".
     """
     return _BASES[check_word("base", base, _BASES)](math.prod(event_shape), dtype=dtype)

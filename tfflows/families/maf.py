@@ -50,14 +50,14 @@ def _autoregressive(
     dtype: DType = None,
     name: str,
 ) -> Flow:
-    """Autoregressive steps, each normalised, and a reversal between any two.
+    """Returns a flow of autoregressive steps with a reversal between any two.
 
     Args:
-      step_class: Which way is one pass.
+      step_class: The class of the steps, which fixes the direction of one pass.
       num_steps: Number of autoregressive steps.
       hidden_units: Widths of each step's MADE.
-      activation: Its activation.
-      residual: Whether its hidden layers add to the one before; equal widths then.
+      activation: Activation of the MADE.
+      residual: Whether its hidden layers are residual; they then have equal widths.
       normalization: "batch" (a `BatchNormalization` after each step, as in MAF's
         paper), "actnorm" (before each step) or "none".
     """
@@ -87,7 +87,7 @@ def _autoregressive(
 
     stacks = check_flag("stacked", stacked) and normalization != "batch"
     steps = repeated(step, num_steps, stacked=stacks)
-    # The last reversal stands next to the base: it is undone where it is in a stack.
+    # No reversal next to the base. In a stack, the last one stays and is undone here.
     steps = [*steps, Permute("reverse")] if num_steps > 1 and stacks else steps[:-1]
     return dense_flow(
         steps,
@@ -101,10 +101,10 @@ def _autoregressive(
 @family
 @inherit(_autoregressive)
 def maf(event_shape: Sequence[int], *, name: str = "maf", **arguments: Any) -> Flow:
-    """MAF: affine autoregressive steps, the order of the elements reversed in between.
+    """Builds MAF: affine autoregressive steps that reverse the elements in between.
 
-    The density is one pass of the networks, a sample one pass element by element.
-    Integer data are dequantized and mapped to the line by a logit.
+    A density is one pass of the networks; a sample takes a pass per element. Integer
+    data are dequantized and mapped to the line by a logit.
 
     Source: Papamakarios, Pavlakou and Murray, "Masked Autoregressive Flow for Density
     Estimation", 2017, arXiv 1705.07057.
@@ -113,7 +113,7 @@ def maf(event_shape: Sequence[int], *, name: str = "maf", **arguments: Any) -> F
       The model.
 
     Raises:
-      ValueError: For unknown words, or parts out of range.
+      ValueError: If a word is unknown or an argument is out of range.
     """
     return _autoregressive(MaskedAutoregressive, event_shape, name=name, **arguments)
 
@@ -121,10 +121,10 @@ def maf(event_shape: Sequence[int], *, name: str = "maf", **arguments: Any) -> F
 @family
 @inherit(_autoregressive)
 def iaf(event_shape: Sequence[int], *, name: str = "iaf", **arguments: Any) -> Flow:
-    """IAF: `maf` with its steps inverted, so that a sample is one pass.
+    """Builds IAF: `maf` with inverted steps, so that a sample is one pass.
 
-    The density of given data, and with it a training step, goes element by element:
-    an IAF is for `ReverseKL` and for posteriors, where its own samples are scored.
+    The density of given data, and so a training step, takes a pass per element. Use an
+    IAF with `ReverseKL` and as a posterior, which only need densities of its samples.
 
     Source: Kingma et al., "Improving Variational Inference with Inverse Autoregressive
     Flow", 2016, arXiv 1606.04934.
@@ -133,6 +133,6 @@ def iaf(event_shape: Sequence[int], *, name: str = "iaf", **arguments: Any) -> F
       The model.
 
     Raises:
-      ValueError: For unknown words, or parts out of range.
+      ValueError: If a word is unknown or an argument is out of range.
     """
     return _autoregressive(InverseAutoregressive, event_shape, name=name, **arguments)

@@ -35,23 +35,23 @@ def nice(
     dtype: DType = None,
     name: str = "nice",
 ) -> Flow:
-    """NICE: additive couplings, a final diagonal scale, a logistic base.
+    """Builds NICE: additive couplings, a final diagonal scale and a logistic base.
 
-    Couplings exchange the parts of alternating elements, as the paper's do. Integer
-    data are dequantized and scaled to [0, 1].
+    Couplings change odd and even elements in turn, as in the paper. Integer data are
+    dequantized and scaled to [0, 1].
 
     Source: Dinh, Krueger and Bengio, "NICE: Non-linear Independent Components
     Estimation", 2014, arXiv 1410.8516; section 5.1 for the defaults.
 
     Args:
       num_couplings: Number of couplings.
-      hidden_units: Widths of each coupling's rectified MLP.
+      hidden_units: Widths of each coupling's MLP with rectifiers.
 
     Returns:
       The model.
 
     Raises:
-      ValueError: For an event of fewer than 2 elements, or parts out of range.
+      ValueError: If events have fewer than 2 elements, or an argument is out of range.
     """
     check_count("num_couplings", num_couplings)
     event_shape = check_sizes("event_shape", event_shape)

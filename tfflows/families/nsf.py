@@ -53,18 +53,18 @@ def nsf(
     dtype: DType = None,
     name: str = "nsf",
 ) -> Flow:
-    """A neural spline flow: rational-quadratic couplings or autoregressive steps.
+    """Builds a neural spline flow of rational-quadratic couplings or MADE steps.
 
     Each step mixes the elements (a permutation, or an invertible matrix) and then maps
-    them by splines on [-bound, bound], the identity outside: data should have a scale
-    of about 1. A last mixing stands next to the base.
+    them by splines on [-bound, bound]. Outside, the splines are the identity, so data
+    should have a scale of about 1. A last mixing follows next to the base.
 
     Source: Durkan, Bekasov, Murray and Papamakarios, "Neural Spline Flows", 2019,
     arXiv 1906.04032, section 4 and appendix B: RQ-NSF (C) and RQ-NSF (AR).
 
     Args:
-      structure: "coupling", or "autoregressive": richer, but sampled element by
-        element.
+      structure: "coupling", or "autoregressive", which fits more but takes a pass per
+        element to sample.
       num_steps: Number of steps.
       hidden_units: Widths of each network.
       network: "mlp", or "resnet" of width hidden_units[0] with a block per entry (in an
@@ -79,7 +79,7 @@ def nsf(
       The model.
 
     Raises:
-      ValueError: For unknown words, or parts out of range.
+      ValueError: If a word is unknown or an argument is out of range.
     """
     told = builder_context(
         context_shape,
@@ -109,7 +109,7 @@ def nsf(
         return [*norms, _mixing(permutation, k), spline()]
 
     check_count("num_steps", num_steps)
-    # Shuffles differ from step to step, not in weights.
+    # Shuffles of different steps differ by more than weights.
     stacks = check_flag("stacked", stacked) and permutation != "shuffle"
     return dense_flow(
         [

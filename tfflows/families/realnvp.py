@@ -38,11 +38,11 @@ def realnvp(
     dtype: DType = None,
     name: str = "realnvp",
 ) -> Flow:
-    """RealNVP with dense networks: affine couplings, on continuous data with actnorms.
+    """Builds RealNVP with dense networks: affine couplings with actnorms.
 
-    Couplings exchange the halves of the event. Integer data are dequantized and mapped
-    to the line by a logit. ActNorm stands in for the paper's batch normalization, so
-    that training, evaluation and export see one map.
+    Couplings change the two halves of an event in turn. Integer data are dequantized
+    and mapped to the line by a logit. ActNorm replaces the paper's batch normalization,
+    so training, evaluation and export compute the same map.
 
     Source: Dinh, Sohl-Dickstein and Bengio, "Density estimation using Real NVP", 2016,
     arXiv 1605.08803; actnorm: arXiv 1807.03039.
@@ -51,14 +51,14 @@ def realnvp(
       num_couplings: Number of couplings.
       hidden_units: Widths of each coupling's network.
       network: "mlp", or "resnet" of width hidden_units[0] with one block per entry.
-      actnorm: Whether an ActNorm precedes each coupling; None: for continuous data
-        (a pixel may be constant, which leaves nothing to normalise).
+      actnorm: Whether an ActNorm precedes each coupling; None: only for continuous
+        data, because a pixel may be constant.
 
     Returns:
       The model.
 
     Raises:
-      ValueError: For an event of fewer than 2 elements, or parts out of range.
+      ValueError: If events have fewer than 2 elements, or an argument is out of range.
     """
     told = builder_context(
         context_shape,
@@ -79,7 +79,7 @@ def realnvp(
             AffineCoupling(network_k, reverse=bool(k % 2), log_scale=log_scale),
         ]
 
-    # Neighbouring pixels would all stand in one half.
+    # Without a shuffle, a half would hold only neighbouring pixels.
     shuffle = [] if levels is None else [Permute("shuffle")]
     return dense_flow(
         [*shuffle, *repeated(coupling, num_couplings, period=2, stacked=stacked)],

@@ -52,19 +52,19 @@ def realnvp_multiscale(
     dtype: DType = None,
     name: str = "realnvp_multiscale",
 ) -> Flow:
-    """RealNVP on images [H, W, C], integers of some levels or continuous.
+    """Builds RealNVP for images [H, W, C] of integers or continuous values.
 
-    A level: three couplings with checkerboard masks, a squeeze, three couplings with
-    channel masks, then half of the channels is factored out; the last level: four
-    checkerboard couplings. Masks alternate. Integer data are dequantized and mapped to
-    the line by a logit. The paper normalises the output of each coupling by the batch
-    (and the activations inside its networks, which have weight normalization alone
-    here); an ActNorm before each coupling lets training, evaluation and export see one
+    A level has three couplings with checkerboard masks, a squeeze and three couplings
+    with channel masks, and then factors out half of the channels. The last level has
+    four checkerboard couplings. Masks alternate. Integer data are dequantized and
+    mapped to the line by a logit. The paper normalises coupling outputs and network
+    activations by the batch. Here, networks use only weight normalization, and an
+    ActNorm before each coupling makes training, evaluation and export compute the same
     map.
 
     Source: Dinh, Sohl-Dickstein and Bengio, "Density estimation using Real NVP", 2016,
     arXiv 1605.08803, sections 3.4 to 3.7 and 4.1; actnorm: arXiv 1807.03039. The
-    defaults are those for CIFAR-10.
+    defaults are the paper's for CIFAR-10.
 
     Args:
       event_shape: Shape [H, W, C] of one event, H and W divisible by
@@ -75,16 +75,16 @@ def realnvp_multiscale(
       normalization: "actnorm" before each coupling, or "batch": a
         `BatchNormalization` after it, as in the paper.
       logit_alpha: Alpha of the logit of integer data.
-      context_shape: Shape of the context of a conditional model, as in `Flow`: an image
-        or a vector, which all couplings see, or what context_network embeds as one. A
-        larger image is averaged to the size of a level, a smaller one repeated.
-      context_network: As in `Flow`.
+      context_shape: Shape of a conditional model's context, see `Flow`. All couplings
+        see the context or its embedding, which is an image or a vector. An image larger
+        than a level is averaged to its size, a smaller one repeated.
+      context_network: See `Flow`.
 
     Returns:
       The model.
 
     Raises:
-      ValueError: For sides that the levels cannot halve, or parts out of range.
+      ValueError: If the levels cannot halve the sides, or an argument is out of range.
     """
     check_images(event_shape, num_levels, squeeze_last=False)
     check_word("normalization", normalization, Normalization)

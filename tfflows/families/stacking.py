@@ -1,4 +1,4 @@
-"""Steps that repeat: kept as one `Repeated`, or one by one, with the same weights."""
+"""Makes steps that repeat, as one `Repeated` or one by one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from tfflows.backend.arguments import check_flag
 from tfflows.bijectors import Chain, FlowStep, Repeated
 
-# A weight, or of a stack the place of one step's.
+# A weight and, if it is a stack, the index of one step's weight.
 _Slot = tuple[keras.Variable, tuple[int, ...]]
 
 
@@ -22,13 +22,13 @@ def repeated(
     stacked: bool,
     period: int = 1,
 ) -> list[FlowStep]:
-    """`number` parts of a flow, each of the structure of the one `period` before it.
+    """Returns the steps of parts that have the same structure every `period` parts.
 
     Args:
-      make: From k to the steps of the k-th part.
-      number: How many parts.
-      stacked: Whether the whole periods become one `Repeated`, if there are two.
-      period: For example 2, for couplings whose masks alternate.
+      make: Maps k to the steps of part k.
+      number: Number of parts.
+      stacked: Whether all complete periods become one `Repeated`, if there are two.
+      period: Number of different parts, for example 2 for alternating masks.
 
     Returns:
       The steps, data side first.
@@ -47,14 +47,14 @@ def repeated(
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:
-    """Gives a model the weights of one that differs in what is stacked alone.
+    """Copies weights between models that differ only in `stacked`.
 
     Args:
       source: A built model.
-      target: One that was built with the same arguments, but for `stacked`.
+      target: A model that was built with the same arguments except `stacked`.
 
     Raises:
-      ValueError: For models that differ by more.
+      ValueError: If the models differ by more.
     """
     values = [np.asarray(weight.numpy())[place] for weight, place in _slots(source)]
     slots = list(_slots(target))
@@ -72,7 +72,7 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
 
 
 def _slots(layer: Any) -> Iterator[_Slot]:
-    """Each step's weights in turn, whether they are stacked or not."""
+    """Yields each step's weights in order, stacked or not."""
     if isinstance(layer, Repeated):
         stacks = {
             id(weight): stack

@@ -1,4 +1,4 @@
-"""The VAE families: which posterior and prior, which networks."""
+"""The VAE families: posteriors, priors and networks."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Network = Literal["dense", "gated_conv"]
 Basis = Literal["orthogonal", "householder", "triangular"]
 POSTERIORS: tuple[str, ...] = get_args(Posterior)
 PRIORS: tuple[str, ...] = get_args(Prior)
-# Posteriors and priors of which each step is like the one before the last.
+# Posteriors and priors whose steps alternate between two structures.
 _ALTERNATING = ("sylvester_triangular", "realnvp")
 
 
@@ -68,27 +68,28 @@ def vae(
     dtype: DType = None,
     name: str = "vae",
 ) -> FlowVAE:
-    """A VAE with amortised posterior flows, or a flow as its prior.
+    """Builds a VAE with amortised posterior flows, or a flow as its prior.
 
-    Planar and radial flows: Rezende and Mohamed, 2015, arXiv 1505.05770; Sylvester
-    flows: van den Berg et al., 2018, arXiv 1803.05649, whose network sizes
-    "gated_conv" has. IAF: Kingma et al., 2016, arXiv 1606.04934.
+    Source: Rezende and Mohamed, 2015, arXiv 1505.05770, for planar and radial flows;
+    van den Berg et al., 2018, arXiv 1803.05649, for Sylvester flows and the network
+    sizes of "gated_conv"; Kingma et al., 2016, arXiv 1606.04934, for IAF.
 
     Args:
       event_shape: Shape of one event.
       network: "dense" or "gated_conv".
-      hidden_units: Widths of the dense encoder, the decoder's reversed; the last is
-        the number of features, of either network.
+      hidden_units: Widths of the dense encoder; the decoder has them in reverse. The
+        last is the number of features, also with "gated_conv".
       posterior: One of `POSTERIORS`.
       prior: One of `PRIORS`.
-      levels: Number of levels of integer data, Bernoulli for 2, else a discretised
-        logistic; None for continuous data, Gaussian with a learned scale.
+      levels: Number of levels of integer data; the likelihood is Bernoulli for 2, else
+        a discretised logistic. None for continuous data, with a Gaussian likelihood and
+        a learned scale.
 
     Returns:
       The model, built.
 
     Raises:
-      ValueError: For unknown words, or parts out of range.
+      ValueError: If a word is unknown or an argument is out of range.
     """
     event_shape = check_sizes("event_shape", event_shape)
     hidden_units = check_counts("hidden_units", hidden_units)
@@ -165,7 +166,7 @@ def planar_vae(
     name: str = "planar_vae",
     **arguments: Any,
 ) -> FlowVAE:
-    """A VAE whose posterior is a planar flow; see `vae`."""
+    """Builds a VAE whose posterior is a planar flow; see `vae`."""
     arguments |= {"posterior": "planar", "num_flows": num_flows}
     return vae(event_shape, name=name, **arguments)
 
@@ -179,10 +180,10 @@ def sylvester_vae(
     name: str = "sylvester_vae",
     **arguments: Any,
 ) -> FlowVAE:
-    """A VAE whose posterior is a Sylvester flow; see `vae`.
+    """Builds a VAE whose posterior is a Sylvester flow; see `vae`.
 
     Args:
-      basis: What the matrix Q of each step is.
+      basis: Kind of the matrix Q of each step.
     """
     check_word("basis", basis, Basis)
     arguments["posterior"] = f"sylvester_{basis}"
@@ -194,7 +195,7 @@ def sylvester_vae(
 def realnvp_vae(
     event_shape: Sequence[int], *, name: str = "realnvp_vae", **arguments: Any
 ) -> FlowVAE:
-    """A VAE whose posterior is a chain of affine couplings; see `vae`."""
+    """Builds a VAE whose posterior is a chain of affine couplings; see `vae`."""
     return vae(event_shape, posterior="realnvp", name=name, **arguments)
 
 
@@ -207,7 +208,7 @@ def iaf_vae(
     name: str = "iaf_vae",
     **arguments: Any,
 ) -> FlowVAE:
-    """A VAE whose posterior is an inverse autoregressive flow; see `vae`."""
+    """Builds a VAE whose posterior is an inverse autoregressive flow; see `vae`."""
     arguments |= {"posterior": "iaf", "flow_units": flow_units}
     return vae(event_shape, name=name, **arguments)
 
@@ -217,11 +218,11 @@ def iaf_vae(
 def flowprior_vae(
     event_shape: Sequence[int], *, name: str = "flowprior_vae", **arguments: Any
 ) -> FlowVAE:
-    """A VAE with a Gaussian posterior and a prior of affine couplings; see `vae`."""
+    """Builds a VAE whose prior is a chain of affine couplings; see `vae`."""
     return vae(event_shape, prior="realnvp", name=name, **arguments)
 
 
-# argument -> its default, and the posteriors and priors with which it has an effect.
+# Each argument's default, and the posteriors and priors that use it.
 _USES: dict[str, tuple[Any, set[tuple[str, str]]]] = {
     "num_flows": (4, {("posterior", word) for word in POSTERIORS[1:]}),
     "num_columns": (16, {("posterior", "sylvester_orthogonal")}),
@@ -278,7 +279,7 @@ def _coupling(
 
 
 def _autoregressive(units: Sequence[int], context_dim: int) -> fb.FlowStep:
-    """One pass from latent to data, and the order reversed for the next step."""
+    """Returns an IAF step and a reversal of the elements for the next one."""
     network = MADE(units, context_dim=context_dim)
     step = fb.InverseAutoregressive(network)
     return fb.Chain([step, fb.Permute("reverse")])

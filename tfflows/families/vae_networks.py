@@ -18,12 +18,12 @@ def dense_pair(
     channels: int,
     hidden_units: Sequence[int],
 ) -> Pair:
-    """MLPs on flat events; the decoder's widths are the encoder's, reversed.
+    """Returns MLPs on flat events; the decoder reverses the encoder's widths.
 
     Args:
       event_shape: Shape of one event.
       channels: Size of the last axis of the decoder's output.
-      hidden_units: Widths of the encoder; the last is its number of features.
+      hidden_units: Widths of the encoder; the last is the number of features.
     """
     output = (*event_shape[:-1], channels)
     encoder = keras.Sequential(
@@ -46,18 +46,18 @@ def gated_conv_pair(
     channels: int,
     features: int = 256,
 ) -> Pair:
-    """Gated convolutions, each side with two steps of stride 2.
+    """Returns gated convolutional networks, each with two layers of stride 2.
 
-    The layer sizes are those of van den Berg et al., "Sylvester Normalizing Flows for
+    Source of the layer sizes: van den Berg et al., "Sylvester Normalizing Flows for
     Variational Inference", 2018, arXiv 1803.05649, appendix A.
 
     Args:
       event_shape: Shape of one image [H, W, C]; 4 divides H = W.
       channels: Size of the last axis of the decoder's output.
-      features: Number of the encoder's features.
+      features: Number of features of the encoder.
 
     Raises:
-      ValueError: For events that are no such images.
+      ValueError: If events are no such images.
     """
     if len(event_shape) != 3 or event_shape[0] != event_shape[1] or event_shape[0] % 4:
         raise ValueError(
@@ -99,7 +99,7 @@ def gated_conv_pair(
 
 @keras.saving.register_keras_serializable("tfflows")
 class _AsImage(keras.layers.Layer):
-    """Vectors `[B, D]` as images `[B, 1, 1, D]`."""
+    """Turns vectors `[B, D]` into images `[B, 1, 1, D]`."""
 
     def call(self, inputs: Any) -> Any:
         return inputs[:, None, None, :]

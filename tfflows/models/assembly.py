@@ -1,4 +1,4 @@
-"""How a flow is put together from its parts, and what must fit."""
+"""Builds a flow from its parts and checks that they fit."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tfflows.preprocessing import Dequantization
 def split_preprocessing(
     preprocessing: Any, event_shape: tuple[int, ...], dtype: tf.DType
 ) -> tuple[Dequantization | None, list[FlowStep]]:
-    """The built dequantization, if any, and the steps of a flow's `preprocessing`.
+    """Returns the built dequantization or None, and the steps of `preprocessing`.
 
     Args:
       preprocessing: None, a part, or a list of parts.
       event_shape: Shape of one raw event.
-      dtype: The bijector's.
+      dtype: The bijector's dtype.
 
     Raises:
-      ValueError: If a Dequantization stands elsewhere than first, or has another dtype.
+      ValueError: If a Dequantization is not the first part, or has another dtype.
     """
     parts = [] if preprocessing is None else preprocessing
     parts = list(parts) if isinstance(parts, list | tuple) else [parts]
@@ -49,9 +49,9 @@ def assemble_transform(
     dtype: Any,
     backprop: str = "stored",
 ) -> Chain:
-    """The built chain from (dequantized) data to the base's events.
+    """Returns the built chain between (dequantized) data and the base's events.
 
-    Latents become a flat vector, unless the base has events of their shape.
+    It flattens latents to a vector, unless the base has events of their shape.
 
     Args:
       steps: Data side first.
@@ -61,7 +61,7 @@ def assemble_transform(
       backprop: "stored", "remat" or "reversible", see `RecomputedChain`.
 
     Raises:
-      ValueError: For another backprop, or steps that do not fit each other.
+      ValueError: If backprop is unknown or the steps do not fit each other.
     """
 
     def built_chain(steps: list[FlowStep]) -> Chain:
@@ -83,10 +83,10 @@ def assemble_transform(
 
 
 def make_base(base: Any, transform: Chain) -> Base:
-    """The base of a flow: the one given, or a standard normal.
+    """Returns the base of a flow: the given one, or a standard normal.
 
     Raises:
-      ValueError: If its events or dtype are not those of the transform's latents.
+      ValueError: If its events or dtype differ from the transform's latents.
     """
     latent, dtype = transform.latent_event_shape, transform.flow_dtype
     if base is None:

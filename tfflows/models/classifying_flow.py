@@ -1,4 +1,4 @@
-"""A class-conditional flow that tells the class of an image as well."""
+"""A class-conditional flow that also classifies images."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class ClassifyingFlow(Flow):
 
       loss = -log p(x | y) - classifier_weight D ln q(y | h)
 
-    which is bits/dim of x plus classifier_weight times the bits of y, in nats. The
-    history has "nll", the first term alone, and "accuracy". Densities and samples are
-    those of `Flow`.
+    It is in nats and equals bits/dim of x plus classifier_weight times the bits of y,
+    times D ln 2. The history has "nll", the first term alone, and "accuracy". Densities
+    and samples are as in `Flow`.
 
     Source: Kingma and Dhariwal, "Glow", 2018, arXiv 1807.03039, the options `ycond` and
     `weight_y` of the authors' code.
@@ -44,7 +44,7 @@ class ClassifyingFlow(Flow):
       **kwargs: As in `Flow`; `context_shape` is () unless given.
 
     Raises:
-      ValueError: For another bijector, or a weight that is not positive.
+      ValueError: If the bijector is another one or the weight is not positive.
     """
 
     def __init__(
@@ -71,16 +71,16 @@ class ClassifyingFlow(Flow):
 
     @compiled_call(x=DATA)
     def classify(self, x: Any) -> tf.Tensor:
-        """Log-probabilities `[B, num_classes]` of the classes, in nats.
+        """Returns log-probabilities `[B, num_classes]` of the classes, in nats.
 
         Args:
-          x: Raw data `[B, *event]`; of integer data, with the fixed pattern u.
+          x: Raw data `[B, *event]`; integer data get the fixed pattern u.
 
         Raises:
-          ValueError: For data as in `log_prob`.
+          ValueError: If data are not valid, see `log_prob`.
         """
         y = self._raw.dequantized(x)
-        # Which label the latents are given makes no difference: see `_logits`.
+        # The labels do not matter, because `_logits` undoes their effect.
         labels = tf.zeros(tf.shape(y)[:1], self.conditioning.context_dtype)
         z, _ = self._density.latents(y, labels)
         return tf.nn.log_softmax(self._logits(z, labels))
@@ -88,13 +88,13 @@ class ClassifyingFlow(Flow):
     def call(
         self, inputs: Any, training: bool = False, with_latents: bool = False
     ) -> Any:
-        """As in `Flow`; with latents, z `[B, D]` before the log-densities `[B]`."""
+        """Returns log-densities `[B]`, after z `[B, D]` if `with_latents`."""
         y, labels = self._prepared(Batch.of(inputs), training)
         z, log_prob = self._density.latents(y, labels)
         return (z, log_prob) if with_latents else log_prob
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
-        """The loss and its parts `[B]`: see the class."""
+        """Returns the loss and its parts `[B]`, see the class."""
         # One pass for both terms.
         z, log_prob = self(batch.inputs, training=training, with_latents=True)
         labels = self.conditioning.rows(batch.context, z, 1, self.name)
@@ -110,16 +110,16 @@ class ClassifyingFlow(Flow):
         return values
 
     def _logits(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """Scores `[B, num_classes]` of latents that were found for these labels."""
+        """Returns scores `[B, num_classes]` of latents computed with these labels."""
         prior = _class_prior(self.bijector)
         shape = prior.latent_event_shape
         top = tf.reshape(z[:, -math.prod(shape) :], (-1, *shape))
-        # h itself, in which the labels leave no trace: the prior's map is undone.
+        # Undoes the prior's map: h does not depend on the labels.
         h = prior.forward(top, context=labels)
         return self.classifier(tf.reduce_mean(h, axis=[1, 2]))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         own = {"classifier_weight": self.classifier_weight}
         return {**super().get_config(), **own}
 

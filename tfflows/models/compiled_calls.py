@@ -1,10 +1,10 @@
-"""Public methods of models, compiled where they are called eagerly.
+"""Compiles public methods of models when they are called eagerly.
 
-A plain call of a method that `compiled_call` decorates goes through a function that is
-traced once for each kind of call: which arguments there are, their dtypes and numbers
-of axes. Sizes of leading axes, numbers of samples, seeds and temperatures are tensors
-and make no new kind. In a graph, in a replica, in an export, and where functions are
-run eagerly, the method runs as it stands.
+An eager call of a method decorated with `compiled_call` runs a function that is traced
+once for each kind of call. The given arguments, their dtypes and numbers of axes make
+the kind. Sizes of leading axes, numbers of samples, seeds and temperatures do not,
+because they are tensors. The method runs uncompiled in a graph, in a replica, in an
+export, and if functions run eagerly.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tfflows.models.sampling import checked_number
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Shape = tuple[int | None, ...]
 
-# The first call of a kind is not compiled, unless it is larger: rows, and numbers.
+# Only a first call with more rows, or numbers, than these is compiled at once.
 _SMALL = 2**14, 2**20
 
 
@@ -35,12 +35,12 @@ class Argument:
     """How an argument of a compiled method becomes a tensor.
 
     Args:
-      own_shape: Shape of what belongs to one example, given the model; None: the model
-        does not take the argument.
-      convert: Makes a tensor of what a caller gives, given the model and that.
-      role: "rows": it has a row for each example, or is one for all; "all", "seed": it
-        is one for all; "number": that of the rows; "start": the number of the first
-        row; "sizes": of leading axes, whose number is known. A seed of None is drawn
+      own_shape: Maps the model to the shape of one example's part; None: the model does
+        not take the argument.
+      convert: Maps the model and the caller's value to a tensor.
+      role: "rows": one row for each example, or one for all; "all", "seed": one for
+        all; "number": the number of rows; "start": the number of the first row;
+        "sizes": sizes of leading axes, whose number is known. A seed of None is drawn
         before the call.
     """
 
@@ -49,7 +49,7 @@ class Argument:
     role: str = "rows"
 
     def kind(self, model: Any, tensor: tf.Tensor) -> tuple[Any, ...] | None:
-        """Dtype and sizes, leading axes of any size; None for another shape."""
+        """Returns dtype and sizes (None for leading axes); None for a wrong shape."""
         own, sizes = self.own_shape(model), tensor.shape.as_list()
         if self.role == "sizes":
             return (tensor.dtype, *sizes)
@@ -66,17 +66,17 @@ class Argument:
         return self.role == "rows" and tensor.shape.rank > len(own)
 
     def slice(self, model: Any, tensor: tf.Tensor, first: int, last: int) -> tf.Tensor:
-        """What a call for some of the rows is given."""
+        """Returns the argument for a call with some of the rows."""
         if self.role == "number":
             return tf.constant(last - first, tensor.dtype)
         if self.role == "start":
             return tensor + first
-        # One row may stand for all, of data with several leading axes.
+        # With several leading axes, one row may stand for all.
         each = self._has_rows(model, tensor) and tensor.shape[0] != 1
         return tensor[first:last] if each else tensor
 
     def rows(self, model: Any, tensor: tf.Tensor) -> int | None:
-        """The number of rows, where it tells one."""
+        """Returns the number of rows, or None if the argument does not tell it."""
         if self.role == "number":
             return int(tensor)
         return tensor.shape[0] if self._has_rows(model, tensor) else None
@@ -87,7 +87,7 @@ def _as_tensor(value: Any) -> tf.Tensor:
 
 
 def temperature_in(dtype: Callable[[Any], tf.DType]) -> Argument:
-    """One temperature, or one for each row, in the dtype that a model has."""
+    """Returns the argument for one temperature or one per row, in a model's dtype."""
     return Argument(
         convert=lambda model, value: as_float(value, dtype(model), "temperature")
     )
@@ -104,15 +104,14 @@ ONE = Argument(role="all")
 
 
 def compiled_call(**arguments: Argument) -> Callable[[_Function], _Function]:
-    """A decorator: where the method is called eagerly, it is compiled.
+    """Returns a decorator that compiles a method when it is called eagerly.
 
-    Its errors stay its own. A call that fails is made again as it stands, which says
-    what is wrong; one that then succeeds has code that cannot be traced, such as a
-    user's network that looks at values, and is not compiled from then on.
+    If the compiled call fails, the method runs uncompiled and raises its own error. If
+    it then succeeds, its code cannot be traced, for example because a user's network
+    looks at values; from then on this kind of call is not compiled.
 
     Args:
-      **arguments: Those of the method, which are tensors or None. A seed of None is
-        drawn before.
+      **arguments: The method's arguments, which are tensors or None.
     """
 
     def decorate(method: _Function) -> _Function:
@@ -132,8 +131,8 @@ def compiled_call(**arguments: Argument) -> Callable[[_Function], _Function]:
 
 
 def calls_of(model: Any) -> CompiledCalls:
-    """The compiled functions of a model."""
-    # Past __setattr__: neither Keras nor TensorFlow is to track it.
+    """Returns the compiled functions of a model."""
+    # Past __setattr__, so that neither Keras nor TensorFlow tracks it.
     found = vars(model).get("_compiled_calls")
     if found is None:
         found = vars(model).setdefault("_compiled_calls", CompiledCalls(model))
@@ -151,7 +150,7 @@ class _Compiled:
         return {name: parameters[name].default for name in self.arguments}
 
     def tensors(self, model: Any, args: Any, kwargs: Any) -> dict[str, Any] | None:
-        """The arguments as tensors; None for what the method is to refuse."""
+        """Returns the arguments as tensors; None if the method must refuse them."""
         given = {**dict(zip(self._defaults, args, strict=False)), **kwargs}
         values = {**self._defaults, **given}
         known = len(values) == len(self._defaults)
@@ -168,7 +167,7 @@ class _Compiled:
         return values
 
     def __call__(self, model: Any, values: dict[str, Any]) -> Any:
-        """The method's result, of tensors."""
+        """Returns the method's result for these tensors."""
         plain = functools.partial(self.method, model)
         kinds = self._kinds(model, values)
         if kinds is None:
@@ -183,7 +182,7 @@ class _Compiled:
                 return self._in_chunks(compiled, model, values, rows)
         except tf.errors.ResourceExhaustedError:
             raise
-        except Exception:  # that of the method follows
+        except Exception:  # the method raises its own below
             failed = True
         result = _plainly(plain, values)
         calls.note(key, failed)

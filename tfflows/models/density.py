@@ -18,15 +18,14 @@ class Density:
 
       log p(y | c) = log p(z | c) + log|det dz/dy|  with z = f^-1(y; c)
 
-    A plain object, made where it is used: its parts are layers that belong to a model,
-    which saves them under its own names. What `conditioning` makes of a context comes
-    in as c, by `embedded`.
+    It is a plain object, created on each use. Its parts are layers of a model, which
+    saves them under its own names. `embedded` turns a context into c.
 
     Args:
-      base: What has `log_prob(z, c)` and `sample_rows(seeds, temperature, c)`, as
-        `distributions.Base` and `vae.gaussian.Gaussian`.
+      base: An object with `log_prob(z, c)` and `sample_rows(seeds, temperature, c)`,
+        such as `distributions.Base` and `vae.gaussian.Gaussian`.
       transform: The built step f, from latents to data; None: the identity.
-      conditioning: Checks and embeds contexts; None: c is made elsewhere.
+      conditioning: Checks and embeds contexts; None: contexts are embedded elsewhere.
     """
 
     base: Any
@@ -42,19 +41,19 @@ class Density:
     def embedded(
         self, context: Any, value: tf.Tensor, event_ndims: int, name: str
     ) -> tf.Tensor | None:
-        """The c of each event of a value; see `Conditioning.rows`."""
+        """Returns c for each event of a value; see `Conditioning.rows`."""
         if self.conditioning is None:
             return context
         return self.conditioning.rows(context, value, event_ndims, name)
 
     def log_prob(self, y: tf.Tensor, c: tf.Tensor | None = None) -> tf.Tensor:
-        """Log-densities `[...]` of `[..., *event]`; -inf outside of the support."""
+        """Returns log p(y | c) `[...]` of `[..., *event]`, -inf outside the support."""
         return self.latents(y, c)[1]
 
     def latents(
         self, y: tf.Tensor, c: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Latents z `[..., *latent]` of data `[..., *event]`, and log p(y | c)."""
+        """Maps data `[..., *event]` to latents `[..., *latent]`; also log p(y | c)."""
         if self.transform is None:
             return y, self.base.log_prob(y, c)
         z, log_det = self.transform.inverse_and_log_det(y, c)
@@ -64,7 +63,7 @@ class Density:
     def data(
         self, z: tf.Tensor, c: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Data y `[..., *event]` of latents `[..., *latent]`, and log p(y | c)."""
+        """Maps latents `[..., *latent]` to data `[..., *event]`; also log p(y | c)."""
         if self.transform is None:
             return z, self.base.log_prob(z, c)
         y, log_det = self.transform._from_latents(z, c)
@@ -73,19 +72,19 @@ class Density:
     def draw(
         self, seeds: tf.Tensor, temperature: Any, c: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """One y `[N, *event]` for each seed row `[N, 2]`, and log p(y | c) `[N]`.
+        """Draws one y `[N, *event]` for each seed row; also log p(y | c) `[N]`.
 
         Args:
           seeds: int32 `[N, 2]`.
-          temperature: Multiplies the deviation of z from its location, `[N]` or one;
-            the density is that of temperature 1.
+          temperature: One or `[N]`; multiplies the deviation of z from its location.
+            The density is that at temperature 1.
           c: None, or `[N, ...]`.
         """
         rows = self.base.sample_rows(seeds, temperature, c)
         return self.data(self.as_latents(rows), c)
 
     def as_latents(self, z: tf.Tensor) -> tf.Tensor:
-        """Flat latents `[..., D]` in the shape that the transform takes."""
+        """Reshapes flat latents `[..., D]` for the transform."""
         if self.transform is None:
             return z
         latent = self.transform.latent_event_shape

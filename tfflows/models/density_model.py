@@ -1,4 +1,4 @@
-"""What the models that have a density share: raw data in, densities and draws out."""
+"""The base class of models with a density: raw data in, densities and draws out."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ _DRAWS = {
 class DensityModel(LikelihoodModel):
     """A model of raw data x with a density and draws.
 
-    Subclasses have the attributes `event_shape` and `dequantization`, and implement
-    `flow_dtype`, `context_shape`, `has_bounded_support`, `_embedded`, `_log_prob_given`
-    and `_drawn`. y are dequantized data, c what `_embedded` makes of a context.
+    Subclasses set `event_shape` and `dequantization`, and implement `flow_dtype`,
+    `context_shape`, `has_bounded_support`, `_embedded`, `_log_prob_given` and `_drawn`.
+    Below, y are dequantized data and c is the context that `_embedded` returns.
     """
 
     event_shape: tuple[int, ...]
@@ -54,7 +54,7 @@ class DensityModel(LikelihoodModel):
 
     @property
     def context_shape(self) -> tuple[int | None, ...] | None:
-        """Shape of the context of one example; None without a context."""
+        """Shape of one example's context; None without contexts."""
         raise NotImplementedError
 
     @property
@@ -63,17 +63,17 @@ class DensityModel(LikelihoodModel):
         raise NotImplementedError
 
     def _embedded(self, context: Any, places: tf.Tensor, ndims: int) -> Any:
-        """The c of each of the places, whose last `ndims` axes are one event's."""
+        """Returns c for each event in `places`; an event has `ndims` axes."""
         raise NotImplementedError
 
     def _log_prob_given(self, y: tf.Tensor, c: Any) -> tf.Tensor:
-        """Log-densities `[...]` of y `[..., *event]`."""
+        """Returns log-densities `[...]` of y `[..., *event]`."""
         raise NotImplementedError
 
     def _drawn(
         self, seeds: tf.Tensor, temperature: tf.Tensor, c: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """One y `[N, *event]` for each seed row, and its log-density `[N]`."""
+        """Draws one y `[N, *event]` for each seed row; also its log-density `[N]`."""
         raise NotImplementedError
 
     @property
@@ -92,7 +92,7 @@ class DensityModel(LikelihoodModel):
         return RawData(self.event_shape, self.flow_dtype, dequantization, self.name)
 
     def _prepared(self, batch: Batch, training: bool) -> tuple[tf.Tensor, Any]:
-        """The y of a batch, in training with fresh noise, and its c."""
+        """Returns y and c of a batch; in training, y has fresh noise."""
         if training:
             y = self._raw.noisy(batch, self.noise_step)
         else:
@@ -100,16 +100,16 @@ class DensityModel(LikelihoodModel):
         return y, self._embedded(batch.context, y, len(self.event_shape))
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
-        """Log-densities `[B]` in nats; in training, with fresh noise on integer data.
+        """Returns log-densities `[B]` in nats; training adds fresh noise to integers.
 
         Args:
           inputs: x `[B, *event]`, or a dict with "x" and any of "context", "index".
-          training: Whether noise is drawn afresh.
+          training: Whether to draw fresh noise.
         """
         return self._log_prob_given(*self._prepared(Batch.of(inputs), training))
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
-        """Negative log-likelihoods `[B]` in nats, and bits/dim of integer data."""
+        """Returns losses -log p `[B]` in nats, and bits/dim for integer data."""
         if training or self.dequantization is None:
             log_prob = self(batch.inputs, training=training)
             if training and self.has_bounded_support:
@@ -129,39 +129,38 @@ class DensityModel(LikelihoodModel):
 
     @compiled_call(x=DATA)
     def dequantize(self, x: Any) -> tf.Tensor:
-        """The continuous y of raw data `[..., *event]`: x + u with the fixed pattern.
+        """Returns continuous y = x + u of raw data `[..., *event]`, with the fixed u.
 
         Raises:
-          ValueError: For another shape, values that are not finite, or integer data
-            that are no integers of the levels.
+          ValueError: If data have another shape, are not finite or, for integer data,
+            are not integers within the levels.
         """
         return self._raw.dequantized(x)
 
     @compiled_call(x=DATA, context=CONTEXT)
     def log_prob(self, x: Any, context: Any = None) -> tf.Tensor:
-        """Log-densities in nats, in the units of the raw data.
+        """Returns log-densities in nats, in the units of the raw data.
 
         Args:
           x: Raw data `[..., *event]`.
-          context: None or, of a conditional model, `[*context_shape]`, one for all, or
-            `[..., *context_shape]`, one for each; the rule, which holds in all methods,
-            stands in `Conditioning`.
+          context: None or, for a conditional model, `[*context_shape]`, one for all, or
+            `[..., *context_shape]`, one for each. `Conditioning` gives the rule, which
+            holds in all methods.
 
         Returns:
-          `[...]`; deterministic, for integer data with the fixed pattern u; -inf for
-          data outside of the range of a step or of the base's support.
+          `[...]`, deterministic: integer data get the fixed pattern u. -inf for data
+          outside the range of a step or the base's support.
 
         Raises:
-          ValueError: For another shape, values that are not finite or, for integer
-            data, no integers of the levels; for a context that is missing, not
-            expected, or of another shape or dtype.
+          ValueError: If data are not valid, see `dequantize`; if a context is missing,
+            not expected, or has another shape or dtype.
         """
         y = self.dequantize(x)
         c = self._embedded(context, y, len(self.event_shape))
         return self._log_prob_given(y, c)
 
     def bits_per_dim(self, x: Any, context: Any = None) -> tf.Tensor:
-        """-log_prob / (D ln 2), `[...]`; see `log_prob`."""
+        """Returns -log_prob / (D ln 2), `[...]`; see `log_prob`."""
         return metrics.bits_per_dim(self.log_prob(x, context), self.event_shape)
 
     def sample(
@@ -181,24 +180,24 @@ class DensityModel(LikelihoodModel):
         temperature: Any = 1.0,
         context: Any = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws and their log-densities, in one pass.
+        """Returns samples and their log-densities, from one pass.
 
         Args:
           num_samples: N.
-          seed: None (fresh), an int, or int32 `[2]`. Sample i depends on the seed and
-            i alone, not on N.
+          seed: None (fresh), an int, or int32 `[2]`. Sample i depends only on the seed
+            and i, not on N.
           temperature: T >= 0; multiplies the base draw's deviation from its location.
-          context: None or, of a conditional model, `[*context_shape]` for all samples,
-            or `[N, *context_shape]`. For M samples of each of some contexts, repeat
-            these: `sample(M * len(c), context=np.repeat(c, M, axis=0))`.
+          context: None or, for a conditional model, `[*context_shape]` for all samples,
+            or `[N, *context_shape]`. For M samples for each of several contexts, repeat
+            them: `sample(M * len(c), context=np.repeat(c, M, axis=0))`.
 
         Returns:
           x `[N, *event]` in raw data units, continuous also for integer data (floor
           gives pixels), and log p(x) `[N]` in nats under the model at T = 1.
 
         Raises:
-          ValueError: For a negative number or temperature, or a seed of another shape;
-            for a context as in `log_prob`.
+          ValueError: If the number or temperature is negative, the seed has another
+            shape, or the context is not valid, see `log_prob`.
         """
         return self._draws_and_log_prob(num_samples, 0, seed, temperature, context)
 
@@ -206,7 +205,7 @@ class DensityModel(LikelihoodModel):
     def _draws(
         self, num_samples: Any, start: Any, seed: Any, temperature: Any, context: Any
     ) -> tf.Tensor:
-        # Not what follows from them, which a compiled function then leaves out.
+        # The compiled function then leaves out the densities.
         return self._draws_and_log_prob(num_samples, start, seed, temperature, context)[
             0
         ]
@@ -215,7 +214,7 @@ class DensityModel(LikelihoodModel):
     def _draws_and_log_prob(
         self, num_samples: Any, start: Any, seed: Any, temperature: Any, context: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Of the samples from number `start` on; see `sample_and_log_prob`."""
+        """Returns samples from number `start` on; see `sample_and_log_prob`."""
         numbers = start + tf.range(checked_number(num_samples))
         seeds = random.fold_in(random.as_seed(seed), numbers)
         return self.sample_rows_and_log_prob(seeds, temperature, context)
@@ -224,16 +223,16 @@ class DensityModel(LikelihoodModel):
     def sample_rows_and_log_prob(
         self, seeds: Any, temperature: Any, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """One draw per seed row: row i depends on the inputs' rows i alone.
+        """Returns one sample per seed row; row i depends only on the inputs' rows i.
 
         Args:
           seeds: int32 `[N, 2]`.
           temperature: `[N]`, >= 0.
-          context: None or, of a conditional model, `[*context_shape]` for all samples,
+          context: None or, for a conditional model, `[*context_shape]` for all samples,
             or `[N, *context_shape]`.
 
         Returns:
-          As `sample_and_log_prob`.
+          The values of `sample_and_log_prob`.
         """
         seeds = checked_seeds(seeds)
         c = self._embedded(context, seeds, 1)

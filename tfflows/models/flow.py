@@ -38,34 +38,34 @@ class Flow(DensityModel):
 
       log p(x) = log p(z) + log|det dz/dx|  with z = f^-1(x)
 
-    A call, and `log_prob`, give log-densities in nats in the units of the raw data,
-    preprocessing included. For integer data they are those of y = x + u with one fixed
-    u; training draws u afresh.
+    A call and `log_prob` return log-densities in nats in the units of the raw data,
+    preprocessing included. For integer data, they are the densities of y = x + u with
+    one fixed u; training draws a new u.
 
     Args:
       bijector: A flow step or any `tfb.Bijector`, from latents to (preprocessed) data.
       event_shape: Shape of one raw event.
       base: A `tfd.Distribution` over latents, of their shape or flat `[D]`; None:
         `StandardNormal(D)`.
-      preprocessing: None, a step, or a list read from data to latent, which may begin
-        with a `Dequantization`: then the data are integers.
-      backprop: "stored": all activations are kept for the backward pass; "remat": the
-        input of each step, which then runs again; "reversible": none where steps can be
-        undone. See `bijectors.RecomputedChain`.
+      preprocessing: None, a step, or a list from data to latent. If it begins with a
+        `Dequantization`, the data are integers.
+      backprop: What is kept for the backward pass. "stored": all activations; "remat":
+        the input of each step, which then runs again; "reversible": nothing, for steps
+        that can be undone. See `bijectors.RecomputedChain`.
       context_shape: Shape of the context that steps or base depend on, () for class
-        labels; a size may be None, that of sets of any length. A context is one tensor,
-        which a step or the base has to take. None: the flow is not conditional, and
-        refuses a context.
+        labels; a size may be None, for sets of any length. A context is one tensor, and
+        a step or the base must take it. None: the flow is not conditional and refuses a
+        context.
       context_dtype: Its dtype; None: int32 for shape (), else the flow's.
-      context_network: A Keras layer that embeds raw contexts `[B, *context_shape]`,
-        images for example, as what the steps take; trained with the flow. None: the
-        steps take the context itself.
+      context_network: A Keras layer that embeds raw contexts `[B, *context_shape]`, for
+        example images, for the steps. It is trained with the flow. None: the steps take
+        the context itself.
       name: Name of the model.
       dtype: Keras dtype policy; None: the bijector's.
-      **kwargs: Those of `keras.Model`.
+      **kwargs: Arguments of `keras.Model`.
 
     Raises:
-      ValueError: For parts that do not fit each other.
+      ValueError: If the parts do not fit each other.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Flow(DensityModel):
 
     @property
     def call_signature(self) -> Any:
-        """The specs of a call's inputs: data, or a dict with the context, too."""
+        """The specs of a call's inputs: data, or a dict of data and context."""
         x = input_spec("x", self.event_shape, self._transform.flow_dtype)
         if self.context_shape is None:
             return x
@@ -149,12 +149,12 @@ class Flow(DensityModel):
 
     @property
     def context_shape(self) -> tuple[int | None, ...] | None:
-        """Shape of the context of one example; None of a flow that has none."""
+        """Shape of one example's context; None without contexts."""
         return self.conditioning.context_shape
 
     @property
     def has_inverse(self) -> bool:
-        """Whether data have latents: without, there are only samples."""
+        """Whether data have latents. Without them, the flow only draws samples."""
         return self._transform.has_inverse
 
     @property
@@ -166,24 +166,25 @@ class Flow(DensityModel):
     def distribution(self) -> FlowDistribution:
         """A `tfd.TransformedDistribution` over dequantized data.
 
-        Of a conditional flow, `log_prob`, `sample` and the like take `context=`.
+        For a conditional flow, `log_prob`, `sample` and others accept `context=`.
         """
         parts = (self.base, self._transform, self.conditioning)
         return FlowDistribution.of(calls_of(self).of_parts(*parts), *parts)
 
     def conditional(self, context: Any) -> ConditionalDistribution:
-        """The `tfd.Distribution` over dequantized data given a context.
+        """Returns the `tfd.Distribution` over dequantized data given a context.
 
         Args:
           context: One, `[*context_shape]`, or a batch `[..., *context_shape]`, whose
-            leading axes are then the distribution's batch shape.
+            leading axes become the distribution's batch shape.
 
         Returns:
-          A distribution whose methods take no context: it fits into TFP's containers.
+          A distribution whose methods take no context, so it fits into TFP's
+          containers.
 
         Raises:
-          ValueError: If the flow takes no context; for one of another shape or dtype,
-            or not finite.
+          ValueError: If the flow takes no context, or the context has another shape or
+            dtype or is not finite.
         """
         if self.context_shape is None:
             raise ValueError(
@@ -193,15 +194,15 @@ class Flow(DensityModel):
         return ConditionalDistribution(self.distribution, context)
 
     def initialize(self, batch: Any, context: Any = None) -> None:
-        """Data-dependent start from one batch of data, in eager mode, once.
+        """Sets weights from one batch of data, once, in eager mode.
 
         Args:
           batch: x `[B, *event]`, a batch as `fit` takes it, or a `tf.data.Dataset` of
             batches, of which it takes the first.
-          context: None or, of a conditional flow, as in `log_prob`.
+          context: None or, for a conditional flow, as in `log_prob`.
 
         Raises:
-          ValueError: For data that break the model's rules.
+          ValueError: If the data are not valid, see `log_prob`.
         """
         data = start_batch(batch, context, len(self.event_shape), self.name)
         y = self._raw.dequantized(data.x)
@@ -210,14 +211,14 @@ class Flow(DensityModel):
         )
 
     def encode(self, x: Any, context: Any = None) -> tf.Tensor:
-        """Latents `[B, D]` of raw data `[B, *event]`; the inverse of `decode`."""
+        """Maps raw data `[B, *event]` to latents `[B, D]`; the inverse of `decode`."""
         return self.encode_and_log_det(x, context)[0]
 
     @compiled_call(x=DATA, context=CONTEXT)
     def encode_and_log_det(
         self, x: Any, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """`encode`, and log|det dz/dx| `[B]` in nats, preprocessing included."""
+        """Runs `encode`; also log|det dz/dx| `[B]` in nats, with preprocessing."""
         y = self.dequantize(x)
         c = self._embedded(context, y, len(self.event_shape))
         z, log_det = self._transform.inverse_and_log_det(y, c)
@@ -228,9 +229,9 @@ class Flow(DensityModel):
 
     @compiled_call(z=LATENTS, context=CONTEXT)
     def decode(self, z: Any, context: Any = None) -> tf.Tensor:
-        """Raw data `[B, *event]` of latents `[B, D]`; the inverse of `encode`.
+        """Maps latents `[B, D]` to raw data `[B, *event]`; the inverse of `encode`.
 
-        For integer data this is y - u with the fixed pattern, not rounded or clipped.
+        For integer data it returns y - u with the fixed u, not rounded or clipped.
         """
         z = checked_latents(z, self.latent_dim, self._transform.flow_dtype, self.name)
         c = self._embedded(context, z, 1)
@@ -238,7 +239,7 @@ class Flow(DensityModel):
         return self._raw.requantized(y)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         parts = {
             "bijector": self.bijector,
             "base": self.base,
@@ -257,7 +258,7 @@ class Flow(DensityModel):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Flow:
-        """A fresh model of equal config."""
+        """Returns a new model with the same config."""
         names = ("bijector", "base", "preprocessing", "context_network")
         parts = keras.saving.deserialize_keras_object(
             {name: config.get(name) for name in names}, custom_objects

@@ -23,16 +23,16 @@ _EMBEDDED = Argument(lambda flow: flow.parameters["conditioning"].embedded_shape
 _SIZES = Argument(role="sizes")
 _SEED = Argument(lambda _: (2,), lambda _, seed: _as_seed(seed), "seed")
 
-# What `tfd.TransformedDistribution(base, step)` gives too. The public class itself is a
-# CompositeTensor, of which TFP's containers see no variables but those of parameters.
+# `tfd.TransformedDistribution(base, step)` returns this class, too. The public class is
+# a CompositeTensor, in which TFP's containers see only the parameters' variables.
 _Transformed: Any = tfd.TransformedDistribution.__mro__[1]
 
 
 def _as_seed(seed: Any) -> tf.Tensor:
-    """A seed as TFP's stateless ones.
+    """Returns a stateless seed of TFP.
 
     Raises:
-      TypeError: For an int, of which TFP makes another seed at each call.
+      TypeError: For an int, because TFP makes another seed from it at each call.
     """
     if isinstance(seed, int | np.integer) or callable(seed):
         raise TypeError("expected a stateless seed")
@@ -42,16 +42,16 @@ def _as_seed(seed: Any) -> tf.Tensor:
 class FlowDistribution(_Transformed):
     """A `tfd.TransformedDistribution` whose log_prob is one fused pass.
 
-    The stock one inverts and then maps forward again for the log-det.
+    The stock class inverts and then maps forward again for the log-det.
 
     Args:
       base: The base, a layer.
       bijector: A built flow step.
-      conditioning: What the methods take as `context=`.
+      conditioning: Checks and embeds the methods' `context=`.
       name: Name of the distribution.
     """
 
-    # `log_prob` is -inf, with finite gradients, outside of the support by itself.
+    # Outside the support, `log_prob` is -inf by itself and has finite gradients.
     knows_its_support = True
 
     def __init__(
@@ -71,18 +71,18 @@ class FlowDistribution(_Transformed):
         calls = CompiledCalls(base, bijector, conditioning)
         self.__dict__["_compiled_calls"] = calls
         super().__init__(base.distribution, bijector, parameters=parameters, name=name)
-        # For TFP, which sees no Keras variables; see FlowStep.
+        # For TFP, which sees no Keras variables; see LayerBijector.
         self._tfp_variables = [v.value for v in conditioning.variables]
 
     @classmethod
     def of(cls, calls: CompiledCalls, *parts: Any) -> FlowDistribution:
-        """That of a model's parts, with compiled calls that outlive it."""
+        """Returns the distribution of a model's parts, with its compiled calls."""
         distribution = cls(*parts)
         distribution.__dict__["_compiled_calls"] = calls
         return distribution
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copies and pickles by its layers, which bring their weights."""
+        """Copies and pickles the layers, which carry their weights."""
         return FlowDistribution, tuple(self.parameters.values())
 
     @classmethod
@@ -90,10 +90,10 @@ class FlowDistribution(_Transformed):
         return super()._parameter_properties(dtype, num_classes)
 
     def __getitem__(self, slices: Any) -> FlowDistribution:
-        """Itself, for `...`: of batch shape (), it has no axes to slice.
+        """Returns itself for `...`: its batch shape () has no axes to slice.
 
         Raises:
-          ValueError: For other slices.
+          ValueError: If the slices are others.
         """
         slices = slices if isinstance(slices, tuple) else (slices,)
         check_slices(slices, self.batch_shape, self.name)
@@ -106,11 +106,11 @@ class FlowDistribution(_Transformed):
 
     @property
     def context_shape(self) -> tuple[int | None, ...]:
-        """Shape of one context; () also where there is none."""
+        """Shape of one context; () without contexts, too."""
         return self.parameters["conditioning"].context_shape or ()
 
     def embedded(self, context: Any, places: tf.Tensor) -> tf.Tensor | None:
-        """What steps and base take of one context for each of the places `[...]`."""
+        """Returns an embedded context for each of the places `[...]`."""
         return self._density.embedded(context, places, 0, self.name)
 
     @compiled_call(y=_EVENTS, context=_CONTEXT)
@@ -121,7 +121,7 @@ class FlowDistribution(_Transformed):
 
     @compiled_call(y=_EVENTS, context=_EMBEDDED)
     def log_prob_given(self, y: tf.Tensor, context: tf.Tensor | None) -> tf.Tensor:
-        """Log-densities `[...]` of `[..., *event]`, embedded contexts `[..., C]`."""
+        """Returns log-densities `[...]` of `[..., *event]` given embedded contexts."""
         return self._density.log_prob(y, context)
 
     def _call_sample_n(
@@ -146,7 +146,7 @@ class FlowDistribution(_Transformed):
     def sample_and_log_prob_given(
         self, sample_shape: Any, seed: Any, context: tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws `[*sample_shape, *event]` and their log-densities, as above."""
+        """Returns draws `[*sample_shape, *event]` and log-densities, see above."""
         takes_context = getattr(self.distribution, "takes_context", False)
         base = {"context": context} if takes_context else {}
         z = self.distribution.sample(sample_shape, seed, **base)
@@ -154,10 +154,10 @@ class FlowDistribution(_Transformed):
 
 
 class _KnowsFlows(type(tfd.TransformedDistribution)):  # type: ignore[misc]
-    """Lets `isinstance(flow.distribution, tfd.TransformedDistribution)` be true.
+    """Makes `isinstance(flow.distribution, tfd.TransformedDistribution)` true.
 
-    A subclass, or one registered with it, would be a CompositeTensor as well, which
-    TensorFlow takes apart.
+    A real or registered subclass would also be a CompositeTensor, which TensorFlow
+    takes apart.
     """
 
     def __instancecheck__(cls, instance: Any) -> bool:

@@ -27,19 +27,19 @@ _COMPONENT = 1  # the stream of random numbers that choose a row's flow
 class FlowMixture(DensityModel):
     """A mixture of flows over the same events: p(x) = sum_k w_k p_k(x).
 
-    A call, and `log_prob`, give log-densities in nats in the units of the raw data. The
-    mixture has no latents of its own, so neither `encode` nor `decode`. `fit` trains
-    the flows and their weights together.
+    A call and `log_prob` return log-densities in nats in the units of the raw data. The
+    mixture has no latents of its own, so it has neither `encode` nor `decode`. `fit`
+    trains the flows and their weights together.
 
     Args:
-      flows: One or more `tfflows.Flow`s with an inverse and without a context, of equal
-        event shape, dtype and levels.
-      weights: The w_k at the start, above 0, scaled to the sum 1; None: equal.
+      flows: One or more `tfflows.Flow`s with an inverse and without contexts. They have
+        the same event shape, dtype and levels.
+      weights: The first w_k, above 0, scaled to the sum 1; None: equal.
       name: Name of the model.
-      **kwargs: Those of `keras.Model`.
+      **kwargs: Arguments of `keras.Model`.
 
     Raises:
-      ValueError: For flows that do not fit each other, or other weights.
+      ValueError: If the flows do not fit each other, or the weights are not valid.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class FlowMixture(DensityModel):
 
     @property
     def context_shape(self) -> None:
-        """None: there is no context."""
+        """None, because there are no contexts."""
         return None
 
     @property
@@ -91,7 +91,7 @@ class FlowMixture(DensityModel):
 
     @property
     def dequantization(self) -> Dequantization | None:
-        """That of the first flow: all flows see the same y."""
+        """The first flow's: all flows see the same y."""
         return self.flows[0].dequantization
 
     @property
@@ -106,14 +106,14 @@ class FlowMixture(DensityModel):
 
     @property
     def distribution(self) -> tfd.Distribution:
-        """A `tfd.Mixture` over dequantized data, which shares the weights."""
+        """A `tfd.Mixture` over dequantized data that shares the weights."""
         return tfd.Mixture(
             tfd.Categorical(logits=tf.convert_to_tensor(self.logits)),
             [flow.distribution for flow in self.flows],
         )
 
     def initialize(self, batch: Any) -> None:
-        """Data-dependent start of each flow, see `Flow.initialize`."""
+        """Sets each flow's weights from one batch, see `Flow.initialize`."""
         batch = first_batch(batch)
         for flow in self.flows:
             flow.initialize(batch)
@@ -131,7 +131,7 @@ class FlowMixture(DensityModel):
         self, seeds: tf.Tensor, temperature: tf.Tensor, c: None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         draws = [flow._density.draw(seeds, temperature)[0] for flow in self.flows]
-        # All draw, for the sake of static shapes; each row keeps that of its own flow.
+        # All flows draw, so that shapes are static; a row keeps its own flow's draw.
         chosen = random.fold_in(seeds, tf.constant([_COMPONENT]))
         uniform = random.uniform_rows(chosen, 1, self.flow_dtype)
         below = tf.cumsum(tf.nn.softmax(tf.convert_to_tensor(self.logits)))[:-1]
@@ -140,7 +140,7 @@ class FlowMixture(DensityModel):
         return y, self._log_prob_given(y)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments; the weights of the flows are weights."""
+        """Returns the constructor's arguments, without the values of weights."""
         serialize = keras.saving.serialize_keras_object
         flows = [serialize(flow) for flow in self.flows]
         return {**super().get_config(), "flows": flows}
@@ -149,7 +149,7 @@ class FlowMixture(DensityModel):
     def from_config(
         cls, config: dict[str, Any], custom_objects: Any = None
     ) -> FlowMixture:
-        """A fresh model of equal config."""
+        """Returns a new model with the same config."""
         deserialize = keras.saving.deserialize_keras_object
         flows = [deserialize(flow, custom_objects) for flow in config["flows"]]
         return cls(**{**config, "flows": flows})

@@ -52,32 +52,33 @@ class FlowVAE(VAEModel):
       log p(z) = log N(prior^-1(z); 0, I) + log|det dprior^-1/dz|
       elbo(x) = E[log p(x|z)] - E[log q(z|x) - log p(z)]  <=  log p(x)
 
-    in nats, with the second expectation, the KL, in closed form where neither side is
-    a flow. Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, arXiv
+    All are in nats. The second expectation, the KL, is in closed form if neither side
+    is a flow.
+
+    Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, arXiv
     1312.6114; flows: Rezende and Mohamed, 2015, arXiv 1505.05770, equation 15; prior
     flows: Chen et al., "Variational Lossy Autoencoder", 2016, arXiv 1611.02731.
 
     Args:
       encoder: A Keras layer from data `[B, *event]` (levels scaled to [0, 1]) to
-        features `[B, F]`; the model adds the heads for mean and log_variance.
+        features `[B, F]`. The model adds the heads for mean and log_variance.
       decoder: A Keras layer from z `[B, latent_dim]` to the likelihood's parameters
-        `[B, *event[:-1], num_params * C]`, C the size of the event's last axis.
+        `[B, *event[:-1], num_params * C]`; C is the size of the event's last axis.
       latent_dim: Size of z.
-      posterior: A step or None; it runs forward, from z_0 to z, needs no inverse, and
-        gets the encoder's features as its context.
-      prior: A step with an inverse or None; it runs forward from N(0, I) to z.
+      posterior: A step or None. It runs forward, from z_0 to z, needs no inverse, and
+        receives the encoder's features as its context.
+      prior: A step with an inverse, or None. It runs forward, from N(0, I) to z.
       likelihood: A `Likelihood` or its name, see `as_likelihood`.
-      event_shape: Shape of one event; None: that of the batch to `initialize`.
-      warmup_steps: In training, the KL's weight beta rises from 0 to 1 over so many
-        steps of the optimizer.
-      free_nats: In training, KL per example below which there is no loss.
+      event_shape: Shape of one event; None: taken from the batch to `initialize`.
+      warmup_steps: Optimizer steps over which the KL's weight beta rises from 0 to 1.
+      free_nats: KL of an example below which training does not reduce it.
       evaluation_samples: Samples of the IWAE bound in `evaluate`; 0: no bound.
       seed: Seed of the noise of `fit` and `evaluate`.
       name: Name of the model.
-      **kwargs: Those of `keras.Model`.
+      **kwargs: Arguments of `keras.Model`.
 
     Raises:
-      ValueError: For parts that do not fit each other.
+      ValueError: If the parts do not fit each other.
     """
 
     metric_names: tuple[str, ...] = ("loss", "elbo", "reconstruction", "kl")
@@ -155,14 +156,14 @@ class FlowVAE(VAEModel):
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:
-        """Shape of reconstructions, batch axis None."""
+        """Shape of reconstructions, with None for the batch axis."""
         return self.input_shape
 
     def build(self, input_shape: Any = None) -> None:
         """Builds all parts for data of shape `[batch, *event]`, once.
 
         Raises:
-          ValueError: For parts that do not fit each other.
+          ValueError: If the parts do not fit each other.
         """
         if self.built:
             super().build(input_shape)
@@ -182,7 +183,7 @@ class FlowVAE(VAEModel):
             batches, of which it takes the first.
 
         Raises:
-          ValueError: For data that break the model's rules.
+          ValueError: If the data are not valid, see `elbo`.
         """
         x = self._data(Batch.of(first_batch(batch)))
         if not x.shape[0]:
@@ -224,7 +225,7 @@ class FlowVAE(VAEModel):
         return tf.minimum(share, 1.0)
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
-        """`reconstruct`.
+        """Returns `reconstruct(x)`.
 
         Args:
           inputs: x `[B, *event]`, or a batch as `fit` takes it.
@@ -233,7 +234,7 @@ class FlowVAE(VAEModel):
         return self.reconstruct(self._data(Batch.of(inputs)))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         parts = {name: getattr(self, name) for name in _PARTS}
         fields = {name: getattr(self, name) for name in _FIELDS}
         serialized = keras.saving.serialize_keras_object(parts)
@@ -241,7 +242,7 @@ class FlowVAE(VAEModel):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> FlowVAE:
-        """A fresh model of equal config."""
+        """Returns a new model with the same config."""
         parts = keras.saving.deserialize_keras_object(
             {name: config[name] for name in _PARTS}, custom_objects
         )

@@ -1,4 +1,4 @@
-"""What callers may pass as data and latents, as tensors."""
+"""Checks data and latents from callers and returns tensors."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from tfflows.bijectors.shapes import as_float
 def checked_data(
     x: Any, event_shape: tuple[int, ...], dtype: tf.DType, name: str
 ) -> tf.Tensor:
-    """Data `[..., *event]` in the flow's dtype.
+    """Returns data `[..., *event]` in the flow's dtype.
 
     Args:
       x: The data.
       event_shape: Shape of one raw event.
-      dtype: The flow's.
-      name: Who expects them.
+      dtype: The flow's dtype.
+      name: The model that expects them.
 
     Raises:
-      ValueError: For another shape, or values that are not finite numbers.
+      ValueError: If the shape is another one or values are not finite numbers.
     """
     x = as_float(x, dtype, name)
     leading = x.shape.rank - len(event_shape)
     wanted = f"data of shape (batch, {', '.join(map(str, event_shape))})"
     if leading < 0 or not x.shape[leading:].is_compatible_with(event_shape):
         raise ValueError(f"{name}: expected {wanted}, got {tuple(x.shape)}")
-    # A graph traced for batches of several shapes knows the sizes only when it runs.
+    # A graph for batches of several shapes knows the sizes only when it runs.
     fits = tf.reduce_all(tf.equal(tf.shape(x)[leading:], event_shape))
     with require(fits, f"{name}: expected {wanted}"):
         x = tf.ensure_shape(tf.identity(x), x.shape[:leading].concatenate(event_shape))
@@ -51,7 +51,7 @@ def check_rows(
       name: The model that expects them.
 
     Raises:
-      ValueError: For another shape.
+      ValueError: If the shape is another one.
     """
     if not rows.shape.is_compatible_with((None, *event_shape)):
         raise ValueError(
@@ -61,10 +61,10 @@ def check_rows(
 
 
 def checked_latents(z: Any, latent_dim: int, dtype: tf.DType, name: str) -> tf.Tensor:
-    """Latents `[..., latent_dim]` in the flow's dtype.
+    """Returns latents `[..., latent_dim]` in the flow's dtype.
 
     Raises:
-      ValueError: For another shape, or no numbers.
+      ValueError: If the shape is another one or values are not numbers.
     """
     z = as_float(z, dtype, name)
     if z.shape.rank < 1 or not z.shape[-1:].is_compatible_with([latent_dim]):
@@ -76,10 +76,10 @@ def checked_latents(z: Any, latent_dim: int, dtype: tf.DType, name: str) -> tf.T
 
 
 def existing_latents(z: tf.Tensor, log_det: tf.Tensor, name: str) -> tf.Tensor:
-    """Latents of data, by the log-dets `[...]` that came with them.
+    """Returns latents if their log-dets `[...]` show that all of them exist.
 
     Raises:
-      ValueError: If data are outside of the range of a step, and have none.
+      ValueError: If data are outside the range of a step and so have no latents.
     """
     message = (
         f"{name}: expected data inside of the range of each step, got data outside of "

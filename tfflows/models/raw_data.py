@@ -1,4 +1,4 @@
-"""Raw data on their way into a flow and out of it: checked, dequantized."""
+"""Raw data of a flow: checks, dequantization and the way back."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class RawData:
 
     Args:
       event_shape: Shape of one event.
-      dtype: The flow's.
-      dequantization: None: the data are continuous, and y = x.
+      dtype: The flow's dtype.
+      dequantization: None: the data are continuous, so y = x.
       name: Name of the model, for errors.
     """
 
@@ -30,18 +30,18 @@ class RawData:
     name: str
 
     def checked(self, x: Any) -> tf.Tensor:
-        """`[..., *event]` in the flow's dtype; ValueError for other data."""
+        """Returns `[..., *event]` in the flow's dtype; ValueError if not valid."""
         return checked_data(x, self.event_shape, self.dtype, self.name)
 
     def dequantized(self, x: Any, noise: tf.Tensor | None = None) -> tf.Tensor:
-        """The y of x; without noise, integer data get the fixed pattern."""
+        """Returns y of x. Integer data get the noise; None: the fixed pattern."""
         x = self.checked(x)
         if self.dequantization is None:
             return x
         return self.dequantization.dequantize(x, noise)
 
     def noisy(self, batch: Batch, step: Callable[[], Any]) -> tf.Tensor:
-        """The y of a batch in training: fresh noise at each step."""
+        """Returns y of a training batch, with new noise at each step."""
         noise = None
         if self.dequantization is not None:
             index = batch.index_or_position()
@@ -51,7 +51,7 @@ class RawData:
     def mean_over_noise(
         self, batch: Batch, log_prob: Callable[[tf.Tensor], tf.Tensor]
     ) -> tf.Tensor:
-        """The mean of log-densities `[B]` of y over draws of noise, in evaluation."""
+        """Returns mean log-densities `[B]` over draws of noise, for evaluation."""
         dequantization = self.dequantization
         if dequantization is None:
             return log_prob(self.dequantized(batch.x))
@@ -68,13 +68,13 @@ class RawData:
         return tf.reduce_mean(densities, axis=0)
 
     def requantized(self, y: tf.Tensor) -> tf.Tensor:
-        """The x of y = x + u with the fixed pattern u, not rounded."""
+        """Returns x of y = x + u with the fixed pattern u, not rounded."""
         if self.dequantization is None:
             return y
         return self.dequantization.requantize(y)
 
     def drawn(self, y: tf.Tensor) -> tf.Tensor:
-        """Draws of y in units of x; of integer data they stay continuous."""
+        """Returns draws of y in units of x; draws of integer data stay continuous."""
         if self.dequantization is None:
             return y
         return self.dequantization.to_raw_range(y)

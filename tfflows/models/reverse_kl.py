@@ -1,4 +1,4 @@
-"""`ReverseKL`: fitting a flow to a density known up to its normalizer."""
+"""`ReverseKL` fits a flow to a density that is known up to its normalizer."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class ReverseKL(LikelihoodModel):
 
       loss = E_q[log q(x) - target(x)] = KL(q || p) - log Z,  the free energy, in nats
 
-    Only samples of the flow and their densities are needed, so that the flow may lack
-    an inverse. `fit` draws afresh at each step, keyed by (seed, step, index).
+    It needs only samples of the flow and their densities, so the flow may lack an
+    inverse. `fit` draws new samples at each step, keyed by (seed, step, index).
 
     Source: Rezende and Mohamed, "Variational Inference with Normalizing Flows", 2015,
     arXiv 1505.05770, equations 15 and 20 (with the annealing).
@@ -40,15 +40,15 @@ class ReverseKL(LikelihoodModel):
     Args:
       flow: A `tfflows.Flow` on continuous events.
       target_log_prob: Maps x `[B, *event]` to log-densities `[B]` in nats, up to a
-        constant. To save the model, register it with `keras.saving`.
-      annealing_steps: In training, the target's weight rises from 0.01 to 1 over so
-        many steps, so that the flow finds modes that lie apart.
+        constant. To save the model, register the function with `keras.saving`.
+      annealing_steps: Training steps over which the target's weight rises from 0.01 to
+        1, which helps the flow find separate modes.
       seed: Seed of the noise of `fit`.
       name: Name of the model.
-      **kwargs: Those of `keras.Model`; `dtype` is the flow's unless given.
+      **kwargs: Arguments of `keras.Model`; `dtype` is the flow's by default.
 
     Raises:
-      ValueError: For a model that is no such flow.
+      ValueError: If the flow is no such flow.
     """
 
     def __init__(
@@ -86,11 +86,11 @@ class ReverseKL(LikelihoodModel):
 
     @property
     def is_initialized(self) -> bool:
-        """Whether the flow's data-dependent starts have taken place."""
+        """Whether each data-dependent start of the flow has taken place."""
         return self.flow.is_initialized
 
     def initialize(self, batch: Any, context: Any = None) -> None:
-        """The flow's data-dependent start: see `Flow.initialize`."""
+        """Sets the flow's weights from one batch, see `Flow.initialize`."""
         self.flow.initialize(batch, context)
 
     @property
@@ -100,16 +100,16 @@ class ReverseKL(LikelihoodModel):
 
     @property
     def call_signature(self) -> Any:
-        """The spec of a call's input: seeds. Of the flow: `kl.flow.export`."""
+        """The spec of a call's input: seeds. To export the flow, use `kl.flow`."""
         return input_spec("seeds", (2,), tf.int32)
 
     def export(
         self, filepath: Any, format: str = "tf_saved_model", *args: Any, **kwargs: Any
     ) -> None:
-        """`keras.Model.export`: log q - target of a draw for each seed, a SavedModel.
+        """Writes a SavedModel of a call: log q - target of one draw for each seed.
 
         Raises:
-          ValueError: For another format: it has no operation for the draws.
+          ValueError: If the format is another one: it has no operation for the draws.
         """
         if format != "tf_saved_model":
             raise ValueError(
@@ -120,14 +120,14 @@ class ReverseKL(LikelihoodModel):
         super().export(filepath, format, *args, **kwargs)
 
     def call(self, seeds: tf.Tensor) -> tf.Tensor:
-        """Log q(x) - target(x) `[B]` of one draw for each of the seeds `[B, 2]`."""
+        """Returns log q(x) - target(x) `[B]` of one draw for each seed `[B, 2]`."""
         _, log_q, log_target = self._log_densities(seeds)
         return log_q - log_target
 
     def _log_densities(
         self, seeds: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """One draw x `[B, *event]` for each seed, log q(x) and target(x) `[B]`."""
+        """Draws x `[B, *event]`, one for each seed; also log q(x), target(x) `[B]`."""
         x, log_q = self.flow.sample_rows_and_log_prob(seeds, tf.ones_like(seeds[:, 0]))
         log_target = tf.convert_to_tensor(self.target_log_prob(x))
         if not log_target.shape.is_compatible_with(log_q.shape):
@@ -140,7 +140,7 @@ class ReverseKL(LikelihoodModel):
             return x, log_q, tf.identity(tf.cast(log_target, log_q.dtype))
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
-        """The free energy of one draw for each number of the batch, in nats."""
+        """Returns the free energy `[B]` in nats, one draw for each index."""
         step = self.noise_step() if training else 0
         index = batch.index_or_position()
         seeds = random.noise_seeds(self.seed, _TRAINING, step, index)
@@ -154,7 +154,7 @@ class ReverseKL(LikelihoodModel):
         return {"loss": log_q - log_target}
 
     def _checked_target(self, x: tf.Tensor, log_target: tf.Tensor) -> tf.Tensor:
-        """The target where it can be fitted; XLA drops the check."""
+        """Returns the target if it is finite where it must be; XLA drops the check."""
         finite_x = domains.all_of_row(tf.math.is_finite(x))
         bad = tf.math.is_inf(log_target) & finite_x  # else x is the weights' fault
         _, (one,) = first_row(bad, x)
@@ -181,16 +181,16 @@ class ReverseKL(LikelihoodModel):
           steps_per_epoch: Steps of the optimizer in each epoch.
           epochs: Number of epochs.
           batch_size: Draws for each step, over all replicas.
-          **kwargs: The rest of `keras.Model.fit` (callbacks, verbose, ...).
+          **kwargs: Other arguments of `keras.Model.fit` (callbacks, verbose, ...).
 
         Returns:
-          Keras' History; its "loss" is the free energy, of the annealed target where
+          Keras' History; its "loss" is the free energy, with the annealed target if
           there is annealing.
 
         Raises:
-          ValueError: For numbers below 1, a flow that is not initialised, or a target
-            that returns NaN or is infinite at a draw, which the error tells. Under XLA
-            such steps are left out.
+          ValueError: If a number is below 1, the flow is not initialised, or the target
+            returns NaN or is infinite at a draw; the error then names the draw. Under
+            XLA, such steps are left out.
         """
         check_count("steps_per_epoch", steps_per_epoch)
         check_count("epochs", epochs)
@@ -205,7 +205,7 @@ class ReverseKL(LikelihoodModel):
         )
 
     def free_energy(self, num_samples: int, seed: Any = None) -> tf.Tensor:
-        """E_q[log q - target] = KL(q || p) - log Z, by Monte Carlo, in nats.
+        """Estimates E_q[log q - target] = KL(q || p) - log Z, in nats.
 
         Args:
           num_samples: Number of draws.
@@ -217,14 +217,14 @@ class ReverseKL(LikelihoodModel):
         return -tf.reduce_mean(self._log_weights(num_samples, seed))
 
     def log_normalizer(self, num_samples: int, seed: Any = None) -> tf.Tensor:
-        """Log Z by importance sampling with q; arguments as in `free_energy`."""
+        """Estimates log Z by importance sampling with q; see `free_energy`."""
         log_weights = self._log_weights(num_samples, seed)
         return tf.reduce_logsumexp(log_weights) - math.log(num_samples)
 
     def effective_sample_size(self, num_samples: int, seed: Any = None) -> tf.Tensor:
-        """(sum w)^2 / sum w^2 of the weights w = exp(target) / q, from 1 to N.
+        """Returns (sum w)^2 / sum w^2, from 1 to N, for weights w = exp(target) / q.
 
-        Arguments as in `free_energy`.
+        The arguments are those of `free_energy`.
         """
         log_weights = self._log_weights(num_samples, seed)
         return tf.exp(
@@ -238,15 +238,15 @@ class ReverseKL(LikelihoodModel):
 
     @compiled_call(num_samples=NUMBER, start=START, seed=SEED)
     def _log_weights_from(self, num_samples: Any, start: Any, seed: Any) -> tf.Tensor:
-        """Of the draws from number `start` on: target(x) - log q(x) `[N]`."""
+        """Returns target(x) - log q(x) `[N]` of draws from number `start` on."""
         numbers = start + tf.range(num_samples)
         return -self(random.fold_in(random.as_seed(seed), numbers))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments.
+        """Returns the constructor's arguments.
 
         Raises:
-          ValueError: For a target that could not be loaded again.
+          ValueError: If the target could not be loaded again.
         """
         target = self.target_log_prob
         is_function = isinstance(target, types.FunctionType)
@@ -268,7 +268,7 @@ class ReverseKL(LikelihoodModel):
     def from_config(
         cls, config: dict[str, Any], custom_objects: Any = None
     ) -> ReverseKL:
-        """A fresh model of equal config."""
+        """Returns a new model with the same config."""
         deserialize = keras.saving.deserialize_keras_object
         parts = {
             name: deserialize(config[name], custom_objects)

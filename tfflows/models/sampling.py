@@ -1,4 +1,4 @@
-"""What callers of `sample` may pass, as tensors."""
+"""Checks the arguments of `sample` and returns tensors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tfflows.bijectors.shapes import as_float
 
 
 def checked_number(num_samples: Any) -> tf.Tensor:
-    """The number as int32.
+    """Returns the number as int32.
 
     Raises:
-      ValueError: Unless it is one integer >= 0.
+      ValueError: If it is not one integer >= 0.
     """
     number = None
     if isinstance(num_samples, int | np.integer | tf.Tensor):
@@ -23,12 +23,12 @@ def checked_number(num_samples: Any) -> tf.Tensor:
     if number is None or not number.dtype.is_integer or number.shape.rank != 0:
         raise ValueError(f"expected num_samples as one integer, got {num_samples!r}")
     with require(number >= 0, "expected num_samples >= 0, got a negative number"):
-        # A cast of int32 to int32 is no op that the check could stand in front of.
+        # tf.identity, because a cast of int32 to int32 is no op to control.
         return tf.identity(tf.cast(number, tf.int32))
 
 
 def checked_seeds(seeds: Any) -> tf.Tensor:
-    """The seed rows int32 `[N, 2]`; ValueError for another shape."""
+    """Returns seed rows int32 `[N, 2]`; ValueError if the shape is another one."""
     seeds = tf.convert_to_tensor(seeds)
     if not seeds.shape.is_compatible_with((None, 2)):
         raise ValueError(f"expected seeds [N, 2], got shape {tuple(seeds.shape)}")
@@ -38,10 +38,10 @@ def checked_seeds(seeds: Any) -> tf.Tensor:
 def temperature_rows(
     temperature: Any, num_samples: tf.Tensor, dtype: tf.DType
 ) -> tf.Tensor:
-    """One temperature `[N]` per sample, of one for all or rows as given.
+    """Returns one temperature per sample `[N]`, given one for all or one for each.
 
     Raises:
-      ValueError: For one that is negative or not finite, or another number of rows.
+      ValueError: If one is negative or not finite, or their number is wrong.
     """
     temperature = as_float(temperature, dtype, "temperature")
     _check_rows(temperature, num_samples)

@@ -1,4 +1,4 @@
-"""The densities that a VAE is made of, and the bounds that follow from them."""
+"""The densities of a VAE, and the bounds that follow from them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LATENT, _DATA = 0, 1
 class VAEDensities:
     """q(z | x), p(z) and p(x | z), from parts that belong to a `FlowVAE`.
 
-    All take and give rows: row i depends on row i of data, latents and seeds alone.
+    Row i of a result depends only on row i of data, latents and seeds.
 
     Args:
       encoder: From data to features `[B, F]`.
@@ -33,7 +33,7 @@ class VAEDensities:
       posterior: The step from z_0 to z, given the features, or None.
       prior: The step from N(0, I) to z, or None.
       decoder: From z to the likelihood's parameters.
-      likelihood: That of data given its parameters.
+      likelihood: The likelihood of data given its parameters.
       latent_dim: D.
       dtype: The dtype of latents and densities.
     """
@@ -48,13 +48,13 @@ class VAEDensities:
     dtype: tf.DType
 
     def encoded(self, x: tf.Tensor) -> tuple[tf.Tensor, Gaussian]:
-        """Features `[B, F]` of data, and the law of z_0."""
+        """Returns features `[B, F]` of data, and the law of z_0."""
         features = self.encoder(self.likelihood.network_input(x))
         features = tf.cast(features, self.dtype)
         return features, Gaussian(*self.heads(features))
 
     def q(self, base: Gaussian) -> Density:
-        """The posterior, from the law of z_0; its c are the features of x."""
+        """Returns the posterior, given the law of z_0; its c is the features of x."""
         return Density(base, self.posterior)
 
     @property
@@ -63,17 +63,18 @@ class VAEDensities:
         return Density(Gaussian.standard(self.latent_dim, self.dtype), self.prior)
 
     def params(self, z: tf.Tensor) -> tf.Tensor:
-        """The likelihood's parameters for latents `[B, D]`."""
+        """Returns the likelihood's parameters for latents `[B, D]`."""
         return tf.cast(self.decoder(z), self.dtype)
 
     def log_likelihood(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-        """Log p(x | z) `[B]`, in nats."""
+        """Returns log p(x | z) `[B]`, in nats."""
         return sum_over_event(self.likelihood.log_prob(x, self.params(z)))
 
     def terms(self, x: tf.Tensor, seeds: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One draw's "elbo" with its "reconstruction" and "kl", `[B]` in nats.
+        """Returns "elbo", "reconstruction" and "kl" of one draw, `[B]` in nats.
 
-        The "mean" of z_0 `[B, D]`, too. The KL is exact where neither side is a flow.
+        Also returns the "mean" of z_0 `[B, D]`. The KL is exact if neither side is a
+        flow.
         """
         features, base = self.encoded(x)
         z, log_q = self.q(base).draw(seeds, 1.0, features)
@@ -99,7 +100,7 @@ class VAEDensities:
         num_samples: int,
         chunk_size: int | None = None,
     ) -> tf.Tensor:
-        """The importance-weighted bound `[B]` in nats, see `FlowVAE.iwae`."""
+        """Returns the importance-weighted bound `[B]` in nats, see `FlowVAE.iwae`."""
         features, base = self.encoded(x)
 
         def log_weights(
@@ -112,7 +113,7 @@ class VAEDensities:
         return importance_bound(log_weights, rows, seeds, num_samples, chunk_size)
 
     def drawn_params(self, seeds: Any, temperature: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """The likelihood's parameters at draws of p(z), and seeds for draws of x."""
+        """Returns the likelihood's parameters at draws of p(z), and seeds for x."""
         seeds = checked_seeds(seeds)
         rows = temperature_rows(temperature, tf.shape(seeds)[0], self.dtype)
         latent_seeds, data_seeds = [

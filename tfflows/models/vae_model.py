@@ -31,7 +31,7 @@ _TEMPERATURE = temperature_in(lambda vae: vae.flow_dtype)
 
 
 class NoLogProbError(AttributeError, ValueError):
-    """An AttributeError, so that `hasattr` says no, and an error of use like others."""
+    """An AttributeError, so that `hasattr` says no, and a ValueError like others."""
 
 
 @without_autograph
@@ -65,12 +65,12 @@ class VAEModel(LikelihoodModel):
         raise NotImplementedError
 
     def _row_seeds(self, x: tf.Tensor, seed: Any, start: Any = 0) -> tf.Tensor:
-        """A seed for each row, of which the first has the number `start`."""
+        """Returns a seed for each row; rows are numbered from `start`."""
         numbers = start + tf.range(tf.shape(x)[0])
         return random.fold_in(random.as_seed(seed), numbers)
 
     def elbo(self, x: Any, beta: float = 1.0, seed: Any = None) -> tf.Tensor:
-        """One draw of E[log p(x|z)] - beta KL for each example, in nats.
+        """Returns E[log p(x|z)] - beta KL for each example, from one draw, in nats.
 
         Args:
           x: Data `[B, *event]`.
@@ -81,7 +81,8 @@ class VAEModel(LikelihoodModel):
           `[B]`.
 
         Raises:
-          ValueError: For another shape, or values that the likelihood does not allow.
+          ValueError: If the shape is another one, or the likelihood does not allow a
+            value.
         """
         terms = self._elbo_terms(x, seed, 0)
         return terms["reconstruction"] - beta * terms["kl"]
@@ -94,7 +95,7 @@ class VAEModel(LikelihoodModel):
 
     @compiled_call(x=DATA, seeds=SEEDS)
     def elbo_rows(self, x: Any, seeds: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The terms "elbo", "reconstruction" and "kl" `[B]`, row i from seed row i.
+        """Returns "elbo", "reconstruction" and "kl" `[B]`, row i with seed row i.
 
         Args:
           x: Data `[B, *event]`.
@@ -110,7 +111,7 @@ class VAEModel(LikelihoodModel):
         seed: Any = None,
         chunk_size: int | None = None,
     ) -> tf.Tensor:
-        """The importance-weighted bound: ln 1/S sum_s p(x, z_s) / q(z_s|x).
+        """Returns the importance-weighted bound: ln 1/S sum_s p(x, z_s) / q(z_s|x).
 
         It rises with S from the ELBO (S = 1) to log p(x).
 
@@ -121,14 +122,14 @@ class VAEModel(LikelihoodModel):
           x: Data `[B, *event]`.
           num_samples: S.
           seed: None (fresh), an int, or int32 `[2]`.
-          chunk_size: Samples per example that are held in memory at a time; None: as
-            many as make 5,000 rows of the batch. The result does not depend on it.
+          chunk_size: Samples per example in memory at a time; None: 5,000 for the whole
+            batch. The result does not depend on it.
 
         Returns:
           `[B]`, in nats.
 
         Raises:
-          ValueError: For a number below 1, or data as in `elbo`.
+          ValueError: If a number is below 1, or data are not valid, see `elbo`.
         """
         check_count("num_samples", num_samples)
         if chunk_size is not None:
@@ -145,10 +146,10 @@ class VAEModel(LikelihoodModel):
 
     @property
     def log_prob(self) -> Any:
-        """Not there: the density of a VAE is an integral over its latents.
+        """A VAE has none, because its density is an integral over latents.
 
         Raises:
-          AttributeError: Always; it names the bounds.
+          AttributeError: Always; its message names the bounds.
         """
         raise NoLogProbError(
             f"{self.name}: a FlowVAE has no log_prob, its density is an integral over "
@@ -157,7 +158,7 @@ class VAEModel(LikelihoodModel):
         )
 
     def encode(self, x: Any, seed: Any = None) -> tf.Tensor:
-        """A draw of q(z|x), `[B, latent_dim]`; arguments as in `elbo`."""
+        """Draws from q(z|x), `[B, latent_dim]`; the arguments are those of `elbo`."""
         return self._encoded(x, seed, 0)
 
     @compiled_call(x=DATA, seed=SEED, start=START)
@@ -167,11 +168,11 @@ class VAEModel(LikelihoodModel):
 
     @compiled_call(x=DATA, seeds=SEEDS)
     def encode_rows(self, x: Any, seeds: tf.Tensor) -> dict[str, tf.Tensor]:
-        """A draw "z" of q(z|x); "mean" and "log_variance" of z_0; all `[B, D]`.
+        """Returns a draw "z" of q(z|x), "mean" and "log_variance" of z_0, all `[B, D]`.
 
         Args:
           x: Data `[B, *event]`.
-          seeds: int32 `[B, 2]`: row i of the draws depends on row i alone.
+          seeds: int32 `[B, 2]`; row i of the draws depends only on row i.
         """
         features, base = self._densities.encoded(self._checked(x))
         z, _ = self._densities.q(base).draw(seeds, 1.0, features)
@@ -179,10 +180,10 @@ class VAEModel(LikelihoodModel):
 
     @compiled_call(z=LATENTS)
     def decode(self, z: Any) -> tf.Tensor:
-        """The likelihood's mean `[B, *event]` for latents `[B, D]`, raw data units.
+        """Maps latents `[B, D]` to means of the likelihood `[B, *event]`, in raw units.
 
         Raises:
-          ValueError: For latents of another shape.
+          ValueError: If the latents have another shape.
         """
         z = as_float(z, self.flow_dtype, self.name)
         check_rows(z, (self.latent_dim,), "latents", self.name)
@@ -190,31 +191,32 @@ class VAEModel(LikelihoodModel):
 
     @compiled_call(x=DATA)
     def encode_mean(self, x: Any) -> tf.Tensor:
-        """What the posterior flow makes of the mean of z_0, `[B, latent_dim]`."""
+        """Returns the posterior flow's output for the mean of z_0, `[B, D]`."""
         features, base = self._densities.encoded(self._checked(x))
         return self._densities.q(base).data(base.mean, features)[0]
 
     @compiled_call(x=DATA)
     def reconstruct(self, x: Any) -> tf.Tensor:
-        """`decode` at `encode_mean`: deterministic."""
+        """Returns `decode(encode_mean(x))`, which is deterministic."""
         return self.decode(self.encode_mean(x))
 
     def sample(
         self, num_samples: int, seed: Any = None, temperature: Any = 1.0
     ) -> tf.Tensor:
-        """Draws of p(x|z), z from the prior.
+        """Draws from p(x|z), with z from the prior.
 
         Args:
           num_samples: N.
-          seed: None (fresh), an int, or int32 `[2]`. Sample i depends on the seed and
-            i alone.
+          seed: None (fresh), an int, or int32 `[2]`. Sample i depends only on the seed
+            and i.
           temperature: T >= 0; multiplies the normal draw that the prior transforms.
 
         Returns:
           `[N, *event]`, in raw data units.
 
         Raises:
-          ValueError: For a negative number or temperature, or a seed of another shape.
+          ValueError: If the number or temperature is negative, or the seed has another
+            shape.
         """
         return self._draws(num_samples, 0, seed, temperature)
 
@@ -222,7 +224,7 @@ class VAEModel(LikelihoodModel):
     def _draws(
         self, num_samples: Any, start: Any, seed: Any, temperature: Any
     ) -> tf.Tensor:
-        """Of the samples from number `start` on; see `sample`."""
+        """Returns samples from number `start` on; see `sample`."""
         numbers = start + tf.range(checked_number(num_samples))
         seeds = random.fold_in(random.as_seed(seed), numbers)
         params, data_seeds = self._densities.drawn_params(seeds, temperature)
@@ -230,11 +232,11 @@ class VAEModel(LikelihoodModel):
 
     @compiled_call(seeds=SEEDS, temperature=_TEMPERATURE)
     def sample_rows(self, seeds: tf.Tensor, temperature: Any) -> dict[str, tf.Tensor]:
-        """A draw "x" of the model, and the "mean" of its p(x|z), both `[N, *event]`.
+        """Returns a draw "x", and the "mean" of its p(x|z), both `[N, *event]`.
 
         Args:
-          seeds: int32 `[N, 2]`: row i of the draws depends on row i alone.
-          temperature: `[N]` or one for all, as in `sample`.
+          seeds: int32 `[N, 2]`; row i of the draws depends only on row i.
+          temperature: `[N]`, or one for all, see `sample`.
         """
         params, data_seeds = self._densities.drawn_params(seeds, temperature)
         return {

@@ -1,1 +1,1 @@
-"""Contexts of conditional flows: checked, embedded, given to each row."""
+"""Contexts of conditional flows: checks, embedding, one for each row."""

@@ -13,7 +13,7 @@ from tfflows.models.flow_distribution import FlowDistribution
 
 
 class ConditionalDistribution(tfd.Distribution):
-    """p(y | context), with a batch shape where there are several contexts.
+    """p(y | context); several contexts make a batch shape.
 
     Args:
       flow: The distribution whose methods take a context.
@@ -21,7 +21,7 @@ class ConditionalDistribution(tfd.Distribution):
       name: Name of the distribution.
 
     Raises:
-      ValueError: For a context of another shape or dtype, of unknown rank, or not
+      ValueError: If the context has another shape or dtype or unknown rank, or is not
         finite.
     """
 
@@ -46,25 +46,25 @@ class ConditionalDistribution(tfd.Distribution):
             parameters=parameters,
             name=name,
         )
-        self._embedded()  # says what is wrong with a context
+        self._embedded()  # raises if the context is not valid
 
     @classmethod
     def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> dict:
         return {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copies and pickles with weights of their own."""
+        """Copies and pickles have their own weights."""
         context = tf.convert_to_tensor(self._given).numpy()
         return ConditionalDistribution, (self._flow, context, self.name)
 
     def __getitem__(self, slices: Any) -> ConditionalDistribution:
-        """The distributions of some of the contexts: slices of the batch shape.
+        """Returns the distributions for some of the contexts.
 
         Args:
-          slices: Integers, slices, `tf.newaxis` and `...`, as of a tensor `[*batch]`.
+          slices: Integers, slices, `tf.newaxis` and `...`, as for a tensor `[*batch]`.
 
         Raises:
-          ValueError: For others, more than there are axes, or an integer out of range.
+          ValueError: If they are others or too many, or an integer is out of range.
         """
         slices = slices if isinstance(slices, tuple) else (slices,)
         check_slices(slices, self._batch, self.name)
@@ -75,7 +75,7 @@ class ConditionalDistribution(tfd.Distribution):
         return ConditionalDistribution(self._flow, given[slices], self.name)
 
     def _embedded(self) -> tf.Tensor:
-        """What steps and base take, `[*batch, ...]`: with the weights as they are."""
+        """Returns embedded contexts `[*batch, ...]`, with the present weights."""
         return self._flow.embedded(self._given, tf.zeros(self._batch_shape_tensor()))
 
     def _event_shape(self) -> tf.TensorShape:

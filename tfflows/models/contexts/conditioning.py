@@ -1,4 +1,4 @@
-"""What a conditional flow is told of each example, checked and embedded."""
+"""Checks the contexts of a conditional flow and embeds them."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ from tfflows.models.contexts.values import (
 class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
     """The shape and dtype of a flow's context, and the network that embeds it.
 
-    Steps and bases get what the network makes of the context or, without a network, the
-    context itself: integers stay integers, other numbers come in the flow's dtype.
+    Steps and bases receive the network's output or, without a network, the context:
+    integers stay integers, other numbers are cast to the flow's dtype.
 
-    One rule holds in all methods of a flow. For values with the leading axes `[...]`, a
+    One rule holds in all methods of a flow. For values with leading axes `[...]`, a
     context is `[*context_shape]`, one for all of them, or `[..., *context_shape]`, one
-    for each. Of two or more leading axes, one may have size 1 in the context, which
-    then holds for all along it: for x `[observations, draws, *event]`, a context
-    `[observations, 1, *context_shape]` is that of an observation.
+    for each. If there are two or more leading axes, the context may have size 1 on some
+    of them and then holds for all values along that axis. For x `[observations, draws,
+    *event]`, a context `[observations, 1, *context_shape]` gives one per observation.
 
     Args:
       context_shape: Shape of one context, () for a class label; None: the flow has no
-        context, and refuses one. A size may be None, that of sets of any length, which
-        a context_network pools.
+        context and refuses one. A size may be None, for sets of any length, which a
+        context_network pools.
       context_dtype: Its dtype; None: int32 for shape (), else the flow's.
       context_network: A Keras layer from `[B, *context_shape]` to `[B, ...]`, or None.
       flow_dtype: The dtype of the flow.
-      **kwargs: Those of `keras.layers.Layer`.
+      **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For a dtype or a network without a shape, a dtype that holds no
-        numbers, or a network that is no Keras layer.
+      ValueError: If a dtype or a network comes without a shape, the dtype is not
+        numeric, or the network is no Keras layer.
     """
 
     def __init__(
@@ -74,11 +74,11 @@ class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
         self._build_shapes_dict = {"input_shape": self.output_shape}
 
     def build_from_config(self, config: Any) -> None:
-        """Keras' hook on loading: the constructor has built it."""
+        """Does nothing on loading, because the constructor has built the layer."""
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:
-        """Shape of embedded contexts, batch axis None, for Keras' `summary`."""
+        """Shape of embedded contexts with None for the batch, for Keras' `summary`."""
         return () if self.embedded_shape is None else (None, *self.embedded_shape)
 
     def _checked_dtype(self, dtype: Any) -> tf.DType | None:
@@ -110,11 +110,11 @@ class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
 
     @property
     def embedded_dtype(self) -> tf.DType | None:
-        """Dtype of what steps and base get; None without a context."""
+        """Dtype of embedded contexts; None without contexts."""
         return self.context_dtype if self.network is None else self._flow_dtype
 
     def flow_config(self) -> dict[str, Any]:
-        """The constructor's arguments, as those of a flow."""
+        """Returns the arguments of a flow that make this layer."""
         dtype, network = self.context_dtype, self.network
         if network is not None:
             network = keras.saving.serialize_keras_object(network)
@@ -125,7 +125,7 @@ class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
         }
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         flow_dtype = self._flow_dtype.name
         return {
             **super().get_config(),
@@ -135,12 +135,12 @@ class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Conditioning:
-        """A fresh layer of equal config."""
+        """Returns a new layer with the same config."""
         network = keras.saving.deserialize_keras_object(config["context_network"])
         return cls(**{**config, "context_network": network})
 
     def check_parts(self, transform: FlowStep, base: Base) -> None:
-        """Raises ValueError unless these take the context as the flow declares it.
+        """Raises ValueError unless the parts take the context that the flow declares.
 
         Args:
           transform: The flow's built chain.
@@ -155,21 +155,21 @@ class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
     def rows(
         self, context: Any, value: tf.Tensor, event_ndims: int, name: str
     ) -> tf.Tensor | None:
-        """The embedded context of each event of a value, by the rule of the class.
+        """Returns the embedded context of each event, by the rule of the class.
 
         Args:
           context: None, `[*context_shape]` or `[..., *context_shape]`.
           value: `[..., *event]`.
           event_ndims: Number of axes of an event.
-          name: Who expects it.
+          name: The model that expects it.
 
         Returns:
-          `[..., *embedded_shape]`; None where the flow has no context.
+          `[..., *embedded_shape]`; None if the flow has no context.
 
         Raises:
-          ValueError: For a missing context, one that the flow does not take, or one of
-            another shape or dtype, or not finite. In a graph, InvalidArgumentError for
-            what is known when it runs.
+          ValueError: If the context is missing, not expected, not finite, or has
+            another shape or dtype. In a graph, InvalidArgumentError for values and
+            sizes that are known only when it runs.
         """
         context = self._converted(context, name)
         if context is None:
@@ -211,7 +211,7 @@ class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
         )
 
     def _embed(self, context: tf.Tensor, leading: int) -> tf.Tensor:
-        """`[..., *context_shape]` of so many leading axes -> `[..., *embedded]`."""
+        """Maps `[..., *context_shape]` with `leading` axes to `[..., *embedded]`."""
         if self.network is None:
             return context
         sizes = tf.shape(context)

@@ -1,4 +1,4 @@
-"""Which contexts fit a batch: one for all rows, or one for each."""
+"""Checks that a batch has one context for all rows, or one for each."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ def one_or_each(
     batch: tf.Tensor,
     name: str,
 ) -> tf.Tensor:
-    """The context, of a known number of axes and checked by the rule of `Conditioning`.
+    """Checks the rule of `Conditioning`; returns a context of known rank.
 
     Args:
       context: `[*shape]`, one for all rows, or `[..., *shape]`, one for each row, where
-        one of several axes in front may have size 1.
+        some of several leading axes may have size 1.
       shape: Shape of one context.
-      static: The leading axes of the batch, as far as they are known.
+      static: The batch's leading axes, as far as they are known.
       batch: Their sizes.
-      name: Who expects it.
+      name: The model that expects it.
 
     Raises:
-      ValueError: For a context of another shape; in a graph, for what is known when it
-        runs, InvalidArgumentError.
+      ValueError: If the context has another shape. In a graph, InvalidArgumentError for
+        sizes that are known only when it runs.
     """
     if context.shape.rank is None:
         context = _of_known_rank(context, len(shape), batch, name)
@@ -40,7 +40,7 @@ def one_or_each(
 def _check_shape(
     context: tf.Tensor, shape: Shape, batch: tf.TensorShape, name: str
 ) -> None:
-    """Refuses what the static shape shows to be no context of the batch."""
+    """Raises ValueError if the static shape does not fit the batch."""
     given, leading = context.shape, context.shape.rank - len(shape)
     fits = leading in (0, batch.rank) and given[leading:].is_compatible_with(shape)
     if fits and leading:
@@ -60,9 +60,9 @@ def _check_shape(
 def _checked_sizes(
     context: tf.Tensor, shape: Shape, batch: tf.Tensor, name: str
 ) -> tf.Tensor:
-    """The context, of the leading sizes `batch`, as far as those were not static."""
+    """Checks the leading sizes that were not static; returns the context."""
     ndims, sizes = batch.shape[0], tf.shape(context)
-    # One row for many values would broadcast, where sizes are not known statically.
+    # If sizes are not static, one row for many values would broadcast.
     with require(_same(sizes[:ndims], batch), _wanted(name)):
         context = tf.identity(context)
     static = context.shape[:ndims].concatenate(shape)
@@ -77,14 +77,14 @@ def _checked_sizes(
 def _of_known_rank(
     context: tf.Tensor, own_ndims: int, batch: tf.Tensor, name: str
 ) -> tf.Tensor:
-    """One context for each row, of one whose number of axes is not known."""
+    """Returns one context for each row, given a context of unknown rank."""
     sizes = tf.shape(context)
     leading = tf.size(sizes) - own_ndims
     known = tf.equal(leading, 0) | tf.equal(leading, tf.size(batch))
     with require(known, _wanted(name)):
         sizes = tf.identity(sizes)
     own = tf.ensure_shape(sizes[leading:], (own_ndims,))
-    # One for all rows has ones in front.
+    # A context for all rows gets leading ones.
     front = tf.concat([tf.ones_like(batch), sizes[:leading]], axis=0)[leading:]
     front = tf.ensure_shape(front, batch.shape)
     with require(tf.equal(leading, 0) | _same(front, batch), _wanted(name)):
@@ -93,7 +93,7 @@ def _of_known_rank(
 
 
 def _same(sizes: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
-    """Whether leading sizes are those of the batch or, of two or more axes, 1."""
+    """Returns whether leading sizes equal the batch's or, with several axes, are 1."""
     same = tf.equal(sizes, batch)
     if batch.shape[0] > 1:
         same |= tf.equal(sizes, 1)

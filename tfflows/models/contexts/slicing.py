@@ -9,12 +9,12 @@ import tensorflow as tf
 
 
 def check_slices(slices: tuple[Any, ...], batch: tf.TensorShape, name: str) -> None:
-    """Raises ValueError unless a tensor `[*batch]` can be sliced so.
+    """Raises ValueError unless a tensor `[*batch]` has these slices.
 
     Args:
-      slices: What stands in the brackets.
+      slices: The content of the brackets.
       batch: The batch shape of a distribution.
-      name: Whose it is.
+      name: Name of the distribution.
     """
     places = [part for part in slices if part is not None and part is not Ellipsis]
     if not all(isinstance(part, slice) or _is_integer(part) for part in places):

@@ -1,4 +1,4 @@
-"""Whether the parts of a flow take the context that the flow was declared to have."""
+"""Checks that the parts of a flow take the context that the flow declares."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tfflows.bijectors.composite import Composite, is_transparent
 from tfflows.bijectors.coupling import declared_context
 from tfflows.distributions import Base
 
-# Operations whose value tells a tensor's shape alone.
+# Operations whose value depends only on a tensor's shape.
 _OF_SHAPES = ("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike")
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 
@@ -20,16 +20,16 @@ _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 def check_sizes(
     part: Any, shape: tuple[int | None, ...] | None, dtype: tf.DType | None, source: str
 ) -> None:
-    """Raises ValueError unless each layer gets a context of the size that it takes.
+    """Raises ValueError unless each layer receives a context of the size it takes.
 
     Args:
-      part: A built step, or a base. Of its layers, one with an attribute `context_dim`
-        speaks for all inside it: the size of the vectors that it takes, or None for no
-        context; likewise one with `context_shape`. One with a method
+      part: A built step, or a base. A layer in it with an attribute `context_dim` (the
+        size of a vector, or None for no context) or `context_shape` declares the
+        context of all layers inside it. A layer with a method
         `check_context(shape, dtype)` checks by itself.
-      shape: Shape of one context, as the parts get it; None: there is none.
+      shape: Shape of one embedded context; None without contexts.
       dtype: Its dtype.
-      source: What stands before the shape in messages.
+      source: Text before the shape in messages.
     """
     for layer in _speakers(part):
         check = getattr(layer, "check_context", None)
@@ -55,7 +55,7 @@ def check_taken(
     Args:
       transform: The flow's built chain.
       base: Its base.
-      shape: Shape of one context, as the parts get it.
+      shape: Shape of one embedded context.
       dtype: Its dtype.
     """
     if _declares(transform) or _declares(base):
@@ -63,7 +63,7 @@ def check_taken(
     context = tf.TensorSpec((None, *shape), dtype)
     if any(_step_depends(step, context) for step in _leaves(transform)):
         return
-    if type(base).log_prob is not Base.log_prob:  # that of Base has no use for it
+    if type(base).log_prob is not Base.log_prob:  # Base's own ignores the context
         latents = tf.TensorSpec((None, *base.event_shape), transform.flow_dtype)
         if _depends(base.log_prob, latents, context):
             return
@@ -90,9 +90,10 @@ def _parts(layer: Any) -> list[Any]:
 
 
 def _declares(layer: Any) -> bool:
-    """Whether layers of this package alone say that they take a context.
+    """Returns whether a layer of this package declares a context.
 
-    Then they do, and nothing has to be traced: other layers may say so and not do it.
+    If so, it uses the context and need not be traced. Other layers may declare one and
+    ignore it.
     """
     if type(layer).__module__.partition(".")[0] != "tfflows":
         return False
@@ -122,10 +123,10 @@ def _step_depends(step: FlowStep, context: tf.TensorSpec) -> bool:
 def _depends(
     run: Callable[..., Any], value: tf.TensorSpec, context: tf.TensorSpec
 ) -> bool:
-    """Whether what `run(value, context)` returns is computed from the context.
+    """Returns whether the outputs of `run(value, context)` depend on the context.
 
-    In a graph that is traced, not in values: a head that starts at zero hides the
-    context from these, and a label has no derivative.
+    It looks at a traced graph, because values do not show it: a head that starts at
+    zero hides the context, and a label has no derivative.
     """
     traced = tf.function(lambda *inputs: run(*inputs), autograph=False)
     try:
@@ -136,7 +137,7 @@ def _depends(
 
 
 def _sources(outputs: list[tf.Tensor]) -> set[Any]:
-    """References to all tensors of a graph from whose values the outputs come."""
+    """Returns references to all tensors of a graph that the outputs depend on."""
     found: set[Any] = set()
     open_ends = list(outputs)
     while open_ends:
@@ -151,7 +152,7 @@ def _inputs_of(tensor: tf.Tensor) -> list[tf.Tensor]:
     op = tensor.op
     if op.type in _OF_SHAPES:
         return []
-    if op.type == "IdentityN":  # that of tf.custom_gradient passes its inputs through
+    if op.type == "IdentityN":  # tf.custom_gradient's passes its inputs through
         return [op.inputs[tensor.value_index]]
     if op.type not in _CALLS:
         return list(op.inputs)

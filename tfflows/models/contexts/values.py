@@ -1,4 +1,4 @@
-"""Contexts as callers give them, checked and as tensors."""
+"""Checks contexts from callers and returns tensors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tfflows.bijectors.shapes import as_float
 
 
 def one_tensor(context: Any, name: str) -> None:
-    """Raises ValueError for a dict of contexts: a flow has one."""
+    """Raises ValueError for a dict of contexts, because a flow takes one."""
     if isinstance(context, Mapping):
         raise ValueError(
             f"{name}: expected a context that is one tensor, got a dict with the keys "
@@ -23,10 +23,10 @@ def one_tensor(context: Any, name: str) -> None:
 
 
 def as_integers(context: Any, dtype: tf.DType, name: str) -> tf.Tensor:
-    """The context in an integer dtype.
+    """Returns the context in an integer dtype.
 
     Raises:
-      ValueError: For other numbers, or some that the dtype does not hold.
+      ValueError: If the numbers are others, or the dtype cannot hold one.
     """
     context = _as_tensor(context, name)
     if not context.dtype.is_integer:
@@ -41,10 +41,10 @@ def as_integers(context: Any, dtype: tf.DType, name: str) -> tf.Tensor:
 
 
 def as_finite(context: Any, dtype: tf.DType, name: str) -> tf.Tensor:
-    """The context in a float dtype.
+    """Returns the context in a float dtype.
 
     Raises:
-      ValueError: If it is not numeric, or not finite.
+      ValueError: If it is not numeric or not finite.
     """
     context = as_float(context, dtype, f"{name}, context")
     finite = all_finite(context)
@@ -63,13 +63,13 @@ def _as_tensor(context: Any, name: str) -> tf.Tensor:
 
 
 def number_of_labels(network: Any) -> int | None:
-    """How many labels the embedding knows that a raw context goes into.
+    """Returns the number of labels of the embedding that takes the raw context.
 
     Args:
       network: A Keras layer, or None.
 
     Returns:
-      The number; None where the context goes elsewhere.
+      The number; None if no embedding takes the context.
     """
     if isinstance(network, keras.layers.Embedding):
         return network.input_dim
@@ -87,9 +87,10 @@ def number_of_labels(network: Any) -> int | None:
 
 
 def within_labels(context: tf.Tensor, number: int | None, name: str) -> tf.Tensor:
-    """The context, once it is checked to be labels 0 .. number - 1.
+    """Checks that labels are from 0 to number - 1; returns the context.
 
-    A label outside has no embedding: a CPU would fail, a GPU and XLA make one up.
+    Another label has no embedding. A CPU raises an error for it, but a GPU and XLA
+    return made-up values.
     """
     if number is None or not context.dtype.is_integer:
         return context
