@@ -1,4 +1,4 @@
-"""Registry of models, typed configurations, training, and the command-line programs.
+"""The registry of models, typed configurations, training, and the programs.
 
 For example::
 
@@ -6,7 +6,7 @@ For example::
     model = tfflows.zoo.create("realnvp_table", event_shape=(5,), num_couplings=4)
     model = tfflows.zoo.load("runs/mine")
 
-The last one names the folder of a training run of `tfflows-train`.
+The last line loads the model of a training run of `tfflows-train`.
 """
 
 if __name__ != "tfflows.zoo":
@@ -33,7 +33,7 @@ from tfflows.zoo.registry import (
 if TYPE_CHECKING:
     from tfflows.zoo.factory import create, load
 
-# They need TensorFlow, which a program that lists names or reads flags does not.
+# These need TensorFlow; a program that lists names or reads flags does not.
 _LAZY = ("create", "load")
 # Version 0.1.0 had a class for each of these families.
 _FAMILIES = {
@@ -66,7 +66,7 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module("tfflows.zoo.factory"), name)
     if name in _FAMILIES:
-        raise ImportError(  # of an AttributeError, `from ... import` drops the text
+        raise ImportError(  # `from ... import` drops the text of an AttributeError
             f"tfflows.zoo.{name} went with version 0.1.0; use "
             f'ModelConfig("{_FAMILIES[name]}", {{...}}), that is '
             "ModelConfig(family, arguments)"

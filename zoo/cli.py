@@ -1,4 +1,4 @@
-"""What the binaries of the zoo share: their flags, and the model that these name."""
+"""Flags that the zoo's binaries share, and the model that they name."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
 def new_flags(*, model_dir: str) -> flags.FlagValues:
-    """Makes the flags that every binary has.
+    """Returns the flags that every binary has.
 
     Args:
       model_dir: Help text of --model_dir.
 
     Returns:
-      Flags --help, --helpfull, --version, --model, --model_dir, --dataset and
-      --data_dir, to add to.
+      --help, --helpfull, --version, --model, --model_dir, --dataset and --data_dir; a
+      binary adds its own.
     """
     values = command_line.new_flags(
         model="Name of a registered model.",
@@ -70,10 +70,10 @@ def add_scale_flag(values: flags.FlagValues) -> None:
 
 
 def add_strategy_flags(values: flags.FlagValues) -> None:
-    """Adds the flags that say where a binary computes.
+    """Adds the flags that choose where a binary computes.
 
     Args:
-      values: The flags of the binary; they get --strategy, --tpu and --cpu_devices.
+      values: The binary's flags; this adds --strategy, --tpu and --cpu_devices.
     """
     flags.DEFINE_enum(
         "strategy",
@@ -95,7 +95,7 @@ def add_strategy_flags(values: flags.FlagValues) -> None:
 
 
 def strategy(values: flags.FlagValues) -> tf.distribute.Strategy:
-    """Makes the strategy that the flags name; before anything else of TensorFlow.
+    """Returns the strategy that the flags name; call it before other TensorFlow code.
 
     Args:
       values: Parsed flags.
@@ -104,7 +104,7 @@ def strategy(values: flags.FlagValues) -> tf.distribute.Strategy:
       The strategy.
 
     Raises:
-      ValueError: The devices or the cluster are not there.
+      ValueError: If the devices or the cluster do not exist.
     """
     command_line.start_tensorflow()
     from tfflows import training
@@ -115,11 +115,11 @@ def strategy(values: flags.FlagValues) -> tf.distribute.Strategy:
 
 
 def require_model(values: flags.FlagValues) -> None:
-    """Refuses flags that name no trained model, before TensorFlow is imported.
+    """Raises ConfigError for flags that name no trained model; needs no TensorFlow.
 
     Raises:
-      ConfigError: Not just one of --model_dir and --model is given, or the model is
-        unknown, or has no weights.
+      ConfigError: If --model_dir and --model are both given or both missing, or the
+        model is unknown or has no weights.
     """
     if bool(values.model_dir) == bool(values.model):
         raise ConfigError(
@@ -127,7 +127,7 @@ def require_model(values: flags.FlagValues) -> None:
             f"that ship ({', '.join(pretrained.names())})"
         )
     if values.model:
-        describe(values.model)  # an unknown name is refused
+        describe(values.model)  # raises for an unknown name
         pretrained.path(values.model)
 
 
@@ -140,12 +140,12 @@ def trained_model(
       values: Parsed flags.
 
     Returns:
-      The model, its configuration with the data that the flags name, and the
-      progress of a training run ({} for weights that ship).
+      The model, its configuration with the data that the flags name, and the progress
+      of the training run ({} for shipped weights).
 
     Raises:
-      ConfigError: As `require_model`.
-      OSError, ValueError: The training run cannot be read.
+      ConfigError: See `require_model`.
+      OSError, ValueError: If the training run cannot be read.
     """
     require_model(values)
     command_line.start_tensorflow()
@@ -167,8 +167,8 @@ def data_changes(values: flags.FlagValues) -> dict[str, str]:
       values: Parsed flags.
 
     Returns:
-      Overrides by dotted name; paths are absolute, for config.json outlives the
-      folder that the command was given in.
+      Overrides by dotted name. Paths are absolute, so that config.json holds in any
+      working folder.
     """
     changes = {}
     if values.dataset:

@@ -1,8 +1,8 @@
-"""The configuration of an experiment: frozen dataclasses, one for each part.
+"""The configuration of an experiment: one frozen dataclass for each part.
 
-A configuration says which model is trained on which data and how. It goes to
-`config.json` beside the checkpoints and back without loss (`tfflows.zoo.overrides`),
-so that a folder of a training run is enough to build its model again.
+A configuration says which model is trained on which data, and how. `config.json` beside
+the checkpoints stores it without loss (`tfflows.zoo.overrides`), so the folder of a
+training run is enough to build its model again.
 """
 
 from __future__ import annotations
@@ -28,21 +28,20 @@ _POSITIVE = (
 )
 
 
-# With slots, each field is an attribute of the class too, as `family` was in 0.1.0.
+# With slots, each field is also an attribute of the class, like `family` in 0.1.0.
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """A model: its family, and what the family's builder is called with.
+    """A model: its family, and arguments for the family's builder.
 
-    The keywords of the builder, `tfflows.models.<family>`, are the fields; they can be
-    read as attributes: `config.num_couplings`.
+    The fields are the keywords of the builder, `tfflows.models.<family>`. Read them as
+    attributes: `config.num_couplings`.
 
     Attributes:
-      family: A name of `tfflows.families.BUILDERS`, to which a builder of one's own can
-        be added.
-      arguments: Values by name; those not given get the builder's defaults.
+      family: A name in `tfflows.families.BUILDERS`, to which you can add your builder.
+      arguments: Values by name; missing ones get the builder's defaults.
 
     Raises:
-      ConfigError: The family or a name is unknown, or a value does not fit.
+      ConfigError: If the family or a name is unknown, or a value does not fit.
     """
 
     family: str
@@ -53,7 +52,7 @@ class ModelConfig:
         object.__setattr__(self, "arguments", arguments)
 
     def __getattr__(self, name: str) -> Any:
-        # Copying and unpickling ask before there are any arguments.
+        # Copying and unpickling read attributes before `arguments` exists.
         if not name.startswith("_") and name != "arguments" and name in self.arguments:
             return self.arguments[name]
         raise AttributeError(f"a model of this family has no field {name!r}")
@@ -66,10 +65,10 @@ class ModelConfig:
           levels: Number of levels of integer data; None for continuous data.
 
         Returns:
-          The model; its weights exist.
+          The model with its weights.
 
         Raises:
-          ValueError: The arguments fit neither each other nor the data.
+          ValueError: If the arguments do not fit each other or the data.
         """
         builder = families.find_builder(self.family)
         return builder(event_shape, levels=levels, **self.arguments)
@@ -77,17 +76,16 @@ class ModelConfig:
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-    """Which data, and the shape that the model is built for.
+    """The data, and the shape that the model is built for.
 
     Attributes:
-      name: A name that `tfflows.data.load` knows; None: the user has to give one.
-      event_shape: Shape of one example; None: as the data have it.
+      name: A name that `tfflows.data.load` knows; None: the user must give one.
+      event_shape: Shape of one example; None: taken from the data.
       levels: Number of levels of integer data; None for continuous data.
-      columns: Names of a table's columns; None where they have none, or as the data
-        have them.
+      columns: Names of a table's columns; None: taken from the data, if it has names.
       label_as_context: Whether the label conditions the model.
-      seed: What splits (and, for the toys, draws) the data; evaluation uses the same.
-      data_dir: Where prepared data lie; None: where TFDS looks by itself.
+      seed: Seed that splits (and, for the toys, draws) the data, also for evaluation.
+      data_dir: Folder of prepared data; None: TFDS's own.
     """
 
     name: str | None = None
@@ -101,29 +99,29 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TrainerConfig:
-    """How the model is trained.
+    """The settings of the training.
 
     Attributes:
       epochs: Passes over the training data.
       batch_size: Examples in the global batch.
       learning_rate: The highest learning rate.
       schedule: "cosine" falls to zero over all epochs, "constant" stays.
-      warmup_steps: Steps of linear rise before that.
+      warmup_steps: Steps over which the rate first rises linearly.
       optimizer: A Keras optimizer.
       weight_decay: Decoupled weight decay; 0 for none.
       clip_norm: Largest global norm of a gradient; None for no limit.
       ema: Momentum of a moving average of the weights, for example 0.999, which is
         validated, kept as the best and used after the training; None: no average.
-      init_examples: Training examples for the data-dependent initialization.
+      init_examples: Training examples for the data-dependent start.
       jit_compile: Whether XLA compiles the training step.
       precision: Keras dtype policy of the networks while training, for example
-        "mixed_bfloat16"; None: the model's own. Weights are float32 all the same.
-      checkpoint_steps: Steps from one checkpoint to the next, besides the ends of
-        epochs.
+        "mixed_bfloat16"; None: the model's own. Weights stay float32.
+      checkpoint_steps: Steps between checkpoints within an epoch; each epoch ends with
+        one, too.
       keep: Number of checkpoints to keep, besides the best.
-      max_skipped: Steps in a row without a finite loss and gradient, each of which is
-        left out, that end the training.
-      seed: Start of the weights, order of the data, noise of the training.
+      max_skipped: Skipped steps in a row, without a finite loss and gradient, that end
+        the training with an error.
+      seed: Seed of the first weights, the order of the data and the training noise.
     """
 
     epochs: int = 50
@@ -163,8 +161,8 @@ class ExperimentConfig:
       model: The model's configuration.
       data: The data's configuration.
       trainer: The training's configuration.
-      description: One sentence on what this is.
-      reference: Published or measured figures to compare with, by name and unit.
+      description: One sentence about the experiment.
+      reference: Published or measured figures for comparison, by name and unit.
     """
 
     name: str
@@ -181,7 +179,7 @@ class ExperimentConfig:
           The model.
 
         Raises:
-          ConfigError: The shape of the data is not known yet.
+          ConfigError: If the shape of the data is not known yet.
         """
         if self.data.event_shape is None:
             raise ConfigError(

@@ -1,8 +1,8 @@
 """Strict conversion of text and JSON values to the types of a configuration.
 
-A value is either text from a command line ("64,64", "none", "1e-3") or what JSON
-made of a value ([64, 64], None, 0.001). Nothing is guessed: what does not fit the
-annotation of the field is an error that names the field.
+A value is either text from a command line ("64,64", "none", "1e-3") or its JSON form
+([64, 64], None, 0.001). Nothing is guessed: a value that does not fit the annotation of
+its field raises an error that names the field.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def convert(value: Any, annotation: Any, field: str) -> Any:
-    """Converts a value to the type that a field is annotated with.
+    """Converts a value to the annotated type of its field.
 
     Args:
-      value: Text, or a value of that type or of its JSON form.
+      value: Text, or a value of that type or in its JSON form.
       annotation: Bool, int, float, str, a Literal of texts, tuple[T, ...] or
         Sequence[T], Mapping[str, T], or a union that begins with one of these.
       field: Name of the field, for the error.
@@ -31,7 +31,7 @@ def convert(value: Any, annotation: Any, field: str) -> Any:
       The value in the annotated type.
 
     Raises:
-      ConfigError: The value does not fit.
+      ConfigError: If the value does not fit.
     """
     origin, parameters = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (types.UnionType, typing.Union):
@@ -83,8 +83,8 @@ def _to_bool(value: Any) -> bool | None:
 
 
 def _to_number(value: Any, kind: type) -> Any:
-    """Returns the int or finite float, None where the value is not one."""
-    # A bool is an int to Python, and int(2.5) is 2: both would hide a mistake.
+    """Returns the int or finite float; None if the value is not one."""
+    # In Python, a bool is an int and int(2.5) is 2; both would hide a mistake.
     accepted = (str, int) if kind is int else (str, int, float)
     if isinstance(value, bool) or not isinstance(value, accepted):
         return None

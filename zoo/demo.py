@@ -1,6 +1,6 @@
-"""The whole line on the built-in digits: train, compare, draw, export, ask.
+"""The demo on the built-in digits: trains, evaluates, draws, exports, asks the export.
 
-`python -m tfflows.zoo.demo [FOLDER]` needs no data and no network; on two cores it
+`python -m tfflows.zoo.demo [FOLDER]` needs no data and no network. On two cores it
 takes one or two minutes.
 """
 
@@ -29,14 +29,14 @@ from tfflows.zoo.running.trainer import train
 
 _MODEL = "realnvp_digits"
 _NUM_PICTURES = 64
-_TEMPERATURE = 0.8  # of the drawn digits; lower: cleaner and less varied
+_TEMPERATURE = 0.8  # of the drawn digits; a lower one gives cleaner, less varied digits
 
 
 def main(argv: Sequence[str]) -> None:
     """Runs the demo.
 
     Args:
-      argv: The program's name, and the output folder if it is not `demo`.
+      argv: The program's name and, if not `demo`, the output folder.
     """
     folder = pathlib.Path(argv[1] if len(argv) > 1 else "demo")
     config = get_config(_MODEL)
@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> None:
     draw_digits(picture, source, model)
     _say(f"Real digits beside samples: {picture}")
 
-    # Here, because the zoo's other parts work without the exporter.
+    # Imported here, because the rest of the zoo works without the exporter.
     from tfflows.export import export_saved_model
     from tfflows.zoo.running import provenance
 
@@ -92,7 +92,7 @@ def gaussian_bits_per_dim(source: tfflows.data.DataSource) -> float:
 def draw_digits(
     path: pathlib.Path, source: tfflows.data.DataSource, model: keras.Model
 ) -> None:
-    """Draws a grid of held-out digits beside one of samples.
+    """Draws held-out digits beside samples.
 
     Args:
       path: PNG file to write.
@@ -114,19 +114,19 @@ def draw_digits(
 def ask_export(
     exported: str | os.PathLike, digits: np.ndarray, path: pathlib.Path
 ) -> None:
-    """Starts `running/demo_client.py` on an export in a process of its own.
+    """Runs `running/demo_client.py` on an export in a new process.
 
     Args:
       exported: The version folder.
       digits: Held-out digits [N, 8, 8, 1].
-      path: Where to write them for the other process.
+      path: File for the digits, which the new process reads.
 
     Raises:
-      subprocess.CalledProcessError: The other process failed.
+      subprocess.CalledProcessError: If the new process fails.
     """
     np.save(path, digits)
     client = pathlib.Path(__file__).parent / "running" / "demo_client.py"
-    # -P: the modules beside the client must not stand in for others of their name.
+    # -P, so that modules beside the client do not hide others of the same name.
     subprocess.run([sys.executable, "-P", client, exported, path], check=True)
 
 

@@ -1,4 +1,4 @@
-"""The error of a wrong name or value in a configuration, and its near names."""
+"""The error for a wrong name or value in a configuration."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _MOST_NAMES = 20
 
 
 class ConfigError(UsageError):
-    """A name or value that no configuration has; the binaries exit with 2."""
+    """A wrong name or value in a configuration; the binaries exit with 2."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
-    """Makes the error of an unknown name, with the near ones.
+    """Returns the error for an unknown name.
 
     Args:
-      kind: What the name should have been, for example "model".
-      name: The name that is not known.
-      known: The names that are.
+      kind: Kind of the name, for example "model".
+      name: The unknown name.
+      known: The known names.
 
     Returns:
-      An error to raise: it lists the near names, or else the known ones.
+      An error to raise. It lists similar names, or else the known ones.
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)

@@ -1,7 +1,7 @@
 """Evaluates a trained model: `tfflows-evaluate --model_dir=DIR`.
 
-Prints JSON as its last line. Of the run's own data it also writes it to evaluation.json
-in the model_dir, which an export of the run tells.
+Prints JSON as its last line. For the run's own data, it also writes the JSON to
+evaluation.json in the model_dir, from which an export of the run takes its figures.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ cli.add_strategy_flags(FLAGS)
 
 
 def main(argv: Sequence[str]) -> None:
-    """Evaluates.
+    """Runs `tfflows-evaluate`.
 
     Args:
-      argv: Not used; the flags say all.
+      argv: Not used, because flags give all arguments.
     """
     del argv
     cli.require_model(FLAGS)
@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> None:
     if not is_chief(strategy):
         return
     own = FLAGS.model_dir and run_dir.read_config(FLAGS.model_dir).data.name
-    if own and result["dataset"] == own:  # figures of what the run was made for
+    if own and result["dataset"] == own:  # the data that the run was made for
         files.write_json(pathlib.Path(FLAGS.model_dir) / run_dir.EVALUATION, result)
     if FLAGS.plot:
         from tfflows.zoo.running.plotting import write_plots

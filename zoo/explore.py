@@ -1,11 +1,11 @@
 """Pictures of a trained flow's latents: `tfflows-explore --model_dir=DIR`.
 
-Writes one strip of images for each of a few held-out images, below each other:
+Writes a picture with one strip of images for each of a few held-out images:
 --show=interpolation: from one image to another, along the line between their latents;
---show=attribute: along the direction from one class of the data's labels to another,
-  found on the training images, at each of --strengths; for an attribute of CelebA's
-  faces, --dataset=celeba64:Smiling has class 1 where it holds, else class 0;
---show=reconstruction: the image, and what comes back from its latent.
+--show=attribute: along the direction from one class of labels to another, at each of
+  --strengths. Training images give the direction. For an attribute of CelebA's faces,
+  use --dataset=celeba64:Smiling; class 1 has the attribute, class 0 does not;
+--show=reconstruction: the image and its reconstruction from the latent.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ flags.DEFINE_string(
     flag_values=FLAGS,
 )
 
-# Flags that not all that is shown depends on.
+# Flags that only some values of --show use.
 _USED_BY = {
     "num_steps": ["interpolation"],
     "from_class": ["attribute"],
@@ -66,10 +66,10 @@ _USED_BY = {
 
 
 def main(argv: Sequence[str]) -> None:
-    """Explores.
+    """Runs `tfflows-explore`.
 
     Args:
-      argv: Not used; the flags say all.
+      argv: Not used, because flags give all arguments.
     """
     del argv
     for name, shows in _USED_BY.items():

@@ -1,4 +1,4 @@
-"""Building models by name, with new, shipped or saved weights."""
+"""Builds models by name, with new, shipped or saved weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tfflows.zoo.running import run_dir
 
 # Arguments of `create` that belong to the data, not to the model.
 _DATA_FIELDS = ("event_shape", "levels")
-# What may differ between the configuration asked for and that of the weights.
+# Fields in which the requested configuration may differ from that of the weights.
 _NOT_OF_THE_MODEL = (
     "name",
     "trainer",
@@ -41,19 +41,19 @@ def create(
 
     Args:
       name: A registered name (`tfflows.zoo.list_models`).
-      weights: None for new weights, "pretrained" for those that ship, or a path: a
+      weights: None for new weights, "pretrained" for shipped ones, or a path: a
         `.weights.h5` or `.keras` file, or the model_dir of a training run.
       **overrides: Fields of the model by name (`num_couplings=4`), `event_shape=` and
         `levels=`, or dotted names (`**{"model.num_couplings": 4}`).
 
     Returns:
-      The model; its weights exist.
+      The model with its weights.
 
     Raises:
-      ConfigError: A name is unknown, a value does not fit, or the weights are those
-        of another configuration.
-      OSError: There is no such weight file.
-      ValueError: The weight file cannot be read or is that of another model.
+      ConfigError: If a name is unknown, a value does not fit, or the weights belong to
+        another configuration.
+      OSError: If there is no such weight file.
+      ValueError: If the weight file cannot be read or belongs to another model.
     """
     config = override(get_config(name), {_dotted(k): v for k, v in overrides.items()})
     if weights is None:
@@ -84,8 +84,8 @@ def load(model_dir: str | os.PathLike) -> keras.Model:
       The model.
 
     Raises:
-      OSError: The folder has no config.json.
-      ValueError: The configuration or the checkpoint cannot be used.
+      OSError: If the folder has no config.json.
+      ValueError: If the configuration or the checkpoint cannot be used.
     """
     return run_dir.restore(model_dir)[0]
 
@@ -99,7 +99,7 @@ def _dotted(name: str) -> str:
 def _require_same_model(
     config: ExperimentConfig, trained: ExperimentConfig, source: str
 ) -> None:
-    """Refuses weights of another model, some of which would load all the same."""
+    """Raises ConfigError for weights of another model, which might load anyway."""
     difference = first_difference(config, trained, _NOT_OF_THE_MODEL)
     if difference:
         raise ConfigError(
@@ -116,7 +116,7 @@ def _with_weights(config: ExperimentConfig, path: pathlib.Path) -> keras.Model:
         else:
             _require_as_many_numbers(path, model)
             _load_weights(model, config, path)
-    except Exception as error:  # broken bytes raise whatever they run into
+    except Exception as error:  # a broken file can raise any error
         reason = str(error).strip().split("\n")[0]
         raise ValueError(
             f"expected weights of {config.name} in {path}: {reason}"
@@ -130,7 +130,7 @@ def _load_weights(
     try:
         model.load_weights(path)
     except ValueError:
-        # Weights of 0.1.0 are of steps that are not stacked.
+        # Version 0.1.0 saved weights of steps that are not stacked.
         if "stacked" not in config.model.arguments:
             raise
         change = {"model.stacked": not config.model.stacked}
@@ -140,22 +140,22 @@ def _load_weights(
         except ValueError:
             other = None
         if other is None:
-            raise  # what is wrong with the model that was asked for
+            raise  # the error of the requested model
         copy_weights(other, model)
 
 
 def _require_as_many_numbers(path: pathlib.Path, model: keras.Model) -> None:
-    """Refuses a file with more weights than the model: Keras would take a part."""
+    """Raises ValueError for more weights in the file: Keras would load some of them."""
     sizes: dict[str, int] = {}
 
     def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        # A compiled model saves the state of its optimizer too.
+        # A compiled model also saves the state of its optimizer.
         if isinstance(item, h5py.Dataset) and not name.startswith("optimizer/"):
             sizes[name] = item.size
 
     with h5py.File(path) as file:
         file.visititems(add)
-    # Version 0.1.0 saved with the stacks of a `Repeated` the weights of its pattern.
+    # Version 0.1.0 also saved the unused weights of the step in a `Repeated`.
     stacks = {name.rpartition("vars/")[0] for name in sizes}
     patterns = tuple(f"{layer}step/" for layer in stacks)
     count = sum(n for name, n in sizes.items() if not name.startswith(patterns))

@@ -1,6 +1,6 @@
-"""What a family can be set to: the keywords of its builder, with types and defaults.
+"""The settings of a family: its builder's keywords with their types and defaults.
 
-The builder's signature is the one declaration; nothing here repeats it.
+The builder's signature is the only declaration; nothing here repeats it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from tfflows import families
 from tfflows.zoo.convert import convert
 from tfflows.zoo.errors import ConfigError, unknown_name
 
-# What the data or the program decide, and objects that no configuration can hold.
+# Arguments that data or program decide, and objects that a configuration cannot hold.
 _OTHERS = frozenset(
     ["levels", "name", "context", "context_shape", "context_dtype", "context_network"]
 )
 
-# Keywords that came after 0.1.0: by family, the value that builds what was built then.
+# Keywords added after 0.1.0: for each family, the value that builds the old model.
 _ADDED: Mapping[str, Mapping[str, Any]] = {"stacked": {"*": False, "glow": True}}
 
 
@@ -29,7 +29,7 @@ class Field(NamedTuple):
 
     Attributes:
       annotation: Its type.
-      default: Its default; `inspect.Parameter.empty` where a value has to be given.
+      default: Its default; `inspect.Parameter.empty` if a value is required.
     """
 
     annotation: Any
@@ -37,13 +37,13 @@ class Field(NamedTuple):
 
 
 def find_builder(family: str) -> Callable[..., Any]:
-    """The function that builds the models of a family.
+    """Returns the function that builds the models of a family.
 
     Args:
       family: For example "realnvp".
 
     Raises:
-      ConfigError: There is no such family; near ones are listed.
+      ConfigError: If there is no such family; near ones are listed.
     """
     if not isinstance(family, str) or family not in families.BUILDERS:
         raise unknown_name("model family", str(family), families.BUILDERS)
@@ -51,27 +51,27 @@ def find_builder(family: str) -> Callable[..., Any]:
 
 
 def fields(family: str) -> Mapping[str, Field]:
-    """What a family can be set to.
+    """Returns the keywords of a family, by name.
 
     Args:
       family: For example "realnvp".
 
     Raises:
-      ConfigError: There is no such family.
+      ConfigError: If there is no such family.
     """
     return _keywords(find_builder(family))
 
 
 def complete(family: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a family, checked, with the defaults of those not given.
+    """Checks the arguments of a family and adds the defaults of missing ones.
 
     Args:
       family: For example "realnvp".
       arguments: Values, or their text or JSON form, by name.
 
     Raises:
-      ConfigError: The family or a name is unknown, a value does not fit, or one that
-        has to be given is not.
+      ConfigError: If the family or a name is unknown, a value does not fit, or a
+        required one is missing.
     """
     known = fields(family)
     for name in arguments:
@@ -89,17 +89,17 @@ def complete(family: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_saved(family: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a model that an older version may have saved.
+    """Completes the arguments of a model that an older version may have saved.
 
     Args:
       family: For example "realnvp".
-      arguments: What its file has, by name.
+      arguments: The saved arguments, by name.
 
     Returns:
-      The same, and for keywords that came later what was built without them.
+      The same and, for keywords added later, the values that build the saved model.
 
     Raises:
-      ConfigError: There is no such family.
+      ConfigError: If there is no such family.
     """
     known = fields(family)
     added = {

@@ -1,4 +1,4 @@
-"""Configurations as dicts, and changes of single fields by dotted names."""
+"""Turns configurations into dicts and back, and changes fields by dotted names."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _Config = TypeVar("_Config")
 
 
 def to_dict(config: ExperimentConfig) -> dict[str, Any]:
-    """Makes a dict of plain values, ready for JSON.
+    """Returns a dict of plain values, ready for JSON.
 
     Args:
       config: The configuration.
 
     Returns:
-      Nested dicts; the model's has its family too, and tuples became lists.
+      Nested dicts. The model's includes its family; tuples become lists.
     """
     plain = dataclasses.asdict(config)
     plain["model"] = {"family": config.model.family, **config.model.arguments}
@@ -32,7 +32,7 @@ def to_dict(config: ExperimentConfig) -> dict[str, Any]:
 
 
 def from_dict(values: Mapping[str, Any]) -> ExperimentConfig:
-    """Makes the configuration of what `to_dict` gave; absent fields get defaults.
+    """Returns the configuration of a dict from `to_dict`; missing fields get defaults.
 
     Args:
       values: Nested mappings, for example read from a config.json.
@@ -41,23 +41,23 @@ def from_dict(values: Mapping[str, Any]) -> ExperimentConfig:
       The configuration.
 
     Raises:
-      ConfigError: A field is unknown, absent without a default, or of a wrong type.
+      ConfigError: If a field is unknown, absent without a default, or of a wrong type.
     """
     return _build(ExperimentConfig, values, "")
 
 
 def from_saved(values: Mapping[str, Any]) -> ExperimentConfig:
-    """Makes the configuration of what a run saved, maybe one of an older version.
+    """Returns the configuration that a run saved, maybe with an older version.
 
     Args:
-      values: What its config.json holds.
+      values: The content of its config.json.
 
     Returns:
-      The configuration; a keyword of the model that came later has the value that
-      builds the model of then.
+      The configuration. Keywords of the model that were added later have the values
+      that build the saved model.
 
     Raises:
-      ConfigError: As of `from_dict`.
+      ConfigError: See `from_dict`.
     """
     model = values.get("model") if isinstance(values, Mapping) else None
     if not isinstance(model, Mapping):
@@ -73,10 +73,10 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, str]:
       assignments: Texts like "trainer.epochs=2".
 
     Returns:
-      The text of the value by dotted name.
+      The texts of the values by dotted name.
 
     Raises:
-      ConfigError: One of them is not of the form key=value.
+      ConfigError: If one does not have the form key=value.
     """
     values = {}
     for assignment in assignments:
@@ -91,7 +91,7 @@ def override(config: ExperimentConfig, changes: Mapping[str, Any]) -> Experiment
     """Returns the configuration with some fields changed.
 
     Args:
-      config: The configuration; it stays as it is.
+      config: The configuration, which does not change.
       changes: Values (or their text) by dotted name, for example
         {"trainer.epochs": 2, "model.hidden_units": "64,64"}.
 
@@ -99,7 +99,7 @@ def override(config: ExperimentConfig, changes: Mapping[str, Any]) -> Experiment
       The changed configuration.
 
     Raises:
-      ConfigError: A name is unknown (near ones are listed) or a type is wrong.
+      ConfigError: If a name is unknown (it lists similar ones) or a type is wrong.
     """
     return functools.reduce(_override_one, changes.items(), config)
 
@@ -108,7 +108,7 @@ def field_names(config: ExperimentConfig) -> list[str]:
     """Lists the dotted names that `override` takes.
 
     Args:
-      config: The configuration; its model's family decides on the model's fields.
+      config: The configuration; the model's family determines the model's fields.
 
     Returns:
       Names like "trainer.epochs".
@@ -128,10 +128,11 @@ def first_difference(
     Args:
       one: A configuration.
       other: Another.
-      ignored: Beginnings of the dotted names of fields that may differ.
+      ignored: Prefixes of the dotted names of fields that may differ.
 
     Returns:
-      For example "trainer.epochs: 2 and 3", one's value first; None if equal.
+      For example "trainer.epochs: 2 and 3", with the value of `one` first; None if they
+      are equal.
     """
     flat, flat_other = _flatten(to_dict(one)), _flatten(to_dict(other))
     for name in flat | flat_other:
@@ -147,7 +148,7 @@ def _override_one(
     name, value = change
     known = field_names(config)
     if name not in known:
-        # Somebody who leaves the part out most likely means the field of that name.
+        # A user who leaves the part out most likely means the field with that name.
         near = [k for k in known if k.endswith(f".{name}")]
         raise unknown_name("field", name, near or known)
     part, field = name.split(".")

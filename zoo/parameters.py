@@ -1,7 +1,8 @@
 """Counts the trainable parameters of the registered models.
 
-`python -m tfflows.zoo.parameters` counts those that the record lacks, and with names
-those; it writes `parameters.json`, from which names that are no longer registered go.
+`python -m tfflows.zoo.parameters [NAME ...]` counts the named models or, without names,
+those that the record lacks. It writes `parameters.json` and drops names that are no
+longer registered.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tfflows.zoo.registry import (
 
 
 def count(model: keras.Model) -> int:
-    """The number of trainable parameters of a model.
+    """Returns the number of trainable parameters of a model.
 
     Args:
       model: A built model.
@@ -35,10 +36,10 @@ def main(names: Sequence[str]) -> None:
     """Writes the record.
 
     Args:
-      names: Models to count again; none: those that the record lacks.
+      names: Models to count again; none: the models that the record lacks.
 
     Raises:
-      ConfigError: A name is unknown.
+      ConfigError: If a name is unknown.
     """
     sized = {name for name in list_models() if describe(name).event_shape is not None}
     known = {k: v for k, v in recorded_parameters().items() if k in sized}

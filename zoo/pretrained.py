@@ -1,4 +1,4 @@
-"""The trained weights that ship with the package, and the figure of each."""
+"""The trained weights that ship with the package, and their figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def names() -> list[str]:
 
 
 def exists(name: str) -> bool:
-    """Says whether trained weights of a model ship.
+    """Returns whether trained weights of a model ship.
 
     Args:
       name: A registered name.
@@ -43,7 +43,7 @@ def path(name: str) -> pathlib.Path:
       The file.
 
     Raises:
-      ConfigError: None ships for this model; those that have one are listed.
+      ConfigError: If none ships; it lists the models that have one.
     """
     if not exists(name):
         raise ConfigError(
@@ -54,24 +54,24 @@ def path(name: str) -> pathlib.Path:
 
 
 def record(name: str) -> dict[str, Any]:
-    """Reads how the weights of a model were made and what they reached.
+    """Reads the record of a model's weights: commands and figures.
 
     Args:
       name: A registered name whose weights ship.
 
     Returns:
-      "command", "evaluation" (what `tfflows-evaluate` said of the test split), "date"
-      and "versions".
+      "command", "evaluation" (the output of `tfflows-evaluate` on the test split),
+      "date" and "versions".
 
     Raises:
-      ConfigError: None ship for this model.
+      ConfigError: If none ship for this model.
     """
     path(name)
     return files.read_json(record_path(name))
 
 
 def weights_path(name: str) -> pathlib.Path:
-    """Tells where the weights of a model lie, if they ship.
+    """Returns the path of a model's weights, if they ship.
 
     Args:
       name: A registered name.
@@ -83,7 +83,7 @@ def weights_path(name: str) -> pathlib.Path:
 
 
 def record_path(name: str) -> pathlib.Path:
-    """Tells where the record of a model's weights lies, if they ship.
+    """Returns the path of the record of a model's weights, if they ship.
 
     Args:
       name: A registered name.

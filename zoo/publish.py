@@ -1,7 +1,7 @@
-"""Puts the best weights of a training run into the package, with their figures.
+"""Copies the best weights of a training run into the package, with their figures.
 
-`python -m tfflows.zoo.publish --model_dir=DIR`, in a checkout. Afterwards
-`tfflows.zoo.create(name, weights="pretrained")` finds them.
+Run `python -m tfflows.zoo.publish --model_dir=DIR` in a checkout. Afterwards,
+`tfflows.zoo.create(name, weights="pretrained")` finds the weights.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ FLAGS = command_line.new_flags(model_dir="Folder of a finished training run.")
 
 
 def main(argv: Sequence[str]) -> None:
-    """Publishes.
+    """Copies the weights and writes their record.
 
     Args:
-      argv: Not used; the flags say all.
+      argv: Not used, because flags give all arguments.
 
     Raises:
-      ConfigError: There is no --model_dir, or its configuration is not that of the
-        registered model.
-      ValueError: The weights are too large for the package.
+      ConfigError: If there is no --model_dir, or its configuration differs from the
+        registered model's.
+      ValueError: If the weights are too large for the package.
     """
     del argv
     if not FLAGS.model_dir:
@@ -51,10 +51,10 @@ def main(argv: Sequence[str]) -> None:
             f"there and registered: {difference}"
         )
     published = dataclasses.replace(config, model=get_config(name).model)
-    if published != config:  # steps that are stacked in the one alone
+    if published != config:  # only one of them has stacked steps
         trained, model = model, published.build()
         copy_weights(trained, model)
-    # Before the evaluation, which compiles: an optimizer would be saved too.
+    # Before the evaluation, which compiles and so would add an optimizer.
     _save_weights(model, pretrained.weights_path(name))
     record = {
         "command": f"tfflows-train --model={name} --model_dir=runs/{name}",

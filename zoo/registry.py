@@ -1,4 +1,4 @@
-"""The registry: names of experiments, their configurations and facts.
+"""The registry: names of experiments, their configurations and descriptions.
 
 For example::
 
@@ -6,9 +6,9 @@ For example::
     def _realnvp_mine() -> ExperimentConfig:
         return ExperimentConfig(name="realnvp_mine", ...)
 
-Once a module with this is imported, the name is as good as those that come along, which
-are rows of keywords: nothing of them is built, checked or imported before it is asked
-for, so that programs list and describe them at once.
+Import the module, and you can use the name like the built-in ones. Those are rows of
+keywords. The registry builds, checks and imports nothing for them until it is needed,
+so programs list and describe them at once.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ ConfigFunction = Callable[[], ExperimentConfig]
 
 @dataclasses.dataclass(frozen=True)
 class ModelInfo:
-    """What the registry knows of a model without building it.
+    """Facts about a registered model, known without building it.
 
     Attributes:
       name: The registered name.
       family: For example "realnvp".
       description: One sentence.
-      parameters: Number of trainable parameters; None: depends on the user's data.
+      parameters: Number of trainable parameters; None: it depends on the data.
       dataset: Name of the data set; None: the user's own.
-      event_shape: Shape of one example; None: from the data.
+      event_shape: Shape of one example; None: taken from the data.
       levels: Number of levels of integer data; None for continuous data.
       reference: Published or measured figures, by name and unit.
-      pretrained: The recorded figures of the weights that ship; None: none ship.
+      pretrained: The record of the shipped weights; None: none ship.
     """
 
     name: str
@@ -100,19 +100,19 @@ def add(
     reference: Mapping[str, float] | None = None,
     **arguments: Any,
 ) -> None:
-    """Registers an experiment that comes along; see `ExperimentConfig`.
+    """Registers a built-in experiment; see `ExperimentConfig`.
 
     Args:
       name: <family>_<data set>.
       family: The model's family.
       data: The data's configuration.
       trainer: The training's configuration.
-      description: One sentence on what this is.
-      reference: Figures to compare with, by name and unit.
-      **arguments: What the family's builder is called with.
+      description: One sentence about the experiment.
+      reference: Figures for comparison, by name and unit.
+      **arguments: Arguments for the family's builder.
 
     Raises:
-      KeyError: The name is registered already.
+      KeyError: If the name is registered already.
     """
     row = _Row(name, family, arguments, data, trainer, description, reference or {})
     _enter(name, _Entry(row.config, row=row))
@@ -125,14 +125,14 @@ def register(
 
     Args:
       name: <family>_<data set>; also the `name` of the configuration.
-      parameters: Number of trainable parameters of the model as configured, so that
-        `describe` need not build it; None where the data decide.
+      parameters: Number of trainable parameters of the configured model, so that
+        `describe` need not build it; None if it depends on the data.
 
     Returns:
-      A decorator that gives the function back.
+      A decorator that returns the function itself.
 
     Raises:
-      KeyError: The name is registered already.
+      KeyError: If the name is registered already.
     """
     _require_new(name)
 
@@ -165,13 +165,13 @@ def get_config(name: str) -> ExperimentConfig:
       The configuration.
 
     Raises:
-      ConfigError: The name is unknown; near ones are listed.
+      ConfigError: If the name is unknown; near ones are listed.
     """
     return _entry(name).make_config()
 
 
 def describe(name: str) -> ModelInfo:
-    """Tells the facts of a registered experiment; nothing is built.
+    """Returns the facts about a registered experiment without building it.
 
     Args:
       name: A registered name.
@@ -180,7 +180,7 @@ def describe(name: str) -> ModelInfo:
       The facts.
 
     Raises:
-      ConfigError: The name is unknown; near ones are listed.
+      ConfigError: If the name is unknown; near ones are listed.
     """
     entry = _entry(name)
     facts = entry.row or entry.make_config()
@@ -200,10 +200,10 @@ def describe(name: str) -> ModelInfo:
 
 @functools.cache
 def recorded_parameters() -> Mapping[str, int]:
-    """The numbers of trainable parameters of the models that come along.
+    """Returns the numbers of trainable parameters of built-in models.
 
     Returns:
-      Numbers by name, without the models whose data decide.
+      Numbers by name, without models whose number depends on the data.
     """
     return files.read_json(PARAMETERS)
 

@@ -1,7 +1,7 @@
-"""Draws samples of a trained model: `tfflows-sample --model_dir=DIR --output=x.png`.
+"""Draws samples from a trained model: `tfflows-sample --model_dir=DIR --output=x.png`.
 
-A class-conditional model's samples go through the classes in turn, unless --context
-names one: `--context=3`. Of another conditional model, --context is needed.
+Samples of a class-conditional model go through the classes in turn, unless --context
+names one: `--context=3`. Any other conditional model needs --context.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ flags.DEFINE_string(
 
 
 def main(argv: Sequence[str]) -> None:
-    """Samples.
+    """Runs `tfflows-sample`.
 
     Args:
-      argv: Not used; the flags say all.
+      argv: Not used, because flags give all arguments.
     """
     del argv
     cli.refuse_unused(FLAGS, ["dataset", "data_dir"], "samples of a model")
@@ -68,7 +68,7 @@ def main(argv: Sequence[str]) -> None:
 def _draw(
     model: keras.Model, context: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The samples, and their log-densities where the model knows them."""
+    """Returns samples, and their log-densities if the model has a density."""
     from tfflows.models import FlowVAE
 
     arguments = {"seed": FLAGS.seed, "temperature": FLAGS.temperature}

@@ -1,7 +1,7 @@
 """Trains a registered model: `tfflows-train --model=NAME --model_dir=DIR`.
 
-Goes on where an interrupted training of the same configuration stopped. After SIGTERM
-it saves its state and exits with 75.
+Run the same command again to resume an interrupted training. After SIGTERM, the program
+saves its state and exits with 75.
 """
 
 from __future__ import annotations
@@ -70,10 +70,10 @@ flags.DEFINE_boolean("list", False, "Lists the models and ends.", flag_values=FL
 
 
 def main(argv: Sequence[str]) -> None:
-    """Trains, or lists the models.
+    """Trains a model, or lists the models.
 
     Args:
-      argv: Not used; the flags say all.
+      argv: Not used, because flags give all arguments.
     """
     del argv
     if FLAGS.list:
@@ -101,7 +101,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _check_flags() -> None:
-    """Refuses what is wrong with the flags alone, before TensorFlow is imported."""
+    """Raises ConfigError for wrong flags, before TensorFlow is imported."""
     if FLAGS.model and FLAGS.config:
         raise ConfigError("expected --model or --config, got both")
     if not (FLAGS.model or FLAGS.config) or not FLAGS.model_dir:
@@ -122,7 +122,7 @@ def _config() -> ExperimentConfig:
         config = get_config(FLAGS.model)
     changes = cli.data_changes(FLAGS)
     if changes.get("data.name", config.data.name) != config.data.name:
-        # Other data than the registered ones bring their own shape.
+        # Data other than the registered ones bring their own shape.
         data = dataclasses.replace(config.data, event_shape=None, levels=None)
         config = dataclasses.replace(config, data=data)
     for name in ("seed", "keep", "jit_compile"):

@@ -17,7 +17,7 @@ from tfflows.zoo.experiments.tables import TABLE_TRAINER
 from tfflows.zoo.experiments.toy import TOY_TRAINER
 from tfflows.zoo.registry import add
 
-# By title: the family, what it fixes, and what is said of it.
+# For each title: the family, fixed arguments, and the description.
 _MODELS: dict[str, tuple[str, dict[str, Any], str]] = {
     "maf": ("maf", {}, "masked autoregressive flow"),
     "iaf": (
@@ -55,7 +55,7 @@ _DIGITS_NSF: dict[str, Any] = {
     "bound": 6.0,
     "permutation": "shuffle",
 }
-# The logit of MNIST's pixels has Papamakarios et al.'s alpha.
+# The logit's alpha for MNIST is that of Papamakarios et al.
 _MNIST_MAF: dict[str, Any] = {"hidden_units": (1024, 1024), "logit_alpha": 1e-6}
 _MNIST_NSF: dict[str, Any] = {
     "hidden_units": (256, 256),

@@ -1,4 +1,4 @@
-"""The data of the experiments, with what several experiments say of them."""
+"""Data and reference figures that several experiments share."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Flows on the density benchmarks: five tables, patches of images, MNIST's logits.
+"""Flows on the density benchmarks: five tables, image patches, logits of MNIST.
 
-RealNVP and MAF have Papamakarios et al. 2017's settings (arXiv 1705.07057, appendix D:
-10 layers, two hidden layers, Adam at 1e-4, batches of 100), but RealNVP an ActNorm for
-its batch normalization, and the weight decay is decoupled. The spline flows have Durkan
-et al. 2019's (arXiv 1906.04032, appendix B) without dropout, Glow their networks. None
-stops early: the best checkpoint counts. Reference figures are test log-likelihoods in
-nats, of the 10-layer models, of RQ-NSF (C), and of Glow in Grathwohl et al.
-2018 (arXiv 1810.01367, table 2).
+RealNVP and MAF have the settings of Papamakarios et al. 2017 (arXiv 1705.07057,
+appendix D: 10 layers, two hidden layers, Adam at 1e-4, batches of 100), but RealNVP has
+ActNorm instead of batch normalization, and the weight decay is decoupled. Spline flows
+have the settings of Durkan et al. 2019 (arXiv 1906.04032, appendix B) without dropout,
+and Glow has their networks. None stops early: the best checkpoint counts. Reference
+figures are test log-likelihoods in nats of the 10-layer models, of RQ-NSF (C), and of
+Glow in Grathwohl et al. 2018 (arXiv 1810.01367, table 2).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tfflows.zoo.registry import add
 
 
 class _Table(NamedTuple):
-    """One of the five tables, and what the papers chose for it."""
+    """One of the five tables, and the papers' settings for it."""
 
     size: int
     units: int
@@ -123,7 +123,7 @@ def _add_table(name: str, table: _Table) -> None:
 for _name, _table in _TABLES.items():
     _add_table(_name, _table)
 
-# 63-D patches and 784-D logits: models of a size for two CPU cores.
+# Models on 63-D patches and 784-D logits have a size for two CPU cores.
 _PATCHES: dict[str, Any] = {
     "data": DataConfig(name="cifar10_patches", event_shape=(63,)),
     "trainer": TrainerConfig(
@@ -132,7 +132,7 @@ _PATCHES: dict[str, Any] = {
         learning_rate=2e-3,
         warmup_steps=200,
         clip_norm=100.0,
-        jit_compile=True,  # a step of splines takes half of the time
+        jit_compile=True,  # a step of splines takes half the time
     ),
     "standardize": True,
 }

@@ -1,12 +1,12 @@
 """Multi-scale RealNVP and Glow on images: the papers' settings, and small ones.
 
-RealNVP: Dinh et al. 2016, arXiv:1605.08803, section 4.1 and table 3; its batches of 64
-and Adam at 1e-3. Glow: Kingma and Dhariwal 2018, arXiv:1807.03039, section 5 and its
-appendix; Adamax at 1e-3 after a rise, as in the authors' code. Reference figures are
-those papers'. On 28 x 28 images Glow has two levels, for 28 = 4 * 7. The paper's
-RealNVPs normalise by the batch, as the paper does, small ones by ActNorm: descriptions
-say which. The class-conditional Glow is that of the authors' code on CIFAR-10: additive
-couplings, 5 bits, a classifier of weight 0.01.
+RealNVP follows Dinh et al. 2016, arXiv 1605.08803, section 4.1 and table 3, with
+batches of 64 and Adam at 1e-3. Glow follows Kingma and Dhariwal 2018, arXiv 1807.03039,
+section 5 and appendix, with the authors' code's Adamax at 1e-3 after a warm-up.
+Reference figures are from these papers. On 28 x 28 images Glow has two levels, because
+28 = 4 * 7. The paper's RealNVPs normalise by the batch, as in the paper, small ones by
+ActNorm; the descriptions say which. The class-conditional Glow follows the authors'
+code on CIFAR-10: additive couplings, 5 bits, a classifier with weight 0.01.
 """
 
 from __future__ import annotations

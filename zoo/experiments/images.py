@@ -6,8 +6,8 @@ from tfflows.zoo.config import TrainerConfig
 from tfflows.zoo.experiments.datasets import DIGITS, DIGITS_BASELINES, MNIST
 from tfflows.zoo.registry import add
 
-# With 1,347 training digits the width and the weight decay decide on the gap between
-# training and held-out data, and a small alpha on how well the many zeros are fitted.
+# With 1,347 training digits, width and weight decay determine the gap between training
+# and held-out data. A small alpha lets the flow fit the many zeros.
 add(
     "realnvp_digits",
     "realnvp",
@@ -21,7 +21,7 @@ add(
     description="dense RealNVP on scikit-learn's 8x8 digits, 17 grey levels",
     reference=DIGITS_BASELINES,
 )
-# The high learning rate is for the final scale: it has to rise by orders of magnitude.
+# The learning rate is high because the final scale must rise by orders of magnitude.
 add(
     "nice_digits",
     "nice",
@@ -34,10 +34,10 @@ add(
     description="NICE on scikit-learn's 8x8 digits, 17 grey levels",
     reference=DIGITS_BASELINES,
 )
-# The paper, Dinh et al. 2014, arXiv 1410.8516: AdaM at 1e-3, 1,500 epochs, the best on
-# validation data. The authors' code: RMSProp with momentum 0.5 in batches of 200 of
-# 50,000 images, from 1e-3 down to 1e-4 by 1.0005 a step, weights that start within
-# +-0.01.
+# The paper (Dinh et al. 2014, arXiv 1410.8516) uses AdaM at 1e-3 for 1,500 epochs and
+# chooses the best epoch on validation data. The authors' code uses RMSProp with
+# momentum 0.5, batches of 200, 50,000 images, a rate that falls from 1e-3 to 1e-4 by
+# 1.0005 per step, and first weights within +-0.01.
 add(
     "nice_mnist",
     "nice",
@@ -53,7 +53,7 @@ add(
     ),
     description="NICE on MNIST: the paper's 4 couplings of 5x1000, logistic base, "
     "Adam; not the paper's: a cosine, clipped gradients, 54,000 training images",
-    # Of the test data, in the paper's table; the others are the same in our units.
+    # The first is the paper's, on test data; the others are the same in our units.
     reference={
         "log_likelihood_unit_scaled": 1980.50,
         "nll": 2366.92,

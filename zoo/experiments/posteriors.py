@@ -5,7 +5,7 @@ from __future__ import annotations
 from tfflows.zoo.config import DataConfig, TrainerConfig
 from tfflows.zoo.registry import add
 
-# By simulator: the sizes of its parameters and of what is observed.
+# For each simulator: the sizes of its parameters and its observation.
 _SIMULATORS = {"linear_gaussian": (3, 4), "sbi_two_moons": (2, 2)}
 
 for _name, (_theta_dim, _observation_dim) in _SIMULATORS.items():

@@ -8,7 +8,7 @@ from tfflows.zoo.config import DataConfig, TrainerConfig
 from tfflows.zoo.registry import add
 
 _SYLVESTER = {"o": "orthogonal", "h": "householder", "t": "triangular"}
-# By name: the family and its arguments, and what is said of it.
+# For each name: the family with its arguments, and the description.
 _MODELS: dict[str, tuple[dict[str, Any], str]] = {
     "vae": ({"family": "vae"}, "Gaussian posterior and prior"),
     "planar_vae": ({"family": "planar_vae"}, "16 amortised planar steps as posterior"),
@@ -27,7 +27,7 @@ _MODELS: dict[str, tuple[dict[str, Any], str]] = {
     },
 }
 _SMALL = {"latent_dim": 16, "hidden_units": (128, 128)}
-# Name of the data, what is loaded, event shape, epochs, arguments, what is said of it.
+# For each data set: source, event shape, epochs, arguments, and the description.
 _DATA: dict[str, tuple[str, tuple[int, ...], int, dict[str, Any], str]] = {
     "digits": (
         "binarized:digits",
@@ -52,8 +52,9 @@ _DATA: dict[str, tuple[str, tuple[int, ...], int, dict[str, Any], str]] = {
         "MNIST, drawn once",
     ),
 }
-# Negative ELBO on static MNIST in nats: van den Berg et al. 2018, arXiv 1803.05649,
-# table 1 (gated convolutions, 64 latents, 16 flows, another draw of the pixels).
+# Negative ELBO on static MNIST in nats, from van den Berg et al. 2018, arXiv
+# 1803.05649, table 1 (gated convolutions, 64 latents, 16 flows, another draw of the
+# pixels).
 _REFERENCE = {
     "vae_static_mnist": 86.55,
     "planar_vae_static_mnist": 86.06,

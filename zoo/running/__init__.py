@@ -1,1 +1,1 @@
-"""What the programs do: train, evaluate, draw, explore, in the folder of a run."""
+"""The work of the programs: training, evaluation, pictures, the folder of a run."""

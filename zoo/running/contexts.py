@@ -1,4 +1,4 @@
-"""What the samples of conditional models depend on."""
+"""The contexts for samples of conditional models."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tfflows.zoo.errors import ConfigError
 
 
 def classes_in_turn(config: ExperimentConfig, number: int) -> np.ndarray | None:
-    """Labels 0, 1, ... of a class-conditional model, beginning again after the last.
+    """Returns labels 0, 1, ... of a class-conditional model, in a cycle.
 
     Args:
       config: The experiment.
-      number: How many.
+      number: Number of labels.
 
     Returns:
       int64 `[number]`; None for a model without classes.
@@ -29,19 +29,19 @@ def classes_in_turn(config: ExperimentConfig, number: int) -> np.ndarray | None:
 def context_of_samples(
     model: keras.Model, config: ExperimentConfig, texts: Sequence[str], number: int
 ) -> np.ndarray | None:
-    """The context that a command line asks for, or else all classes in turn.
+    """Returns the context that a command line gives, or else all classes in turn.
 
     Args:
       model: A model.
       config: Its experiment.
-      texts: The numbers of one context, for all samples; none: the classes in turn.
+      texts: The numbers of one context for all samples; none: the classes in turn.
       number: Number of samples.
 
     Returns:
       None for a model without context, else a context for `model.sample`.
 
     Raises:
-      ConfigError: The model takes another context, or none.
+      ConfigError: If the model takes another context, or none.
     """
     shape = getattr(model, "context_shape", None)
     if shape is None and not texts:

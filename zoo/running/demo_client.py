@@ -1,7 +1,7 @@
-"""Asks an exported model about digits, with TensorFlow alone.
+"""Asks an exported model about digits; needs only TensorFlow.
 
-`tfflows.zoo.demo` starts this file in a process of its own, as a program that serves
-the model would be: it imports neither tfflows nor TensorFlow Probability.
+`tfflows.zoo.demo` runs this file in a new process. Like a program that serves the
+model, it imports neither tfflows nor TensorFlow Probability.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main(export_dir: str, held_out: str) -> None:
         print(f"imported {module}: {'yes' if module in sys.modules else 'no'}")
 
 
-# One character, twice as high as wide, for each of the 17 grey levels.
+# For each of the 17 grey levels, a character twice, because it is higher than wide.
 _SHADES = [2 * c for c in " ..::--==++**##%@"]
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Held-out figures of a model, in every unit that the data have."""
+"""Computes held-out figures of a model, in every unit that fits the data."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tfflows.data.toy import TOYS
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.running.sources import load_source, resolve_shape
 
-# In place of a split: all of them.
+# In place of a split: all three.
 ALL = "all"
-# What the result gives under names of its own.
+# The result has these under its own names.
 _IN_NATS_OR_BITS = ("loss", "bits_per_dim")
 
 
@@ -34,27 +34,27 @@ def evaluate(
 
     Args:
       model: The model.
-      config: Its experiment; its data may be others of the same shape.
+      config: Its experiment; the data may be others of the same shape.
       split: "train", "validation", "test", or "all" for the three together.
-      progress: {"epoch", "step"} of the weights, to be reported too.
+      progress: {"epoch", "step"} of the weights, to report.
 
     Returns:
-      "model", "dataset", "split", "num_examples", what `progress` says, and
+      "model", "dataset", "split", "num_examples", the items of `progress`, and
       "nll": mean of -log_prob in nats, in the units of the raw data;
-      "bits_per_dim": for integer data, the same in bits for each dimension;
-      "accuracy": of a flow with a classifier, the share of labels that it tells;
+      "bits_per_dim": for integer data, the same in bits per dimension;
+      "accuracy": for a flow with a classifier, the share of correct labels;
       "log_likelihood_unit_scaled": for 256 levels, the mean log-likelihood in nats of
       pixels scaled to [0, 1], as in the NICE paper;
-      a VAE's terms of the bound, of which "nll" is the negative: "elbo",
-      "reconstruction", "kl", "active_units" and, where it computes it, "iwae";
-      "kl": for a density known in closed form (a simulator's posterior, given the
+      "elbo", "reconstruction", "kl", "active_units" and maybe "iwae": for a VAE, the
+      terms of its bound; "nll" is then -"elbo";
+      "kl": for data with a known density (a simulator's posterior given the
       observation), mean of log p(x) - log_prob(x), an estimate of KL(data || model)
       in nats.
 
     Raises:
-      ConfigError: The data have another shape.
-      ValueError: The data are unknown or cannot be used, or have no such split.
-      OSError: They cannot be read.
+      ConfigError: If the data have another shape.
+      ValueError: If the data are unknown or cannot be used, or have no such split.
+      OSError: If they cannot be read.
     """
     source = load_source(config)
     config = resolve_shape(config, source)

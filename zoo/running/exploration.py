@@ -1,4 +1,4 @@
-"""Strips of images that show a flow's latents: `[strips, images, *event]`."""
+"""Makes strips of images that show a flow's latents, `[strips, images, *event]`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tfflows.zoo.running.sources import load_source, resolve_shape
 def data_to_explore(
     model: keras.Model, config: ExperimentConfig
 ) -> tfflows.data.DataSource:
-    """The data of a flow of images.
+    """Loads the data of a flow of images.
 
     Args:
       model: The model.
       config: Its experiment.
 
     Raises:
-      ConfigError: For another model, or a conditional one.
+      ConfigError: If the model is no such flow or has a context.
     """
     if not isinstance(model, Flow) or not is_image(model.event_shape):
         raise ConfigError(f"expected a flow of images to explore, got {config.name}")
@@ -42,7 +42,7 @@ def data_to_explore(
 def interpolations(
     model: Flow, source: tfflows.data.DataSource, num_images: int, num_steps: int
 ) -> np.ndarray:
-    """`[num_images, num_steps, *event]`, between neighbours of the test split."""
+    """Interpolates test images in pairs, `[num_images, num_steps, *event]`."""
     x = source.arrays("test", limit=2 * num_images)
     weights = np.linspace(0, 1, num_steps)
     pairs = zip(x[0::2], x[1::2], strict=False)
@@ -57,18 +57,18 @@ def attributes(
     num_images: int,
     num_examples: int,
 ) -> np.ndarray:
-    """`[num_images, strengths, *event]`, of test images of the class to leave.
+    """Changes the class of test images, `[num_images, strengths, *event]`.
 
     Args:
       model: The flow.
       source: Its data.
-      classes: The class to leave, and the one to go to.
+      classes: The class of the images, and the one to go to.
       strengths: Multiples of the direction from one to the other.
-      num_images: Most strips.
-      num_examples: Training images that the direction is found on.
+      num_images: Maximum number of strips.
+      num_examples: Number of training images that give the direction.
 
     Raises:
-      ConfigError: The data have no labels, or not these classes.
+      ConfigError: If the data have no labels, or not these classes.
     """
     labels = source.labels("train", limit=num_examples)
     if labels is None:
@@ -90,6 +90,6 @@ def attributes(
 def reconstructions(
     model: Flow, source: tfflows.data.DataSource, num_images: int
 ) -> np.ndarray:
-    """`[num_images, 2, *event]`: test images and their reconstructions."""
+    """Returns test images and their reconstructions, `[num_images, 2, *event]`."""
     x = source.arrays("test", limit=num_images)
     return np.stack([x, latent.reconstruct(model, x)], axis=1)

@@ -1,4 +1,4 @@
-"""Samples as files: PNG pictures, NPZ arrays, CSV tables."""
+"""Writes samples to files: PNG pictures, NPZ arrays, CSV tables."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def write_samples(
     columns: Sequence[str] | None = None,
     scale: int | None = None,
 ) -> None:
-    """Writes samples in the form that the ending of the path tells.
+    """Writes samples; the ending of the path chooses the form.
 
     Args:
       path: `.npz` for the arrays x and log_prob, `.csv` for a table of vectors, `.png`
         for a grid of images or a scatter plot of 2-D points.
       x: Samples [N, *event_shape], in raw units.
-      log_prob: Log-densities [N], in nats; None where the model has none, a VAE.
+      log_prob: Log-densities [N], in nats; None for a VAE, which has no density.
       levels: Number of levels of images; None for continuous data.
       columns: Names of a table's columns; None: x0, x1, ...
-      scale: Of images, as in `image_grid`.
+      scale: Scale of images, see `image_grid`.
 
     Raises:
-      ValueError: The ending is unknown, or does not go with the shape.
+      ValueError: If the ending is unknown or does not fit the shape.
     """
     check_output(path, x.shape[1:])
     suffix = pathlib.Path(path).suffix
@@ -68,14 +68,14 @@ def write_images(
     """Writes images as one grid.
 
     Args:
-      path: Of ending `.png`.
+      path: A path that ends in `.png`.
       x: Images [N, H, W, C], in raw units.
       levels: Number of levels; None: values from 0 to 1.
       columns: Number of columns.
-      scale: As in `image_grid`.
+      scale: See `image_grid`.
 
     Raises:
-      ValueError: The ending is another.
+      ValueError: If the ending is another one.
     """
     if pathlib.Path(path).suffix != ".png":
         raise ValueError(f"expected an output that ends in .png, got {path}")
@@ -85,14 +85,14 @@ def write_images(
 
 
 def check_output(path: str | os.PathLike, event_shape: tuple[int, ...]) -> None:
-    """Checks the ending of an output path before anything is computed for it.
+    """Checks the ending of an output path, before anything is computed.
 
     Args:
       path: The path.
       event_shape: Shape of one sample.
 
     Raises:
-      ValueError: The ending is unknown, or does not go with the shape.
+      ValueError: If the ending is unknown or does not fit the shape.
     """
     endings = [".npz"]
     if len(event_shape) == 1:
@@ -107,7 +107,7 @@ def check_output(path: str | os.PathLike, event_shape: tuple[int, ...]) -> None:
 
 
 def is_image(event_shape: tuple[int, ...]) -> bool:
-    """Says whether one example is an image.
+    """Returns whether one example is an image.
 
     Args:
       event_shape: Shape of one example.

@@ -1,4 +1,4 @@
-"""Pictures of a model beside its data: `tfflows-evaluate --plot`."""
+"""Draws a model beside its data, for `tfflows-evaluate --plot`."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def write_plots(
     folder: str | os.PathLike,
     model_dir: str | os.PathLike | None = None,
 ) -> list[pathlib.Path]:
-    """Draws data of a split beside samples, as the model's events allow.
+    """Draws data of a split beside samples, in the plots that fit the events.
 
     Args:
       model: The model.
       config: Its experiment.
-      split: Of its data; "all": the test split.
-      folder: Where the pictures go; made where missing.
-      model_dir: Folder of the run whose history is drawn; None: no history.
+      split: Split of its data; "all": the test split.
+      folder: Folder for the pictures, which is created if missing.
+      model_dir: Folder of the run whose history to draw; None: no history.
 
     Returns:
       The files.
 
     Raises:
-      ConfigError: The data have another shape.
-      ValueError, OSError: The data cannot be read.
+      ConfigError: If the data have another shape.
+      ValueError, OSError: If the data cannot be read.
     """
     source = load_source(config)
     config = resolve_shape(config, source)
@@ -87,7 +87,7 @@ def _figures(
 def _data_and_samples(
     model: keras.Model, source: DataSource, split: str, number: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As many of each; samples of conditional models have the data's contexts."""
+    """Returns equally many of both; samples have the data's contexts."""
     x = np.asarray(source.arrays(split, limit=number))
     if getattr(model, "context_shape", None) is None:
         return x, model.sample(len(x), seed=0).numpy()

@@ -1,4 +1,4 @@
-"""Where a trained model comes from, as its export tells: data, figures, commands."""
+"""Collects the provenance of a trained model for its export."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _FILE_KINDS = ("csv", "npz", "parquet", "images")
 
 
 def of_run(model_dir: str | os.PathLike) -> Provenance:
-    """What the folder of a training run says of its model.
+    """Returns the provenance of the model in the folder of a training run.
 
     Args:
       model_dir: The folder.
 
     Raises:
-      OSError, ValueError: The folder cannot be read.
+      OSError, ValueError: If the folder cannot be read.
     """
     config = run_dir.read_config(model_dir)
     path = files.path(model_dir) / run_dir.EVALUATION
@@ -44,14 +44,14 @@ def of_run(model_dir: str | os.PathLike) -> Provenance:
 
 
 def of_registered(name: str, weights: str | None = None) -> Provenance:
-    """What the registry says of a model.
+    """Returns the provenance of a registered model.
 
     Args:
       name: A registered name.
-      weights: As in `tfflows.zoo.create`; figures are known of "pretrained".
+      weights: See `tfflows.zoo.create`; only "pretrained" has figures.
 
     Raises:
-      ConfigError: The name is unknown.
+      ConfigError: If the name is unknown.
     """
     if weights is not None and os.path.isdir(weights):
         return of_run(weights)
@@ -70,7 +70,7 @@ def _provenance(
     commands: Mapping[str, str],
 ) -> Provenance:
     values = overrides.to_dict(config)
-    # An export goes to others: paths of the machine that trained do not.
+    # An export goes to others, so it holds no paths of the training machine.
     values["data"] |= {"name": _without_folder(config.data.name), "data_dir": None}
     if metrics is not None and "dataset" in metrics:
         metrics = {**metrics, "dataset": _without_folder(metrics["dataset"])}
@@ -86,7 +86,7 @@ def _provenance(
 
 
 def _without_folder(name: str | None) -> str | None:
-    """The name of a data set with only the last part of a path in it."""
+    """Returns the name of a data set, with only the last part of a path."""
     kind, separator, path = (name or "").partition(":")
     if kind in _FILE_KINDS:
         return f"{kind}{separator}{pathlib.PurePath(path).name}"

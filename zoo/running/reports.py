@@ -1,4 +1,4 @@
-"""What a training run reports while it runs."""
+"""The reports of a training run."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _GRID = 16  # samples in each grid
 def make_reports(
     model_dir: str | os.PathLike, config: ExperimentConfig, *, append: bool
 ) -> list[keras.callbacks.Callback]:
-    """Makes the callbacks that write history.csv and TensorBoard's logs.
+    """Returns the callbacks that write history.csv and TensorBoard's logs.
 
     Args:
       model_dir: The folder of the run.
       config: The experiment; image flows get grids of samples, too.
-      append: Whether history.csv goes on.
+      append: Whether to append to history.csv.
 
     Returns:
       Callbacks for `fit`.

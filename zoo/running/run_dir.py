@@ -1,4 +1,4 @@
-"""The folder of a training run: what lies where in it, and reading it back."""
+"""The folder of a training run: its files, and loading from them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ HISTORY = "history.csv"
 LOGS = "logs"
 CHECKPOINTS = "checkpoints"
 _LOCK = ".lock"
-# What a model raises that cannot be built as a config.json of other hands says.
+# Errors of a model whose config.json, maybe edited, cannot be built.
 _UNFIT = (ValueError, TypeError, ArithmeticError, MemoryError, tf.errors.OpError)
 
-# What changes no result: a resumed run may find its data elsewhere, or save more often.
-# Its steps stay stacked, or not, as they are.
+# Fields that change no result: a resumed run may have its data elsewhere, or save more
+# often. `going_on` keeps its steps stacked, or not, as they are.
 MAY_DIFFER = (
     "model.stacked",
     "data.data_dir",
@@ -50,8 +50,8 @@ def read_config(model_dir: str | os.PathLike) -> ExperimentConfig:
       The configuration.
 
     Raises:
-      OSError: The folder has no config.json.
-      ValueError: That is not a configuration.
+      OSError: If the folder has no config.json.
+      ValueError: If that is not a configuration.
     """
     path = files.path(model_dir) / CONFIG
     if not path.is_file():
@@ -70,17 +70,17 @@ def read_config(model_dir: str | os.PathLike) -> ExperimentConfig:
 def going_on(
     model_dir: str | os.PathLike, config: ExperimentConfig
 ) -> ExperimentConfig:
-    """The configuration with which the run in a folder goes on.
+    """Returns the configuration with which the run in a folder continues.
 
     Args:
       model_dir: The folder, which need not exist.
-      config: What was asked for.
+      config: The requested configuration.
 
     Returns:
-      The same, but with steps stacked, or not, as in the run that is there.
+      The same, but with steps stacked, or not, as in the folder's run.
 
     Raises:
-      ValueError: The folder's config.json is not a configuration.
+      ValueError: If the folder's config.json is not a configuration.
     """
     if not (files.path(model_dir) / CONFIG).is_file():
         return config
@@ -94,20 +94,21 @@ def going_on(
 def claimed(
     model_dir: str | os.PathLike, config: ExperimentConfig, *, writes: bool = True
 ) -> Iterator[None]:
-    """Holds a folder for a training run, which no other process can have meanwhile.
+    """Context manager that reserves a folder for this process's training run.
 
     Args:
       model_dir: A new or empty folder, or one of a run of the same configuration.
       config: The configuration of the run.
-      writes: Whether this process writes to the folder; of many workers, the chief.
+      writes: Whether this process writes to the folder; of several workers, only the
+        chief does.
 
     Yields:
-      Nothing; `config.json` is there.
+      Nothing; `config.json` exists.
 
     Raises:
-      ConfigError: The folder belongs to another configuration or to something else;
-        nothing in it was changed.
-      ValueError: Another process trains there.
+      ConfigError: If the folder belongs to another configuration or to something else;
+        nothing in it has changed.
+      ValueError: If another process trains there.
     """
     if not writes:
         yield
@@ -140,7 +141,7 @@ def _check(folder: pathlib.Path, config: ExperimentConfig) -> None:
                 "unchanged: choose a new --model_dir"
             )
         return
-    # A process that was killed as it began leaves no more than these.
+    # A process that was killed at its start leaves only these.
     ours = (_LOCK, files.SCRATCH)
     if folder.exists() and not (
         folder.is_dir() and all(name.startswith(ours) for name in os.listdir(folder))
@@ -152,20 +153,20 @@ def _check(folder: pathlib.Path, config: ExperimentConfig) -> None:
 
 
 def keep_history(model_dir: str | os.PathLike, finished_epochs: int) -> None:
-    """Drops what a resumed run will write again from its history.csv.
+    """Removes rows from history.csv that a resumed run will write again.
 
-    A file that is none, for example after a power cut, is named on standard error and
-    put aside.
+    If the file is broken, for example after a power cut, it is renamed, with a message
+    on standard error.
 
     Args:
       model_dir: The folder.
-      finished_epochs: Number of epochs whose rows stay; half-written rows go.
+      finished_epochs: Number of epochs whose rows stay, except half-written ones.
     """
     path = files.path(model_dir) / HISTORY
     if not path.exists() or (not finished_epochs and not path.stat().st_size):
         return
     try:
-        text = path.read_bytes().decode("utf-8")  # line ends stay as they are
+        text = path.read_bytes().decode("utf-8")  # keeps line ends
     except UnicodeDecodeError:
         text = ""
     header, *rows = text.splitlines(keepends=True) or [""]
@@ -195,8 +196,8 @@ def restore(
       The model, its configuration, and {"epoch", "step"} of the weights.
 
     Raises:
-      OSError: The folder has no config.json.
-      ValueError: The configuration or the checkpoint cannot be used.
+      OSError: If the folder has no config.json.
+      ValueError: If the configuration or the checkpoint cannot be used.
     """
     config = read_config(model_dir)
     try:

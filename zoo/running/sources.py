@@ -1,4 +1,4 @@
-"""The data of an experiment, and its shape in the configuration."""
+"""Loads the data of an experiment and checks their shape."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def load_source(config: ExperimentConfig) -> tfflows.data.DataSource:
       The source with its splits.
 
     Raises:
-      ConfigError: The configuration names no data.
-      ValueError: The data are unknown or cannot be used.
-      OSError: They cannot be read.
+      ConfigError: If the configuration names no data.
+      ValueError: If the data are unknown or cannot be used.
+      OSError: If they cannot be read.
     """
     data = config.data
     if data.name is None:
@@ -42,7 +42,7 @@ def load_source(config: ExperimentConfig) -> tfflows.data.DataSource:
 def resolve_shape(
     config: ExperimentConfig, source: tfflows.data.DataSource
 ) -> ExperimentConfig:
-    """Takes shape, levels and columns from the data, or checks them against these.
+    """Checks shape, levels and columns against the data, or takes them from the data.
 
     Args:
       config: The experiment.
@@ -52,8 +52,8 @@ def resolve_shape(
       The configuration with the shape, levels and columns of the data.
 
     Raises:
-      ConfigError: The configuration has another shape, other levels or other columns.
-        Columns without names may be any.
+      ConfigError: If the configuration has another shape, other levels or other
+        columns. Columns without names fit any.
     """
     found = (tuple(source.event_shape), source.levels)
     wanted = (config.data.event_shape, config.data.levels)
@@ -93,7 +93,7 @@ def initial_batch(source: tfflows.data.DataSource, limit: int) -> Any:
       limit: Number of examples.
 
     Returns:
-      What `initialize` takes.
+      An argument for `initialize`.
     """
     x = source.arrays("train", limit=limit)
     if not source.label_as_context:

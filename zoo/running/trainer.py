@@ -1,4 +1,4 @@
-"""Training an experiment: from a configuration to a folder with its checkpoints."""
+"""Trains an experiment: from a configuration to a folder with checkpoints."""
 
 from __future__ import annotations
 
@@ -43,31 +43,32 @@ def train(
     termination: Termination | None = None,
     debug_nonfinite: bool = False,
 ) -> keras.Model:
-    """Trains a model, or goes on with an interrupted training of the same one.
+    """Trains a model, or resumes an interrupted training of the same model.
 
-    The folder gets `config.json` (before the training), `checkpoints/`, `history.csv`
-    with a row an epoch, and TensorBoard's `logs/`. A resumed training goes on at the
-    step of its newest readable checkpoint, in mid-epoch, too, and sees what an
-    uninterrupted one would.
+    It writes `config.json` (before the training), `checkpoints/`, `history.csv` with a
+    row per epoch, and TensorBoard's `logs/`. A resumed training continues at the step
+    of its newest readable checkpoint, also within an epoch, and sees the same data and
+    noise as an uninterrupted one.
 
     Args:
       config: The experiment.
-      model_dir: A new or empty folder, or that of a run of the same configuration; of
-        many workers one and the same, on storage that they share.
+      model_dir: A new or empty folder, or the folder of a run with the same
+        configuration. Several workers need one folder on shared storage.
       strategy: Where to train (`tfflows.training.make_strategy`); None: the current
         one.
-      termination: On SIGTERM the state is saved and the process ends with 75.
-      debug_nonfinite: Whether to stop at the first value that is not finite, with the
-        name of its layer.
+      termination: Saves the state on SIGTERM and ends the process with 75.
+      debug_nonfinite: Whether to stop at the first value that is not finite and name
+        its layer.
 
     Returns:
       The model with the weights of its last epoch (the averaged ones with
       `trainer.ema`); `tfflows.zoo.load(model_dir)` gives the best.
 
     Raises:
-      ConfigError: The configuration cannot be trained, or the folder is another's.
-      ValueError: The data do not fit or cannot be read, or the training diverged.
-      OSError: The data or the folder cannot be read or written.
+      ConfigError: If the configuration cannot be trained, or the folder belongs to
+        another one.
+      ValueError: If the data do not fit or cannot be read, or the training diverges.
+      OSError: If the data or the folder cannot be read or written.
     """
     strategy = strategy or tf.distribute.get_strategy()
     source = load_source(config)
@@ -76,7 +77,7 @@ def train(
     model_dir = files.path(model_dir)
     model, optimizer = _built(config, source, strategy)
     with contextlib.ExitStack() as stack:
-        # Only now, when all is known to fit.
+        # Only after all checks.
         chief = is_chief(strategy)
         stack.enter_context(run_dir.claimed(model_dir, config, writes=chief))
         with strategy.scope():
@@ -108,7 +109,7 @@ def train(
             ) from error
         except tf.errors.OpError:
             if termination is not None and termination.requested:
-                # Another worker was stopped before this one.
+                # Another worker stopped before this one.
                 termination.stop("the same command goes on")
             raise
     return model
@@ -134,10 +135,10 @@ def _take_up(
     source: tfflows.data.DataSource,
     model_dir: str | os.PathLike,
 ) -> bool:
-    """Goes back to where an earlier run stopped, or to the start; whether all is done.
+    """Restores an earlier run, or initialises a new one.
 
-    Without an earlier run the data-dependent start is from one batch on each worker,
-    the same on all.
+    A new run starts from one batch, the same on all workers. Returns True if the
+    training is already complete.
     """
     trainer, strategy = config.trainer, model.distribute_strategy
     finished = checkpoints.restore()
@@ -172,7 +173,7 @@ def _fit(
     trainer, finished = config.trainer, checkpoints.finished_epochs
     chief = is_chief(model.distribute_strategy)
     reports = make_reports(model_dir, config, append=finished > 0) if chief else []
-    # A terminal redraws the bar; a log file gets a line an epoch, and one a minute.
+    # A terminal redraws the bar; a log file gets a line per epoch and per minute.
     verbose = (1 if sys.stdout.isatty() else 2) if chief else 0
     if verbose == 2:
         reports.append(ProgressLines())
@@ -184,7 +185,7 @@ def _fit(
         steps_per_epoch=source.steps_per_epoch(trainer.batch_size),
         epochs=trainer.epochs,
         initial_epoch=finished,
-        shuffle=False,  # the dataset does, and Keras warns that it does not
+        shuffle=False,  # the dataset shuffles; Keras would warn that it does not
         callbacks=[*reports, StopWhereDiverged(), checkpoints],
         verbose=verbose,
     )
@@ -212,18 +213,18 @@ def _check_jit(
 def make_optimizer(
     trainer: TrainerConfig, total_steps: int, weights: Sequence[keras.Variable]
 ) -> keras.optimizers.Optimizer:
-    """Makes the optimizer of a configuration.
+    """Returns the optimizer of a configuration.
 
     Args:
       trainer: The configuration.
       total_steps: Steps of the whole training.
-      weights: What it will train; of these, matrices and kernels decay.
+      weights: The weights to train, of which matrices and kernels decay.
 
     Returns:
       A Keras optimizer with its schedule.
 
     Raises:
-      ConfigError: The warm-up is as long as the training.
+      ConfigError: If the warm-up is as long as the training.
     """
     if trainer.warmup_steps >= total_steps:
         raise ConfigError(
