@@ -57,3 +57,11 @@ def test_amortized_inference_says_what_it_says():
     assert np.isfinite(covariance).all()
     p_values = names["tfflows"].metrics.uniformity_p_values(names["ranks"], 99)
     assert np.all(p_values > 1e-3)
+
+
+def test_contributing_names_files_that_exist():
+    text = (GUIDES.parents[1] / "CONTRIBUTING.md").read_text()
+    _, _, table = text.partition("## Where is ...?")
+    paths = re.findall(r"`((?:tfflows|zoo|export)/[\w/.]+)`", table)
+    assert len(paths) > 14
+    assert not [path for path in paths if not (GUIDES.parents[1] / path).exists()]
