@@ -10,7 +10,7 @@ from tests.zoo.test_cli import error_line, run
 from tfflows import zoo
 from tfflows.zoo import evaluate, sample, train
 from tfflows.zoo.running import evaluation, run_dir
-from tfflows.zoo.running.trainer import make_optimizer
+from tfflows.zoo.running.optimizer import make_optimizer
 from tfflows.zoo.running.trainer import train as run_training
 
 TINY = [

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from tfflows.backend.arguments import check_number
 from tfflows.bijectors.actnorm import channel_moments
+from tfflows.bijectors.empty_batches import without_padding
 from tfflows.bijectors.flow_step import FlowStep
-from tfflows.bijectors.shapes import without_padding
 
 
 @keras.saving.register_keras_serializable("tfflows")

@@ -11,6 +11,7 @@ from tfflows.backend import domains
 from tfflows.backend.autograph import without_autograph
 from tfflows.backend.checks import all_finite
 from tfflows.bijectors import shapes
+from tfflows.bijectors.empty_batches import never_empty
 from tfflows.bijectors.errors import InverseNotAvailable
 from tfflows.bijectors.layer_bijector import LayerBijector
 
@@ -226,7 +227,7 @@ class FlowStep(LayerBijector):
         else:
             event = self.data_event_shape
         if len(self.data_event_shape) == 3:  # images: there may be convolutions
-            run = shapes.never_empty(run)
+            run = never_empty(run)
         return shapes.on_one_batch_axis(run, value, context, event, self.name)
 
     def _built_for(

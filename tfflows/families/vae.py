@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from tfflows import bijectors as fb
 from tfflows.backend.arguments import (
-    check_count,
     check_counts,
-    check_flag,
     check_sizes,
     check_unused,
     check_word,
 )
 from tfflows.backend.policy import DType
 from tfflows.families.declare import family, inherit
-from tfflows.families.stacking import repeated
+from tfflows.families.vae_flows import (
+    POSTERIORS,
+    PRIORS,
+    Posterior,
+    Prior,
+    StepMaker,
+    check_used,
+    flow_chain,
+)
 from tfflows.families.vae_networks import dense_pair, gated_conv_pair
 from tfflows.models.flow_vae import FlowVAE
-from tfflows.networks import MADE, MLP
 from tfflows.vae.likelihoods import (
     BernoulliLikelihood,
     DiscretizedLogisticLikelihood,
@@ -27,23 +31,8 @@ from tfflows.vae.likelihoods import (
     Likelihood,
 )
 
-Posterior = Literal[
-    "none",
-    "planar",
-    "radial",
-    "sylvester_orthogonal",
-    "sylvester_householder",
-    "sylvester_triangular",
-    "realnvp",
-    "iaf",
-]
-Prior = Literal["none", "realnvp"]
 Network = Literal["dense", "gated_conv"]
 Basis = Literal["orthogonal", "householder", "triangular"]
-POSTERIORS: tuple[str, ...] = get_args(Posterior)
-PRIORS: tuple[str, ...] = get_args(Prior)
-# Posteriors and priors whose steps alternate between two structures.
-_ALTERNATING = ("sylvester_triangular", "realnvp")
 
 
 @family
@@ -96,7 +85,7 @@ def vae(
     check_counts("flow_units", flow_units)
     check_word("posterior", posterior, POSTERIORS)
     check_word("prior", prior, PRIORS)
-    _check_used(
+    check_used(
         (posterior, prior),
         num_flows=num_flows,
         num_columns=num_columns,
@@ -112,28 +101,14 @@ def vae(
     else:
         check_unused("hidden_units", hidden_units, [(300, 300), (features,)], "'dense'")
         pair = gated_conv_pair(event_shape, channels, features)
-    makers: dict[str, Callable[[int], fb.FlowStep]] = {
-        "planar": lambda _: fb.Planar(context_dim=features),
-        "radial": lambda _: fb.Radial(context_dim=features),
-        "sylvester_orthogonal": lambda _: fb.OrthogonalSylvester(
-            num_columns, context_dim=features
-        ),
-        "sylvester_householder": lambda _: fb.HouseholderSylvester(
-            num_reflections, context_dim=features
-        ),
-        "sylvester_triangular": lambda k: fb.TriangularSylvester(
-            reverse=bool(k % 2), context_dim=features
-        ),
-        "realnvp": lambda k: _coupling(k, flow_units, features),
-        "iaf": lambda _: _autoregressive(flow_units, features),
-    }
-    prior_makers = {"realnvp": lambda k: _coupling(k, flow_units, None)}
+    posterior_steps = StepMaker(features, flow_units, num_columns, num_reflections)
+    prior_steps = StepMaker(None, flow_units)
     return FlowVAE(
         *pair,
         latent_dim,
-        _chain("num_flows", posterior, makers, num_flows, stacked),
-        _chain(
-            "num_prior_couplings", prior, prior_makers, num_prior_couplings, stacked
+        flow_chain("num_flows", posterior, posterior_steps, num_flows, stacked),
+        flow_chain(
+            "num_prior_couplings", prior, prior_steps, num_prior_couplings, stacked
         ),
         likelihood=likelihood,
         event_shape=event_shape,
@@ -222,64 +197,9 @@ def flowprior_vae(
     return vae(event_shape, prior="realnvp", name=name, **arguments)
 
 
-# Each argument's default, and the posteriors and priors that use it.
-_USES: dict[str, tuple[Any, set[tuple[str, str]]]] = {
-    "num_flows": (4, {("posterior", word) for word in POSTERIORS[1:]}),
-    "num_columns": (16, {("posterior", "sylvester_orthogonal")}),
-    "num_reflections": (8, {("posterior", "sylvester_householder")}),
-    "num_prior_couplings": (6, {("prior", "realnvp")}),
-    "flow_units": (
-        (128,),
-        {("posterior", "realnvp"), ("posterior", "iaf"), ("prior", "realnvp")},
-    ),
-}
-
-
-def _check_used(words: tuple[str, str], **values: Any) -> None:
-    chosen = set(zip(("posterior", "prior"), words, strict=True))
-    for name, value in values.items():
-        default, uses = _USES[name]
-        if not chosen & uses:
-            where = " or ".join(f"{part}={word!r}" for part, word in sorted(uses))
-            check_unused(name, value, [default], where)
-
-
 def _likelihood(levels: int | None) -> Likelihood:
     if levels is None:
         return GaussianLikelihood()
     return (
         BernoulliLikelihood() if levels == 2 else DiscretizedLogisticLikelihood(levels)
     )
-
-
-def _chain(
-    name: str,
-    word: str,
-    makers: dict[str, Callable[[int], fb.FlowStep]],
-    num_steps: int,
-    stacked: bool,
-) -> fb.Chain | None:
-    check_count(name, num_steps, least=0)
-    check_flag("stacked", stacked)
-    if word == "none":
-        return None
-
-    def step(k: int) -> list[fb.FlowStep]:
-        return [makers[word](k)]
-
-    period = 2 if word in _ALTERNATING else 1
-    return fb.Chain(repeated(step, num_steps, period=period, stacked=stacked))
-
-
-def _coupling(
-    k: int, units: Sequence[int], context_dim: int | None
-) -> fb.AffineCoupling:
-    network = MLP(units, context_dim=context_dim)
-    return fb.AffineCoupling(network, reverse=bool(k % 2))
-
-
-def _autoregressive(units: Sequence[int], context_dim: int) -> fb.FlowStep:
-    """Returns an IAF step and a reversal of the elements for the next one."""
-    network = MADE(units, context_dim=context_dim)
-    step = fb.InverseAutoregressive(network)
-    return fb.Chain([step, fb.Permute("reverse")])

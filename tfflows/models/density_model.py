@@ -12,16 +12,16 @@ from tfflows.backend.autograph import without_autograph
 from tfflows.fitting.batch import Batch
 from tfflows.fitting.impossible_data import checked_density
 from tfflows.fitting.train_step import LikelihoodModel
-from tfflows.models.compiled_calls import (
+from tfflows.models.call_arguments import (
     CONTEXT,
     DATA,
     NUMBER,
     SEED,
     SEEDS,
     START,
-    compiled_call,
     temperature_in,
 )
+from tfflows.models.compiled_calls import compiled_call
 from tfflows.models.raw_data import RawData
 from tfflows.models.sampling import checked_number, checked_seeds, temperature_rows
 

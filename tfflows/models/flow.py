@@ -16,13 +16,8 @@ from tfflows.bijectors.recomputed_chain import BACKPROPS
 from tfflows.fitting.batch import start_batch
 from tfflows.fitting.call_signature import input_spec
 from tfflows.models.assembly import assemble_transform, make_base, split_preprocessing
-from tfflows.models.compiled_calls import (
-    CONTEXT,
-    DATA,
-    LATENTS,
-    calls_of,
-    compiled_call,
-)
+from tfflows.models.call_arguments import CONTEXT, DATA, LATENTS
+from tfflows.models.compiled_calls import calls_of, compiled_call
 from tfflows.models.contexts.conditional_distribution import ConditionalDistribution
 from tfflows.models.contexts.conditioning import Conditioning
 from tfflows.models.density import Density

@@ -29,7 +29,8 @@ from tfflows.vae.building import (
     start_flows,
 )
 from tfflows.vae.gaussian import GaussianHeads
-from tfflows.vae.likelihoods import Likelihood, as_likelihood
+from tfflows.vae.likelihood import Likelihood
+from tfflows.vae.likelihoods import as_likelihood
 
 _PARTS = ("encoder", "decoder", "posterior", "prior", "likelihood")
 _FIELDS = (

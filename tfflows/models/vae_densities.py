@@ -15,7 +15,7 @@ from tfflows.models.density import Density
 from tfflows.models.sampling import checked_seeds, temperature_rows
 from tfflows.vae.gaussian import Gaussian
 from tfflows.vae.importance import importance_bound
-from tfflows.vae.likelihoods import Likelihood
+from tfflows.vae.likelihood import Likelihood
 
 # Streams of noise for one seed: they must not meet.
 _LATENT, _DATA = 0, 1

@@ -11,7 +11,7 @@ from tfflows.backend.arguments import check_count
 from tfflows.backend.autograph import without_autograph
 from tfflows.bijectors.shapes import as_float, at_least_single
 from tfflows.fitting.train_step import LikelihoodModel
-from tfflows.models.compiled_calls import (
+from tfflows.models.call_arguments import (
     DATA,
     LATENTS,
     NUMBER,
@@ -19,13 +19,13 @@ from tfflows.models.compiled_calls import (
     SEED,
     SEEDS,
     START,
-    compiled_call,
     temperature_in,
 )
+from tfflows.models.compiled_calls import compiled_call
 from tfflows.models.inputs import check_rows
 from tfflows.models.sampling import checked_number
 from tfflows.models.vae_densities import VAEDensities
-from tfflows.vae.likelihoods import Likelihood
+from tfflows.vae.likelihood import Likelihood
 
 _TEMPERATURE = temperature_in(lambda vae: vae.flow_dtype)
 

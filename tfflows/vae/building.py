@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfflows.bijectors import FlowStep
 from tfflows.bijectors.composite import build_step
-from tfflows.vae.likelihoods import Likelihood
+from tfflows.vae.likelihood import Likelihood
 
 
 def check_networks(*networks: Any) -> None:
