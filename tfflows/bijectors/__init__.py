@@ -1,10 +1,11 @@
 """Flow steps: Keras layers that are TFP bijectors, one per file."""
 
 from tfflows.bijectors.actnorm import ActNorm
+from tfflows.bijectors.affine_coupling import AdditiveCoupling, AffineCoupling
 from tfflows.bijectors.batch_normalization import BatchNormalization
 from tfflows.bijectors.chain import Chain
 from tfflows.bijectors.class_affine import ClassAffine
-from tfflows.bijectors.coupling import AdditiveCoupling, AffineCoupling, Coupling
+from tfflows.bijectors.coupling import Coupling
 from tfflows.bijectors.errors import InverseNotAvailable
 from tfflows.bijectors.flatten import Flatten
 from tfflows.bijectors.flow_step import FlowStep

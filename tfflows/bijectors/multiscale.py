@@ -10,8 +10,8 @@ import keras
 import tensorflow as tf
 
 from tfflows.backend.arguments import check_flag
+from tfflows.bijectors.affine_coupling import AffineCoupling
 from tfflows.bijectors.composite import Composite, Run, as_steps, build_step
-from tfflows.bijectors.coupling import AffineCoupling
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.shapes import only_event_ndims
 
