@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -61,3 +63,11 @@ class Likelihood:
     def from_config(cls, config: dict[str, Any]) -> Likelihood:
         """Returns a likelihood with the same config."""
         return cls(**config)
+
+
+def draw_rows(
+    draw: Callable[..., tf.Tensor], seeds: tf.Tensor, like: tf.Tensor
+) -> tf.Tensor:
+    """Draws random numbers of the shape `[B, *event]` of `like`, row by row."""
+    rows = draw(seeds, math.prod(like.shape[1:]), like.dtype)
+    return tf.reshape(rows, tf.shape(like))
