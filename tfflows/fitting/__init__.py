@@ -1,1 +1,1 @@
-"""How `fit` trains models: the step, its loss over replicas, what is left out."""
+"""How `fit` trains models: steps, the loss over replicas, skipped steps."""

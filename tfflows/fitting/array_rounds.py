@@ -1,4 +1,4 @@
-"""Arrays as the batches of epochs, without a pipeline that each epoch has to start."""
+"""Cuts arrays into batches, without a pipeline that starts anew in each epoch."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _BATCH_SIZE = 32  # Keras' default
 
 
 class ArrayRounds(DataAdapter):
-    """What Keras' `fit` takes in place of arrays: rounds of batches.
+    """Rounds of batches that Keras' `fit` takes in place of arrays.
 
-    A `tf.data` pipeline, as Keras makes of arrays, takes 20 to 40 ms to start, in each
-    epoch, and passes each batch from thread to thread. Here a round's batches are
-    gathered at once, where they are trained on.
+    Keras turns arrays into a `tf.data` pipeline, which takes 20 to 40 ms to start in
+    each epoch and passes each batch from thread to thread. This class gathers all
+    batches of a round at once, on the device that trains on them.
 
     Args:
-      arrays: "x" and other parts, each with one row for each example.
+      arrays: "x" and other parts, each with one row per example.
       batch_size: None for Keras' default.
       number: Batches in a round.
-      shuffle: Whether each epoch has its own order, which follows from TensorFlow's
-        global seed.
+      shuffle: Whether each epoch has its own order, determined by TensorFlow's global
+        seed.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class ArrayRounds(DataAdapter):
 
     @property
     def num_batches(self) -> int:
-        """Of an epoch."""
+        """Number of batches in an epoch."""
         return math.ceil(self._rows / self._size)
 
     @property
     def batch_size(self) -> int:
-        """Rows of each batch but the last."""
+        """Rows of each batch except maybe the last."""
         return self._size
 
     @property
@@ -69,7 +69,7 @@ class ArrayRounds(DataAdapter):
         return self._rows % self._size or None
 
     def get_tf_dataset(self) -> Any:
-        """What Keras iterates over, an epoch at a time."""
+        """Returns the dataset that Keras iterates over, one epoch at a time."""
         return self
 
     def __iter__(self) -> Iterator[Any]:
@@ -91,7 +91,7 @@ class ArrayRounds(DataAdapter):
 
 
 def can_be_in_rounds(data: Any) -> bool:
-    """Whether data, in the form of `feeding.fed`, are arrays of the usual kinds."""
+    """Returns whether data from `feeding.fed` are arrays of the usual kinds."""
     kinds = (np.ndarray, tf.Tensor)
     return isinstance(data, dict) and all(
         isinstance(value, kinds) and value.ndim for value in data.values()
@@ -99,6 +99,6 @@ def can_be_in_rounds(data: Any) -> bool:
 
 
 def _tensor(value: Any) -> tf.Tensor:
-    # As Keras' pipeline: floats in its default dtype.
+    # As in Keras' pipeline, floats get its default dtype.
     value = tf.convert_to_tensor(value)
     return tf.cast(value, keras.config.floatx()) if value.dtype.is_floating else value

@@ -1,4 +1,4 @@
-"""What `fit`, `evaluate` and a call take: one batch in any of its accepted forms."""
+"""A batch for `fit`, `evaluate` and calls, in any of its accepted forms."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Batch:
     Attributes:
       x: `[B, *event]`.
       context: None or `[B, ...]`.
-      index: None or int64 `[B]`, the example's position in its data set, which keys
-        the noise of training.
+      index: None or int64 `[B]`, each example's position in its data set, which keys
+        the training noise.
       sample_weight: None or floats `[B]`, finite and >= 0.
     """
 
@@ -33,15 +33,16 @@ class Batch:
 
     @classmethod
     def of(cls, data: Any) -> Batch:
-        """From `x`, `(x,)`, `(x, None, sample_weight)` or a dict.
+        """Returns a batch from `x`, `(x,)`, `(x, None, sample_weight)` or a dict.
 
         Args:
-          data: The dict has the key "x", and may have "context", "index" and
+          data: A dict has the key "x", and may have "context", "index" and
             "sample_weight".
 
         Raises:
-          ValueError: For other structures or keys, or weights of another shape, below
-            0 or not finite; in a graph InvalidArgumentError for their values.
+          ValueError: If the structure or a key is another one, or weights have another
+            shape, are below 0 or not finite. In a graph, InvalidArgumentError for the
+            values of weights.
         """
         given = parts(data)
         given = {key: _as_tensor(value, key) for key, value in given.items()}
@@ -52,13 +53,13 @@ class Batch:
 
     @property
     def inputs(self) -> Any:
-        """What a model is called with: x, or the dict where there is more."""
+        """The argument for a call of the model: x, or a dict if there is more."""
         keys = {"x": self.x, "context": self.context, "index": self.index}
         given = {key: value for key, value in keys.items() if value is not None}
         return self.x if list(given) == ["x"] else given
 
     def index_or_position(self) -> tf.Tensor:
-        """`index`, or the row's position, distinct on each replica."""
+        """Returns `index`, or else the rows' positions, distinct on each replica."""
         if self.index is not None:
             return self.index
         rows = tf.range(tf.shape(self.x, out_type=tf.int64)[0])
@@ -69,13 +70,13 @@ class Batch:
 
 
 def parts(data: Any) -> dict[str, Any]:
-    """What is there of "x", "context", "index" and "sample_weight", by name.
+    """Returns the given ones of "x", "context", "index", "sample_weight", by name.
 
     Args:
-      data: A batch in any of its forms, see `Batch.of`; of tensors, arrays or specs.
+      data: A batch of tensors, arrays or specs in any form, see `Batch.of`.
 
     Raises:
-      ValueError: For other structures or keys.
+      ValueError: If the structure or a key is another one.
     """
     weight = None
     if isinstance(data, tuple):
@@ -101,10 +102,10 @@ def parts(data: Any) -> dict[str, Any]:
 
 
 def unpack(data: tuple) -> tuple[Any, Any]:
-    """The data and weight of the tuples (x,) and (x, None, weight).
+    """Returns data and weight of the tuples (x,) and (x, None, weight).
 
     Raises:
-      ValueError: For other tuples. (x, y) could be data with weights or with labels.
+      ValueError: For other tuples. In (x, y), y could be weights or labels.
     """
     if len(data) == 3 and _is_none(data[1]):
         return data[0], None if _is_none(data[2]) else data[2]
@@ -119,10 +120,10 @@ def unpack(data: tuple) -> tuple[Any, Any]:
 
 
 def first_batch(data: Any) -> Any:
-    """The first batch of a dataset; anything else as it is.
+    """Returns the first batch of a dataset, or the argument if it is no dataset.
 
     Raises:
-      ValueError: For a dataset without an element.
+      ValueError: If the dataset is empty.
     """
     if not isinstance(data, tf.data.Dataset):
         return data
@@ -132,16 +133,16 @@ def first_batch(data: Any) -> Any:
 
 
 def start_batch(data: Any, context: Any, event_ndims: int, name: str) -> Batch:
-    """The batch for a data-dependent start.
+    """Returns the batch for a data-dependent start.
 
     Args:
       data: A batch in any of its forms, or a dataset of batches.
-      context: None, or the context, which then is not in the batch.
+      context: The context if it is not in the batch, or None.
       event_ndims: Number of axes of an event.
       name: Name of the model.
 
     Raises:
-      ValueError: For one event without a batch axis, or two contexts.
+      ValueError: If there is no batch axis, or there are two contexts.
     """
     batch = Batch.of(first_batch(data))
     if batch.x.shape.rank == event_ndims:
@@ -160,8 +161,8 @@ def start_batch(data: Any, context: Any, event_ndims: int, name: str) -> Batch:
 
 
 def _is_none(value: Any) -> bool:
-    # Keras' own pipelines have an optional there, and a dataset's specs one of a class
-    # that TensorFlow has under no public name.
+    # Keras' own pipelines have an optional there, and a dataset's specs have a class
+    # without a public name in TensorFlow.
     is_spec = type(value).__name__ == "NoneTensorSpec"
     return value is None or is_spec or isinstance(value, tf.experimental.Optional)
 
@@ -176,7 +177,7 @@ def _as_tensor(value: Any, name: str) -> tf.Tensor:
 
 
 def _checked_weight(weight: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """The weights, floats; the one place for what they have to be."""
+    """Returns weights as floats; the only place that checks them."""
     if weight.dtype.is_integer or weight.dtype.is_bool:
         weight = tf.cast(weight, tf.float32)
     rows = x.shape[:1]
@@ -188,11 +189,11 @@ def _checked_weight(weight: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         )
     valid = tf.reduce_all(tf.math.is_finite(weight) & (weight >= 0))
     if rows.rank:
-        # Of one weight for many examples broadcasting would make many.
+        # Broadcasting would turn one weight into many.
         valid &= (tf.rank(weight) == 1) & (tf.size(weight) == tf.shape(x)[0])
     message = "expected finite sample weights >= 0, one for each example, got"
     with require(valid, message, weight):
-        # XLA drops the requirement: there the figures become NaN.
+        # XLA drops the check; figures then become NaN.
         weight = tf.where(valid, weight, tf.constant(math.nan, weight.dtype))
     weight.set_shape(rows)
     return weight

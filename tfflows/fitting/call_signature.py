@@ -1,4 +1,4 @@
-"""What Keras' methods ask a model for that knows its shapes without a call."""
+"""Answers Keras' questions about shapes for models that know them without a call."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import tensorflow as tf
 
 
 class CallSignature:
-    """Mixin of models: `export`, `summary`, `build` and saving without a first call.
+    """Mixin of models for `export`, `summary`, `build` and saving without a first call.
 
-    Keras infers shapes and dtypes from what `build` recorded at the first call. These
-    models are built by their constructor, take dicts, and integers beside floats:
-    `call_signature` says what a call takes, and all the rest follows from it.
+    Keras infers shapes and dtypes from the first call. These models are built by their
+    constructor, and take dicts and integers. `call_signature` gives the specs of a
+    call's inputs, and everything else follows from them.
     """
 
     name: str
@@ -22,24 +22,24 @@ class CallSignature:
 
     @property
     def call_signature(self) -> Any:
-        """The specs of a call's inputs, batch axis None: one, or a dict of them."""
+        """The specs of a call's inputs with None for the batch: one, or a dict."""
         raise NotImplementedError
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:
-        """Shape of what a call returns, batch axis None."""
+        """Shape of a call's output, with None for the batch."""
         return (None,)
 
     @property
     def input_shape(self) -> Any:
-        """Shape of what a call takes, batch axis None: one, or a dict of them."""
+        """Shape of a call's input with None for the batch: one, or a dict."""
         return _shapes(self.call_signature)
 
     def build(self, input_shape: Any = None) -> None:
-        """Checks the shape: the model is built already.
+        """Checks the shape; the model is already built.
 
         Raises:
-          ValueError: For another shape.
+          ValueError: If the shape is another one.
         """
         if input_shape is not None and not _fits(input_shape, self.input_shape):
             raise ValueError(
@@ -48,7 +48,7 @@ class CallSignature:
             )
 
     def _post_build(self) -> None:
-        """Keras' hook after `build`, in place of the shape that `build` was given."""
+        """Keras' hook after `build`; replaces the shape that `build` received."""
         self._build_shapes_dict = {"input_shape": self.input_shape}
 
     def build_from_config(self, config: Any) -> None:
@@ -57,13 +57,13 @@ class CallSignature:
             self.build(config["input_shape"])
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """Shape of what a call returns for inputs of a shape."""
+        """Returns the shape of a call's output for inputs of a shape."""
         self.build(input_shape)
         x_shape = input_shape["x"] if isinstance(input_shape, dict) else input_shape
         return (x_shape[0], *self.output_shape[1:])
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """Shape and dtype of what a call returns, from a trace."""
+        """Returns the spec of a call's output, from a trace."""
         return keras.Operation.compute_output_spec(self, *args, **kwargs)
 
     def export(
@@ -74,20 +74,20 @@ class CallSignature:
         input_signature: Any = None,
         **kwargs: Any,
     ) -> None:
-        """`keras.Model.export`: a call of the model, in any of Keras' formats.
+        """Exports a call of the model with `keras.Model.export`.
 
-        `tfflows.export.export_saved_model` writes all methods of a model in place of
-        its call, and checks what it wrote.
+        `tfflows.export.export_saved_model` writes all methods of a model instead of its
+        call, and checks the result.
 
         Args:
-          filepath: Where to write: a folder, or a file with the format's ending.
+          filepath: The folder to write, or a file with the format's ending.
           format: "tf_saved_model", "onnx", "openvino" or "litert".
           verbose: As in Keras.
           input_signature: None: `call_signature`.
-          **kwargs: The rest of `keras.Model.export`.
+          **kwargs: Other arguments of `keras.Model.export`.
 
         Raises:
-          ValueError: The model is not built, or Keras refuses the format.
+          ValueError: If the model is not built, or Keras refuses the format.
         """
         if input_signature is None:
             input_signature = [self.call_signature]
@@ -96,13 +96,13 @@ class CallSignature:
         )
 
     def _get_save_spec(self, dynamic_batch: bool = True) -> Any:
-        """TensorFlow's hook: the specs of a call's inputs."""
+        """Returns the specs of a call's inputs; TensorFlow's hook."""
         del dynamic_batch
         return tf.nest.map_structure(_tensor_spec, self.call_signature)
 
     @property
     def _default_save_signature(self) -> Any:
-        """TensorFlow's hook: what `tf.saved_model.save` makes the default signature."""
+        """The default signature for `tf.saved_model.save`; TensorFlow's hook."""
 
         @tf.function(input_signature=[self._get_save_spec()], autograph=False)
         def serving_default(inputs: Any) -> Any:
@@ -112,7 +112,7 @@ class CallSignature:
 
 
 def input_spec(name: str, shape: tuple[int | None, ...], dtype: Any) -> Any:
-    """The spec of one input `[batch, *shape]`."""
+    """Returns the spec of one input `[batch, *shape]`."""
     dtype = tf.as_dtype(dtype).name
     return keras.InputSpec(shape=(None, *shape), dtype=dtype, name=name)
 

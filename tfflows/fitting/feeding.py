@@ -1,8 +1,8 @@
-"""What Keras is handed to train or evaluate on: dicts, with each example's number.
+"""Prepares data for Keras: dicts that include each example's number.
 
-The noise of integer data and of a VAE's latents is keyed by an example's number. That
-is known only where batches are cut: a replica sees its share of a batch, and a step
-nothing of the batches before it.
+The number keys the noise of integer data and of a VAE's latents. Only the code that
+cuts batches knows it: a replica sees its share of a batch, and a step does not see
+earlier batches.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ def fed(
     context_shape: tuple[int | None, ...] | None = None,
     shuffled: bool = False,
 ) -> Any:
-    """Data in the form in which every pipeline of Keras keeps all of their parts.
+    """Returns data in a form whose parts every pipeline of Keras keeps.
 
     Args:
-      data: Arrays in any form of a batch, of which Keras cuts batches; or batches of
-        these forms: a `tf.data.Dataset`, a generator, a `keras.utils.PyDataset`. What
-        else Keras takes stays as it is.
+      data: Arrays in any form of a batch, from which Keras cuts batches; or batches in
+        these forms: a `tf.data.Dataset`, a generator or a `keras.utils.PyDataset`.
+        Other arguments of Keras stay unchanged.
       weight: None or weights `[N]` of the examples, for arrays.
-      name: Who expects them.
-      numbered: Whether examples without "index" get one: arrays the place in the data,
-        whatever the order and the batches; of batches the place in all that came
-        before, in the order in which they come; of a `PyDataset` the place in it, or
-        of a shuffled one another number, which the place in it determines.
-      context_shape: Shape of one context: arrays may have one for all rows.
-      shuffled: Whether Keras asks for the batches of a `PyDataset` out of order.
+      name: The model that expects them.
+      numbered: Whether examples without "index" get one. For arrays, it is the position
+        in the data, whatever the order; for batches, the position among all examples so
+        far; for a `PyDataset`, the position in it, or, if shuffled, another number that
+        the position determines.
+      context_shape: Shape of one context; arrays may have one for all rows.
+      shuffled: Whether Keras asks for batches of a `PyDataset` out of order.
 
     Raises:
-      ValueError: For other structures, keys or weights, or parts of other numbers of
-        rows.
+      ValueError: If the structure, a key or a weight is not valid, or parts have
+        different numbers of rows.
     """
     if data is None:
         raise ValueError(f"{name}: expected data, got none")
@@ -71,14 +71,14 @@ def _is_array_like(data: Any) -> bool:
 def one_context_each(
     data: Any, context_shape: tuple[int | None, ...] | None
 ) -> dict[str, Any]:
-    """Arrays as a dict, in which one context for all rows is repeated for each.
+    """Returns arrays as a dict and repeats one context for all rows.
 
     Args:
-      data: In any form of a batch.
+      data: Arrays in any form of a batch.
       context_shape: Shape of one context; None: nothing is repeated.
 
     Raises:
-      ValueError: For other structures or keys.
+      ValueError: If the structure or a key is another one.
     """
     given = _batch(data)
     context = given.get("context")
@@ -135,7 +135,7 @@ def _with_index(given: dict[str, Any], start: int) -> dict[str, Any]:
 
 
 def _rows(given: dict[str, Any]) -> int:
-    """Number of examples; 0 of what the model refuses."""
+    """Returns the number of examples; 0 for data that the model refuses."""
     return (*np.shape(given["x"]), 0)[0]
 
 
@@ -152,7 +152,7 @@ def _dataset(data: tf.data.Dataset, numbered: bool) -> tf.data.Dataset:
 
     if given["x"].shape.rank == 0:
         return data  # which the model refuses
-    # One batch ahead: counting does not wait in the training's own thread.
+    # One batch ahead, so that counting does not wait in the training's own thread.
     return data.scan(tf.constant(0, tf.int64), with_index).prefetch(1)
 
 
@@ -172,9 +172,9 @@ def _batch(batch: Any) -> dict[str, Any]:
 class _Numbered(keras.utils.PyDataset):
     """A user's `PyDataset` with batches as dicts, numbered.
 
-    In order, examples are numbered by their place in all that came before; a worker
-    that runs ahead of others asks for their batches, too, to count them. Out of order
-    that would take all batches before one: there each has numbers of its own.
+    In order, an example's number is its position among all examples; a worker that runs
+    ahead of others asks for their batches, too, to count them. Out of order, counting
+    would need all earlier batches, so each batch has its own numbers.
     """
 
     def __init__(
@@ -185,7 +185,7 @@ class _Numbered(keras.utils.PyDataset):
         if data.num_batches == 0:
             raise ValueError("expected a PyDataset with batches, got one without")
         self._in_order = not shuffled or data.num_batches is None
-        self._starts = {0: 0}  # the first number of each batch, as far as known
+        self._starts = {0: 0}  # the first number of each batch, if known
 
     @property
     def num_batches(self) -> int | None:
@@ -212,5 +212,5 @@ class _Numbered(keras.utils.PyDataset):
         self._data.on_epoch_begin()
 
     def on_epoch_end(self) -> None:
-        self._starts = {0: 0}  # the data may cut other batches now
+        self._starts = {0: 0}  # the data may now cut other batches
         self._data.on_epoch_end()

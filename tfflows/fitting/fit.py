@@ -1,4 +1,4 @@
-"""Keras' ways to train and evaluate, for models without targets."""
+"""Keras' methods to train and evaluate, for models without targets."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tfflows.fitting.step_loop import in_rounds, skip_calls
 
 
 class FitWithoutTargets(keras.Model):
-    """`fit`, `evaluate` and the rest, which take data alone, in any form of a batch.
+    """`fit`, `evaluate` and others, which take only data, in any form of a batch.
 
-    What a user gives is checked here, before Keras drops or reinterprets it.
+    They check a user's arguments before Keras drops or reinterprets them.
     """
 
     _skipped: SkippedSteps | None = None
-    _steps_behind = 0  # of the next `fit`, see `training.skip_batches`
-    _is_auto = False  # whether `fit` decides on the number of steps in a loop
+    _steps_behind = 0  # in the next `fit`, see `training.skip_batches`
+    _is_auto = False  # whether `fit` chooses the number of steps in a loop
 
     @property
     def is_initialized(self) -> bool:
@@ -36,34 +36,34 @@ class FitWithoutTargets(keras.Model):
 
     @property
     def skipped_steps(self) -> SkippedSteps:
-        """Training steps left out because loss or gradients were not finite."""
+        """Counts training steps left out because loss or gradients were not finite."""
         if self._skipped is None:
             raise ValueError(f"{self.name}: expected a compiled model")
         return self._skipped
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """`keras.Model.fit` without targets.
+        """Trains like `keras.Model.fit`, without targets.
 
         Args:
-          x: Data, or batches of a `tf.data.Dataset`, a generator or a `PyDataset`: x,
+          x: Data, or batches from a `tf.data.Dataset`, a generator or a `PyDataset`: x,
             (x, None, sample_weight), or dicts with "x" and any of "context", "index",
             "sample_weight". Arrays may have one context for all rows. (x, y) is an
-            error: y could be weights or labels.
+            error, because y could be weights or labels.
           y: Must stay None.
           *args: As in Keras, from batch_size on.
-          **kwargs: The rest of `keras.Model.fit`; `class_weight` must stay None.
+          **kwargs: Other arguments of `keras.Model.fit`; `class_weight` must stay None.
 
         Returns:
-          Keras' History, with the keys of `metric_names` and "skipped_steps", the
-          number of steps in the epoch that were left out because their loss or
-          gradients were not finite. They are in no metric: without another step all
-          are NaN. A warning tells the number, too. Without an epoch to train
-          (initial_epoch >= epochs) it is empty.
+          Keras' History. It has the keys of `metric_names` and "skipped_steps", the
+          number of steps in the epoch that were left out because loss or gradients were
+          not finite; a warning also gives the number. Metrics do not include these
+          steps and are NaN if there are no others. The History is empty if there is no
+          epoch to train (initial_epoch >= epochs).
 
         Raises:
-          ValueError: For targets, data that break the model's rules, a model whose
-            data-dependent start has not taken place, or too many steps in a row that
-            were left out (`compile(max_skipped=)`).
+          ValueError: If targets are given, data are not valid, the model is not
+            initialised, or too many steps in a row were left out
+            (`compile(max_skipped=)`).
         """
         call = _bound(super().fit, x, y, *args, **kwargs)
         x = self._fed(call, shuffled=bool(call.get("shuffle", True)))
@@ -94,10 +94,10 @@ class FitWithoutTargets(keras.Model):
         return history
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """`keras.Model.evaluate` without targets; see `fit`.
+        """Evaluates like `keras.Model.evaluate`, without targets; see `fit`.
 
-        The noise of integer data and latents is keyed by an example's place in the
-        data: the figures depend neither on the batches nor on the number of replicas.
+        An example's position in the data keys the noise of integer data and latents, so
+        the figures depend neither on batches nor on the number of replicas.
         """
         cached = kwargs.get("_use_cached_eval_dataset", False)  # by Keras' own `fit`
         call = _bound(super().evaluate, x, y, *args, **kwargs)
@@ -109,7 +109,7 @@ class FitWithoutTargets(keras.Model):
         return results
 
     def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """`keras.Model.train_on_batch` without targets; see `fit`."""
+        """Trains on one batch, without targets; see `fit`."""
         call = _bound(super().train_on_batch, x, y, *args, **kwargs)
         x, skipped = self._fed(call), self.skipped_steps
         before = int(skipped.total.numpy())
@@ -120,14 +120,14 @@ class FitWithoutTargets(keras.Model):
         return logs
 
     def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """`keras.Model.test_on_batch` without targets; see `fit`."""
+        """Evaluates one batch, without targets; see `fit`."""
         call = _bound(super().test_on_batch, x, y, *args, **kwargs)
         x = self._fed(call)
         with failed_requirements_as_value_errors():
             return super().test_on_batch(x, **call)
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """`keras.Model.predict`: what a call returns for all data (of a flow, nats)."""
+        """Returns a call's outputs for all data (for a flow, nats)."""
         if isinstance(x, dict):
             x = one_context_each(x, getattr(self, "context_shape", None))
         with failed_requirements_as_value_errors():
@@ -139,7 +139,7 @@ class FitWithoutTargets(keras.Model):
         return alone and not self.run_eagerly
 
     def _in_rounds(self, x: Any, call: dict[str, Any], done: int) -> Any:
-        """The data of a `fit` in rounds of as many steps as are taken at once."""
+        """Returns the data of a `fit` in rounds of the steps that run at once."""
         steps = call.get("steps_per_epoch")
         rows = batch_rows(x, call.get("batch_size"))
         if self._is_auto:
@@ -157,11 +157,11 @@ class FitWithoutTargets(keras.Model):
 
     @property
     def draws_noise(self) -> bool:
-        """Whether a figure of an example depends on noise, keyed by its number."""
+        """Whether an example's figures depend on noise, keyed by its number."""
         return True
 
     def _fed(self, call: dict[str, Any], shuffled: bool = False) -> Any:
-        """Takes the data out of the arguments of a call, in one form: see `fed`."""
+        """Converts the data in the arguments of a call, see `fed`."""
         if call.pop("y", None) is not None:
             raise ValueError(
                 f"{self.name}: expected no targets y; give labels as "
@@ -190,15 +190,15 @@ class FitWithoutTargets(keras.Model):
 
 
 class _SingleSteps(keras.callbacks.Callback):
-    """Validation inside of `fit` takes its steps one by one."""
+    """Makes validation within `fit` take its steps one by one."""
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Called by Keras, which by then has set up the training."""
+        """Called by Keras after it has set up the training."""
         self.model.steps_per_execution = 1
 
 
 def _bound(method: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-    """The arguments of a call by name, as Keras would take them."""
+    """Returns the arguments of a call by name, as Keras would bind them."""
     bound = inspect.signature(method).bind(*args, **kwargs).arguments
     return {
         **{k: v for k, v in bound.items() if k != "kwargs"},
@@ -210,7 +210,7 @@ def _bound(method: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
 def _first(
     report: keras.callbacks.Callback, call: dict[str, Any], model: keras.Model
 ) -> Iterator[None]:
-    """Inside, the callbacks of the call begin with the report: others see its log."""
+    """Puts the report first among the callbacks, so that others see its log."""
     callbacks = call.get("callbacks")
     if not isinstance(callbacks, keras.callbacks.CallbackList):
         call["callbacks"] = [report, *tf.nest.flatten(callbacks or [])]

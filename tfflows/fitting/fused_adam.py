@@ -1,4 +1,4 @@
-"""Adam by TensorFlow's one operation a variable, in place of Keras' dozen."""
+"""Updates each variable by one operation of Adam instead of Keras' dozen."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ import tensorflow as tf
 def fused_adam(
     optimizer: keras.optimizers.Optimizer, taken: tf.Tensor | None = None
 ) -> Iterator[None]:
-    """Within it, `keras.optimizers.Adam` and `AdamW` update by `ResourceApplyAdam`.
+    """Context manager in which Keras' Adam and AdamW update by `ResourceApplyAdam`.
 
-    It computes what they do, the same formula in one pass over the memory; a flow has
-    many small weights, and a dozen operations on each cost as much as its gradients.
-    Other optimizers, subclasses, and `amsgrad` are left as they are.
+    It computes the same formula in one pass over the memory. Other optimizers,
+    subclasses and `amsgrad` do not change.
 
     Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2014, arXiv
     1412.6980, the order of computation at the end of section 2.
 
     Args:
       optimizer: A Keras optimizer, or a `LossScaleOptimizer` around it.
-      taken: Boolean scalar, of an optimizer that `can_leave_out_steps`: where it is
-        False, weights, moments and `iterations` stay as they are.
+      taken: Boolean scalar, for an optimizer that `can_leave_out_steps`. If it is
+        False, weights, moments and `iterations` do not change.
     """
     adam = getattr(optimizer, "inner_optimizer", optimizer)
     if not _is_known(adam):
@@ -47,11 +46,11 @@ def fused_adam(
 
 
 def can_leave_out_steps(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Whether `fused_adam` can leave out a step without a branch in the graph.
+    """Returns whether `fused_adam` can leave out a step without a branch.
 
-    A branch would have to be handed each weight and its moments, which takes as long
-    as the update of a small one. What Keras does beside the update (decay, averages,
-    accumulation, constraints) needs it.
+    A branch in the graph would receive each weight and its moments, which takes as long
+    as the update of a small one. Keras' other work on weights (decay, averages,
+    accumulation, constraints) needs a branch.
     """
     return _is_known(optimizer) and not (
         optimizer.weight_decay
@@ -77,10 +76,10 @@ def _apply(
     epsilon = tf.constant(adam.epsilon, dtype)
     learning_rate, gradient = tf.cast(learning_rate, dtype), tf.cast(gradient, dtype)
     if taken is not None:
-        # The moments keep all of their values and take 0, the weight moves by 0.
+        # Moments keep their values and add 0; the weight moves by 0.
         beta_1, beta_2 = tf.where(taken, beta_1, 1.0), tf.where(taken, beta_2, 1.0)
         learning_rate = tf.where(taken, learning_rate, 0.0)
-        epsilon = tf.where(taken, epsilon, 1.0)  # 0 / 0 where both it and v are 0
+        epsilon = tf.where(taken, epsilon, 1.0)  # else 0 / 0 if both it and v are 0
         gradient = tf.where(taken, gradient, tf.zeros([], dtype))
     tf.raw_ops.ResourceApplyAdam(
         var=variable.handle,

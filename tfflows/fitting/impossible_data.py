@@ -1,4 +1,4 @@
-"""Data that a model cannot be trained on, told by their row."""
+"""Finds data that a model cannot be trained on, by their row."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tfflows.fitting.batch import Batch
 
 
 def first_row(bad: tf.Tensor, *tensors: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """The number of the first bad row, and that row of each tensor.
+    """Returns the number of the first bad row, and that row of each tensor.
 
-    By sums: XLA drops a requirement, but not a slice from which its words are made.
+    It uses sums, because XLA drops a check, but not a slice for its message.
 
     Args:
-      bad: Which rows are, a boolean `[B]`; with none, all that is returned is no row.
+      bad: Boolean `[B]`, True for bad rows. If there are none, the results are no rows.
       *tensors: `[B, ...]`.
     """
     rows = tf.range(tf.size(bad))
@@ -29,19 +29,19 @@ def first_row(bad: tf.Tensor, *tensors: tf.Tensor) -> tuple[tf.Tensor, list[tf.T
 
 
 def checked_density(log_prob: tf.Tensor, batch: Batch, name: str) -> tf.Tensor:
-    """The log-densities `[B]`; with one that is infinite there is no training.
+    """Returns log-densities `[B]` after a check that they are not infinite.
 
-    For models whose density may be 0 in some place. Elsewhere one that overflows is as
-    likely that of weights gone wild, of which `train_step` leaves the step out; so is
-    NaN everywhere. XLA drops the check, and such steps are left out.
+    Use it for models whose density may be 0 somewhere. In other models, and for NaN,
+    weights that diverge are as likely the cause, and `train_step` leaves the step out.
+    XLA drops the check, and such steps are left out.
 
     Args:
       log_prob: Log-densities.
-      batch: What they belong to; rows of weight 0 do not count.
+      batch: Their batch; rows with weight 0 do not count.
       name: Name of the model.
 
     Raises:
-      ValueError: For an infinite one; in a graph InvalidArgumentError.
+      ValueError: If one is infinite; in a graph InvalidArgumentError.
     """
     impossible = tf.math.is_inf(log_prob)
     if batch.sample_weight is not None:

@@ -1,4 +1,4 @@
-"""Sums and means over the examples of all replicas."""
+"""Computes sums and means over the examples of all replicas."""
 
 from __future__ import annotations
 
@@ -7,62 +7,64 @@ import tensorflow as tf
 
 
 def sum_over_replicas(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
-    """The sums over replicas, the same on all of them.
+    """Returns sums over replicas, the same on all of them.
 
     Args:
-      tensors: This replica's, dense.
+      tensors: This replica's dense tensors.
 
     Returns:
-      A tensor for each; those given where there is one replica.
+      The sum of each; the tensors themselves if there is one replica.
     """
     replica = tf.distribute.get_replica_context()
     if replica is None or replica.num_replicas_in_sync == 1:
         return tensors
-    # What is read of a variable may have no device, and could not be summed for it.
+    # A value read from a variable may have no device, so it could not be summed.
     tensors = [tf.identity(tensor) for tensor in tensors]
     return replica.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
 
 def global_mean(values: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
-    """This replica's share of the weighted mean over the global batch.
+    """Returns this replica's share of the weighted mean over the global batch.
 
-    The optimizer sums gradients over replicas, so a share is sum(w v) / W with W the
-    weights of all replicas; a replica without examples contributes 0.
+    The optimizer sums gradients over replicas, so a share is sum(w v) / W; W is the sum
+    of weights over all replicas. A replica without examples contributes 0.
 
     Args:
-      values: `[B]`, this replica's.
+      values: This replica's values `[B]`.
       weight: None or `[B]`, >= 0.
 
     Returns:
-      A scalar; the mean itself on one replica.
+      A scalar; on one replica, the mean.
     """
     if weight is None:
         weight = tf.ones_like(values)
     weight = tf.cast(weight, values.dtype)
     (total,) = sum_over_replicas([tf.reduce_sum(weight)])
-    # Where the weight is 0 an infinite value counts for nothing.
+    # An infinite value with weight 0 does not count.
     weighted_values = tf.math.multiply_no_nan(values, weight)
     return tf.math.divide_no_nan(tf.reduce_sum(weighted_values), total)
 
 
 class RunningMean(keras.metrics.Mean):
-    """A mean over the examples so far; NaN, not Keras' 0, where there is none."""
+    """A mean over the examples so far; without any, NaN instead of Keras' 0."""
 
     def result(self) -> tf.Tensor:
-        """The mean."""
+        """Returns the mean."""
         return tf.convert_to_tensor(self.total) / tf.convert_to_tensor(self.count)
 
 
 def running_results(
     trackers: dict[str, keras.metrics.Metric],
 ) -> dict[str, tf.Tensor]:
-    """What metrics say over all replicas; on replicas a metric's own is of its share.
+    """Returns the results of metrics over all replicas.
+
+    A metric's own result on a replica covers only that replica's share.
 
     Args:
-      trackers: Metrics by name; those that are no means are taken to be alike.
+      trackers: Metrics by name. Ones that are no means must be equal on all replicas.
 
     Returns:
-      A result for each, as `fit` wants it.
+      A result for each, in the form that `fit` expects.
     """
     results = {name: tracker.result() for name, tracker in trackers.items()}
     replica = tf.distribute.get_replica_context()
@@ -70,7 +72,7 @@ def running_results(
         results |= _means(trackers)
     strategy = tf.distribute.get_strategy()
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        # Keras 3's fit reduces the logs of all workers over an axis 0.
+        # Keras 3's `fit` reduces the logs of all workers over axis 0.
         results = {name: tf.reshape(value, [1]) for name, value in results.items()}
     return results
 

@@ -1,4 +1,4 @@
-"""How many steps a round has with `steps_per_execution="auto"`."""
+"""Chooses the steps of a round for `steps_per_execution="auto"`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import tensorflow as tf
 from tfflows.backend.weight_kinds import stacked_axes
 
 _MOST = 32
-# Operations in a round: some tenths of a second on two cores. What stops a training
-# waits for the end of a round, and longer steps gain nothing by one.
+# Operations in a round: some tenths of a second on two cores. A request to stop waits
+# for the end of a round, and rounds do not make longer steps faster.
 _OPERATIONS = 4e10
-_BYTES = 2**25  # of a round's batches, of which some are in memory at once
-_ROWS = 256  # in a batch, where its size is not known
+_BYTES = 2**25  # of a round's batches; some rounds are in memory at once
+_ROWS = 256  # in a batch of unknown size
 _ON_BATCHES = (
     "on_batch_begin",
     "on_batch_end",
@@ -30,20 +30,20 @@ def steps_in_round(
     rows: int | None,
     callbacks: Iterable[keras.callbacks.Callback],
 ) -> int:
-    """A number of steps after which nobody waits, and memory does not fill.
+    """Returns the steps of a round that is short and fits in memory.
 
     Args:
       model: The compiled model.
-      rows: In a batch; None where it is not known.
-      callbacks: Of the training: with one that acts after each batch it is 1.
+      rows: Rows of a batch; None if unknown.
+      callbacks: Those of the training. If one acts after each batch, the result is 1.
 
     Returns:
-      1 or more. It does not depend on the length of an epoch: with another number a
-      training is traced anew.
+      1 or more. It does not depend on the length of an epoch, because another number
+      would trace the training again.
     """
     most = min((_most_at_once(callback) for callback in callbacks), default=_MOST)
     if most <= 1 or (model.jit_compile and _has_convolutions(model)):
-        # In a loop XLA computes some gradients of convolutions very slowly.
+        # In a loop, XLA computes some gradients of convolutions very slowly.
         return 1
     rows = rows or _ROWS
     event = getattr(model, "event_shape", None) or (1,)
@@ -57,7 +57,7 @@ def steps_in_round(
 
 
 def _products_of_a_row(model: keras.Model, event: tuple[int, ...]) -> int:
-    """About how many products one example takes, on its way in one direction."""
+    """Estimates the products that one example takes in one direction."""
     positions = math.prod(event[:-1])
     return max(
         1,
@@ -77,7 +77,7 @@ def _has_convolutions(model: keras.Model) -> bool:
 
 
 def _most_at_once(callback: keras.callbacks.Callback) -> int:
-    """Steps after which a callback has to be called at the latest."""
+    """Returns the most steps after which callbacks must be called."""
     if hasattr(callback, "most_steps_at_once"):
         return callback.most_steps_at_once or _MOST
     known = keras.callbacks
@@ -99,7 +99,7 @@ def _is_overridden(callback: keras.callbacks.Callback, name: str) -> bool:
 
 
 def batch_rows(data: Any, batch_size: int | None) -> int | None:
-    """Rows of a batch of data in the form of `feeding.fed`; None: not known."""
+    """Returns the rows of a batch of data from `feeding.fed`; None if unknown."""
     if isinstance(data, tf.data.Dataset):
         first = tf.nest.flatten(data.element_spec)[0]
         return first.shape[0] if getattr(first.shape, "rank", None) else None

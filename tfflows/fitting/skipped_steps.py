@@ -1,4 +1,4 @@
-"""Training steps that are left out: counted, reported by `fit`, and not without end."""
+"""Counts and reports training steps that are left out, and limits their number."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# A look at the counters waits for the device: one for so many calls.
+# Reading the counters waits for the device, so it happens once in so many calls.
 _CALLS_BETWEEN_LOOKS = 8
 
 
 class SkippedSteps:
-    """Counts the training steps that were left out: loss or gradients not finite.
+    """Counts training steps left out because loss or gradients were not finite.
 
-    No Keras object, so that neither weights nor checkpoints of a model contain it.
+    It is no Keras object, so neither weights nor checkpoints of a model contain it.
 
     Attributes:
-      limit: Steps in a row that end a training; None: no number does.
+      limit: Left-out steps in a row that end a training; None: no limit.
       total: int64 scalar, all steps left out.
-      in_a_row: int64 scalar, those since the last step that was taken.
+      in_a_row: int64 scalar, steps left out since the last one that was taken.
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -33,7 +33,7 @@ class SkippedSteps:
         self.total, self.in_a_row, self._longest_row = counter(), counter(), counter()
 
     def count(self, finite: tf.Tensor) -> None:
-        """Counts one step, in the context in which variables are assigned."""
+        """Counts one step, in the context that assigns variables."""
         skipped = tf.cast(tf.logical_not(finite), tf.int64)
         self.total.assign_add(skipped)
         in_a_row = (self.in_a_row + 1) * skipped
@@ -41,10 +41,10 @@ class SkippedSteps:
         self._longest_row.assign(tf.maximum(self._longest_row, in_a_row))
 
     def check(self) -> None:
-        """Raises ValueError after `limit` steps in a row, however long ago."""
+        """Raises ValueError if `limit` steps in a row were left out at any time."""
         if self.limit is None or int(self._longest_row.numpy()) < self.limit:
             return
-        self.in_a_row.assign(0)  # the next training begins anew
+        self.in_a_row.assign(0)  # the next training starts at 0
         self._longest_row.assign(0)
         raise SkippedTooManyError(
             f"expected finite losses and gradients, got {self.limit} steps in a row "
@@ -55,7 +55,7 @@ class SkippedSteps:
         )
 
     def report(self, before: int, where: str) -> int:
-        """Warns of the steps left out since `total` was `before`; their number."""
+        """Warns of steps left out since `total` was `before`; returns their number."""
         number = int(self.total.numpy()) - before
         if number:
             warnings.warn(
@@ -68,7 +68,7 @@ class SkippedSteps:
 
 
 class SkippedTooManyError(ValueError):
-    """So many steps in a row were left out that the training cannot go on."""
+    """Too many steps in a row were left out to continue the training."""
 
 
 class SkippedStepsReport(keras.callbacks.Callback):
@@ -91,7 +91,7 @@ class SkippedStepsReport(keras.callbacks.Callback):
 
 
 def watched(function: Callable[[Any], Any], skipped: SkippedSteps) -> Any:
-    """A Keras train function that stops soon after too many steps were left out."""
+    """Returns a Keras train function that stops after too many left-out steps."""
     calls = 0
 
     def train_function(iterator: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Several training steps as one loop in the graph, over batches that are there."""
+"""Runs several training steps as one loop in the graph, over ready batches."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ Logs = dict[str, tf.Tensor]
 def looped_steps(
     train_step: Callable[[Any], Logs], number: int, jit_compile: bool
 ) -> Callable[[Iterator[Any]], Logs]:
-    """A Keras train function without a strategy.
+    """Returns a Keras train function for use without a strategy.
 
-    Keras' own fetches batches inside of its loop, also one of a single step, so that
-    each step is a branch of the graph that is handed all weights and moments; under XLA
-    each is a program of its own, entered anew. With hundreds of small variables both
-    take as long as a part of the step. Here the loop has no branch, and XLA compiles
-    all of it.
+    Keras' own function fetches batches inside its loop, so each step is a branch of the
+    graph that receives all weights and moments. Under XLA, each step is a program of
+    its own. With hundreds of small variables, this takes as long as part of the step.
+    Here, the loop has no branch, and XLA compiles all of it.
 
-    Batches that are fewer than `number`, or not of one shape, take a step each. The
-    batches of a loop, and a copy, or of three loops, in rounds, are in memory at once.
+    If there are fewer than `number` batches, or they have different shapes, each takes
+    a step of its own. The batches of one loop and a copy are in memory at once; with
+    rounds, the batches of three loops.
 
     Args:
       train_step: Maps a batch to the logs after its step.
@@ -31,8 +31,8 @@ def looped_steps(
       jit_compile: Whether XLA compiles it.
 
     Returns:
-      A function of an iterator over batches, or over `Round`s of them; it raises
-      StopIteration at its end.
+      A function of an iterator over batches, or over `Round`s of them. It raises
+      StopIteration at the iterator's end.
     """
     options: dict[str, Any] = {"jit_compile": jit_compile or None, "autograph": False}
     one_step = tf.function(train_step, reduce_retracing=True, **options)
@@ -71,7 +71,7 @@ def looped_steps(
             if count == 1:
                 logs = one_step(tf.nest.map_structure(lambda t: t[0], batches.batches))
             else:
-                # One shape, for one trace; what is added is not looked at.
+                # One shape, for one trace; the padding is not used.
                 full = tf.nest.map_structure(_padded(number), batches.batches)
                 logs = all_steps(full, tf.constant(count))
         return one_step(batches.rest) if batches.rest else logs
@@ -89,18 +89,18 @@ class Round(NamedTuple):
 def in_rounds(
     data: Any, number: int, steps_per_epoch: int | None = None, done: int = 0
 ) -> Any:
-    """A dataset without end of batches of one shape, as one of `Round`s.
+    """Turns an infinite dataset of batches with one shape into one of `Round`s.
 
-    Asking a dataset for an element takes a tenth of a millisecond, for it passes from
-    thread to thread; a round takes no longer, and is stacked while the one before is
-    trained on.
+    Each element of a dataset takes a tenth of a millisecond, because it passes from
+    thread to thread. A round takes no longer, and is stacked while the one before
+    trains.
 
     Args:
-      data: What `fit` takes; what is no such dataset is returned as it is.
+      data: Data for `fit`; data other than such a dataset are returned unchanged.
       number: Batches in a round.
-      steps_per_epoch: None, or the number of batches in whose last round are as many
-        as are left.
-      done: Batches of the first epoch that are behind, a multiple of `number`.
+      steps_per_epoch: Batches of an epoch, whose last round has the remaining ones; or
+        None.
+      done: Batches of the first epoch that are done, a multiple of `number`.
     """
     if number == 1:
         return data
@@ -120,7 +120,7 @@ def in_rounds(
 
 
 def skip_calls(model: Any, calls: int) -> None:
-    """Lets the model's train function be called so often without taking a step."""
+    """Makes the next calls of the model's train function take no step."""
     model.make_train_function()
     train_function, left = model.train_function, calls
     means: dict[str, Any] = {}
@@ -150,7 +150,7 @@ def _stack(*parts: Any) -> tf.Tensor | None:
 
 
 def _without_optionals(batch: Any) -> Any:
-    # What Keras' own pipelines hold in place of None.
+    # Keras' own pipelines hold this in place of None.
     optional = tf.experimental.Optional
     return tf.nest.map_structure(
         lambda part: None if isinstance(part, optional) else part, batch

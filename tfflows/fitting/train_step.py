@@ -1,4 +1,4 @@
-"""Training by a loss per example, the same under every distribution strategy."""
+"""Trains with a loss per example, the same under every distribution strategy."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tfflows.fitting.updates import scaling_the_loss, take_step
 class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
     """A `keras.Model` whose loss is built in, one value per example.
 
-    Subclasses implement `per_example`; its key "loss" is minimised, and each key is a
-    metric, averaged over examples by their weights.
+    Subclasses implement `per_example`. Training minimises its key "loss". Each key is a
+    metric, averaged over examples with their weights.
     """
 
     metric_names: tuple[str, ...] = ("loss",)
@@ -34,10 +34,10 @@ class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         self._trackers: dict[str, keras.metrics.Mean] = {}
-        self._steps_in_loop = 0  # of the train function that Keras keeps
+        self._steps_in_loop = 0  # in the train function that Keras keeps
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
-        """The loss and the metrics, each `[B]`."""
+        """Returns the loss and the metrics, each `[B]`."""
         raise NotImplementedError
 
     def _create_trackers(self) -> None:
@@ -65,19 +65,20 @@ class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
             wrapped in a `LossScaleOptimizer`, unless it is one.
           loss: Must stay None: the loss is built in.
           metrics: Must stay None: there are no targets.
-          jit_compile: Whether to compile steps with XLA. Off unless asked for.
-          max_skipped: Training steps in a row without a finite loss and gradients, each
-            of which is left out, that end a training with an error; None: none do.
-            Those that a `LossScaleOptimizer` leaves out to find its scale do not count.
-          **kwargs: The rest of `keras.Model.compile`. Without a strategy
-            `steps_per_execution` takes its steps in one loop, see
-            `step_loop.looped_steps`; Keras 3.15's own fails on several replicas.
-            "auto": `fit` takes up to 32 short steps in a loop, and 1 on replicas, if
-            run eagerly, or with a callback that acts after each batch.
+          jit_compile: Whether to compile steps with XLA.
+          max_skipped: Left-out training steps in a row that end the training with an
+            error; None: no limit. A step without a finite loss and gradients is left
+            out. Steps that a `LossScaleOptimizer` leaves out to find its scale do not
+            count.
+          **kwargs: Other arguments of `keras.Model.compile`. Without a strategy,
+            `steps_per_execution` steps run in one loop, see `step_loop.looped_steps`;
+            Keras 3.15's own fails on several replicas. With "auto", `fit` runs up to 32
+            short steps in a loop, but 1 on replicas, in eager mode, or with a callback
+            that acts after each batch.
 
         Raises:
-          ValueError: For a loss or metrics, XLA where a step cannot compile, or an
-            argument of a wrong value.
+          ValueError: If there is a loss or metrics, XLA cannot compile a step, or an
+            argument is not valid.
         """
         built_in = {"loss": loss, "metrics": metrics}
         for key in ("loss_weights", "weighted_metrics"):
@@ -127,7 +128,7 @@ class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
         return "; ".join(f"step {name} ({why})" for name, why in steps.items())
 
     def make_train_function(self, force: bool = False) -> Any:
-        """Keras' hook before training; variables of the optimizer cannot wait."""
+        """Creates the train function, and the optimizer's variables before it."""
         if not self.optimizer.built:
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_weights)
@@ -146,13 +147,13 @@ class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
         return self.train_function
 
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
-        # Keras would draw a batch to build the model; it is built, and data that are
-        # shuffled anew at each iteration would come in another order than without a
+        # Keras would draw a batch to build the model, which is already built. Data that
+        # are shuffled at each iteration would then differ from a run without a
         # strategy.
         del args, kwargs
 
     def get_compile_config(self) -> dict[str, Any]:
-        """What `compile_from_config` needs to compile a loaded model like this one."""
+        """Returns the config for `compile_from_config` of a loaded model."""
         config = super().get_compile_config()
         if not config:
             return config
@@ -174,20 +175,20 @@ class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
         self.optimizer.build(self.trainable_variables)
 
     def noise_step(self) -> tf.Tensor:
-        """What keys the noise of a training step, besides the seed and the example."""
+        """Returns the step's number, which keys noise with the seed and the example."""
         optimizer = getattr(self, "optimizer", None)
-        if optimizer is None:  # part of another model, or in a loop of the user's
+        if optimizer is None:  # part of another model, or in a user's loop
             return random.as_seed(None)[0]
-        # `iterations` counts updates, which gradients of several steps may share.
+        # `iterations` counts updates; one may use gradients of several steps.
         return getattr(optimizer, "inner_optimizer", optimizer)._iterations
 
     def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
-        """`keras.Model.save`; a model that has no config leaves no broken file."""
-        self.get_config()  # Keras asks when half of the file is written
+        """Saves the model; one without a config leaves no broken file."""
+        self.get_config()  # Keras asks for it when half the file is written
         super().save(filepath, *args, **kwargs)
 
     def load_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
-        """`keras.Model.load_weights`; a file that does not fit changes no weight."""
+        """Loads weights; a file that does not fit changes none."""
         before = self.get_weights()
         try:
             super().load_weights(filepath, *args, **kwargs)
@@ -196,9 +197,9 @@ class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
             raise
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """One step of the optimizer on one replica's share of the batch.
+        """Runs one step of the optimizer on one replica's share of the batch.
 
-        A step whose loss or gradients are not finite is left out on all replicas, and
+        If loss or gradients are not finite, the step is left out on all replicas and
         counted in `skipped_steps`.
         """
         batch = Batch.of(data)
@@ -218,15 +219,15 @@ class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
         weight = batch.sample_weight
         if weight is None:
             weight = tf.ones_like(values["loss"])
-        # A step that is left out does not count in the means of the epoch.
+        # A left-out step does not count in the means of the epoch.
         return self._track(values, tf.where(counts, weight, tf.zeros_like(weight)))
 
     def _gradients(self, tape: tf.GradientTape, loss: Any, weights: Any) -> list[Any]:
-        # A method, so that debugging can look at what it returns.
+        # A method, so that debugging can look at the gradients.
         return tape.gradient(loss, weights)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """The metrics of one replica's share of the batch."""
+        """Returns the metrics of one replica's share of the batch."""
         batch = Batch.of(data)
         values = self._per_example(batch, training=False)
         return self._track(values, batch.sample_weight)

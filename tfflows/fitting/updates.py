@@ -1,4 +1,4 @@
-"""One step of the optimizer from the gradients of all replicas, or none at all."""
+"""Runs one step of the optimizer with the gradients of all replicas, or none."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from tfflows.fitting.replica_sums import sum_over_replicas
 from tfflows.fitting.skipped_steps import SkippedSteps
 
 _LOSS_SCALE = 2.0**15  # Keras' own, for a loss of one term
-# float16 spans 2^-24 to 2^16: a scale so far down finds nothing any more.
+# float16 spans 2^-24 to 2^16, so a scale this low finds no gradients any more.
 _SMALLEST_SHARE = 2.0**-40
 
 
 def scaling_the_loss(
     optimizer: keras.optimizers.Optimizer, policy: keras.DTypePolicy, terms: int
 ) -> keras.optimizers.Optimizer:
-    """The optimizer, with dynamic loss scaling where gradients are float16.
+    """Returns the optimizer, with dynamic loss scaling if gradients are float16.
 
-    Keras begins at 2^15, for a loss of order 1. A log-density is a sum over the
-    dimensions of an event, and the gradient of a convolution's kernel one over its
-    positions: here the scale begins at 2^15 over their number, in place of a training
-    that begins with so many steps left out.
+    Keras starts at 2^15, for a loss of order 1. A log-density is a sum over the
+    dimensions of an event, and a kernel's gradient a sum over positions. Here, the
+    scale starts at 2^15 divided by the number of terms, so that a training does not
+    start with many left-out steps.
 
     Args:
       optimizer: A Keras optimizer; a `LossScaleOptimizer` keeps its scale.
-      policy: The model's; others than "mixed_float16" need no scaling.
+      policy: The model's policy; only "mixed_float16" needs scaling.
       terms: Number of terms in the loss of an example.
 
     Returns:
@@ -54,26 +54,26 @@ def take_step(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Sums the gradients over replicas and applies them if all is finite.
 
-    Keras clips a replica's share, and looks for infinities in it, before it sums:
+    Keras clips a replica's share and looks for infinities in it before it sums. The
     clipping would depend on the number of replicas, and one replica could skip a step
-    that another takes. Here the sum comes first; it is the same on all of them.
+    that another takes. Here, the sum comes first and is the same on all replicas.
 
     Args:
-      optimizer: The optimizer, built.
+      optimizer: The built optimizer.
       loss: This replica's share of the loss, a scalar.
-      gradients: Those of the (scaled) share; None where there is none.
-      weights: What they belong to.
-      skipped: Counts the step, too.
+      gradients: Gradients of the (scaled) share; None for a weight without one.
+      weights: Their weights.
+      skipped: Counts the step.
 
     Returns:
       Whether the step was taken, and whether it counts in the metrics: boolean
       scalars, the same on all replicas. A step that a `LossScaleOptimizer` leaves out
-      to find its scale was not taken and counts.
+      to find its scale counts although it was not taken.
     """
     present = [gradient for gradient in gradients if gradient is not None]
     loss, *present = sum_over_replicas([loss, *map(tf.convert_to_tensor, present)])
     loss_is_finite = tf.math.is_finite(loss)
-    # A sum is finite only where all its terms are: one pass, and no tensor of flags.
+    # A sum is finite only if all its terms are: one pass without a tensor of flags.
     sums = [tf.cast(tf.reduce_sum(gradient), loss.dtype) for gradient in present]
     finite = tf.reduce_all(tf.math.is_finite(tf.stack([loss, *sums])))
 
@@ -88,7 +88,7 @@ def take_step(
         ):
             optimizer.apply_gradients(pairs)
 
-    if hasattr(optimizer, "dynamic_scale"):  # skips by itself, to find its scale
+    if hasattr(optimizer, "dynamic_scale"):  # it skips by itself, to find its scale
         poison = tf.where(finite, 0.0, float("nan"))
         apply(*(gradient + tf.cast(poison, gradient.dtype) for gradient in present))
         counts = finite | (loss_is_finite & _is_searching(optimizer))
@@ -113,11 +113,11 @@ def _is_searching(optimizer: keras.optimizers.LossScaleOptimizer) -> tf.Tensor:
 
 
 def _assigning(update: Any, flag: tf.Tensor, *values: tf.Tensor) -> None:
-    """Calls `update(run, flag, *values)` where a tf.cond may hold assignments.
+    """Calls `update(run, flag, *values)` in a context where tf.cond may assign.
 
-    In a replica of a mirrored strategy it may not, for they wait for all replicas:
-    there `update` is called once for all, and `run(function, values)` calls a function
-    on each.
+    In a replica of a mirrored strategy it may not, because assignments wait for all
+    replicas. There, `update` is called once for all, and `run(function, values)` calls
+    a function on each.
     """
     distribute = tf.__internal__.distribute
     if distribute.strategy_supports_no_merge_call():
@@ -133,7 +133,7 @@ def _assigning(update: Any, flag: tf.Tensor, *values: tf.Tensor) -> None:
 
 @contextlib.contextmanager
 def _summed_already(optimizer: Any) -> Iterator[None]:
-    """Keeps a Keras optimizer from summing its gradients over replicas once more."""
+    """Keeps a Keras optimizer from summing gradients over replicas again."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     vars(inner)["_all_reduce_sum_gradients"] = list
     try:
@@ -146,11 +146,11 @@ def _summed_already(optimizer: Any) -> Iterator[None]:
 def _clipping_each_step(
     optimizer: Any, weights: Sequence[keras.Variable]
 ) -> Iterator[None]:
-    """Lets `clipnorm` see a stack of weights as the weights of single steps.
+    """Makes `clipnorm` treat a stack of weights as the weights of single steps.
 
     Args:
       optimizer: A Keras optimizer.
-      weights: Those that have gradients.
+      weights: The weights that have gradients.
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     axes = [
