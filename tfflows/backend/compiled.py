@@ -1,4 +1,4 @@
-"""The compiled functions of one model's methods, kept outside of what is saved."""
+"""Keeps the compiled functions of a model's methods, which are never saved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tensorflow.python.eager import context as eager_context
 
 from tfflows.backend.watched import Watched
 
-# Bytes of the widest tensor of a pass that is computed at once.
+# Maximum bytes of the widest tensor in one pass; more rows take several passes.
 _WIDEST = 2**23
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _is_inside: contextvars.ContextVar[bool] = contextvars.ContextVar(
@@ -29,15 +29,15 @@ _is_inside: contextvars.ContextVar[bool] = contextvars.ContextVar(
 class CompiledCalls:
     """Functions by kind of call, dropped when a layer changes. Threads may share it.
 
-    Of each kind the first call is not compiled: a trace takes as long as ten to twenty
-    calls without one, and many kinds of call are made once. Both compute the same, to
-    the bit: see `_as_written`.
+    The first call of each kind is not compiled, because a trace takes as long as ten to
+    twenty uncompiled calls, and many kinds of call occur once. Both give the same bits,
+    see `_as_written`.
 
-    Keras and TensorFlow see no function here that they would track or save; copies and
-    pickles are empty.
+    Keras and TensorFlow neither track nor save the functions; copies and pickles are
+    empty.
 
     Args:
-      layers: What the functions read.
+      layers: The layers that the functions read.
     """
 
     def __init__(self, *layers: Any) -> None:
@@ -52,11 +52,11 @@ class CompiledCalls:
         return CompiledCalls, ()
 
     def __len__(self) -> int:
-        """How many functions there are."""
+        """Returns the number of functions."""
         return sum(each is not None for each in self._functions.values())
 
     def of_parts(self, *layers: Any) -> CompiledCalls:
-        """Those of what a model makes of these parts, as long as it has these."""
+        """Returns the functions for these parts, kept as long as the model has them."""
         found = self._of_parts
         if found is None or any(map(operator.is_not, found._layers, layers)):
             found = self._of_parts = CompiledCalls(*layers)
@@ -65,12 +65,12 @@ class CompiledCalls:
     def find(
         self, kind: Hashable, trace: Callable[[], CompiledCall], at_once: bool
     ) -> CompiledCall | None:
-        """The compiled function of a kind of call; None: the call is not compiled.
+        """Returns the compiled function for a kind of call; None: do not compile.
 
         Args:
           kind: Dtypes and numbers of axes of a method's arguments.
           trace: Makes the function.
-          at_once: Whether the first call of its kind is to be compiled, too.
+          at_once: Whether to compile the first call of its kind, too.
         """
         if self._watched is not None and not self._watched.unchanged():
             self._drop()
@@ -82,7 +82,7 @@ class CompiledCalls:
                 functions[kind] = trace()
                 for layer in self._layers:  # tensors of the trace, of regularizers
                     layer._clear_losses()
-                # What a trace changes itself, as a count of calls, is no change.
+                # Changes by a trace itself, such as a count of calls, do not count.
                 self._watched = Watched(self._layers)
         return functions[kind]
 
@@ -90,8 +90,8 @@ class CompiledCalls:
         """Remembers a call that was not compiled.
 
         Args:
-          kind: As in `find`.
-          failed: Whether none of its kind is to be: it failed when it was compiled.
+          kind: See `find`.
+          failed: Whether the compiled call failed; then none of its kind is compiled.
         """
         self._known.add(kind)
         if failed:
@@ -106,8 +106,8 @@ class CompiledCall:
     """One traced function of tensors.
 
     Args:
-      function: What it computes.
-      specs: Of its arguments.
+      function: The Python function.
+      specs: Specs of its arguments.
     """
 
     def __init__(
@@ -119,19 +119,19 @@ class CompiledCall:
         self.rows = max(1, _WIDEST // max(_widest_row(self._function.graph), 1))
 
     def __call__(self, *tensors: tf.Tensor) -> Any:
-        """What the function computes."""
+        """Returns the function's result."""
         with _as_written():
             return self._function(*tensors)
 
 
 def may_compile() -> bool:
-    """Whether this is a plain call: by a user, in eager mode, without a strategy."""
+    """Returns whether a user calls in eager mode, without a strategy."""
     return (
         tf.executing_eagerly()
         and not _is_inside.get()
         and not tf.config.functions_run_eagerly()
         and not tf.distribute.has_strategy()
-        # Keras' layers tell those inside whether they train; scopes replace weights.
+        # Keras tells inner layers whether they train; scopes replace weights.
         and global_state.get_global_attribute("current_call_ctx") is None
         and not in_stateless_scope()
     )
@@ -139,7 +139,7 @@ def may_compile() -> bool:
 
 @contextlib.contextmanager
 def inside() -> Iterator[None]:
-    """Marks what a call calls itself, which is not compiled on its own."""
+    """Context manager that marks inner calls, which are not compiled separately."""
     token = _is_inside.set(True)
     try:
         yield
@@ -149,11 +149,11 @@ def inside() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _as_written() -> Iterator[None]:
-    """Inside, functions run as they were traced, their operations not rewritten.
+    """Context manager in which TensorFlow does not rewrite traced operations.
 
-    TensorFlow's rewriting of sums and products changes last digits, so that a second
-    call would differ from the first, which is not compiled; and it takes as long as the
-    trace. It would make RealNVP no faster, Glow and splines by a tenth
+    Rewriting sums and products changes the last digits, so a second call would differ
+    from the first, which is not compiled. It also takes as long as the trace. It makes
+    RealNVP no faster, and Glow and splines by a tenth
     (docs/adr/0008-plain-calls-are-compiled.md).
     """
     context = eager_context.context()
@@ -175,7 +175,7 @@ def _without_rewriting(config: bytes, executor: str | None) -> Any:
 
 
 def _widest_row(graph: tf.Graph) -> int:
-    """Bytes of one row of the widest tensor, of those with a row for each example."""
+    """Returns the bytes per row of the widest tensor with a row per example."""
     widest = 0
     for operation in graph.get_operations():
         if operation.type in _CALLS:

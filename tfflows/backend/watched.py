@@ -1,4 +1,4 @@
-"""Whether layers are as they were when a function that uses them was traced."""
+"""Checks that layers have not changed since a function that uses them was traced."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import keras
 from tensorflow_probability import bijectors as tfb
 
-# What Keras and TensorFlow keep of each layer that says nothing about its values, but
-# for these: what is trained, and in which precision.
+# Of the attributes that Keras and TensorFlow keep, only these affect values: what is
+# trained, and in which precision.
 _TELLING = {"_trainable", "_dtype_policy", "_layers"}
 _OF_TRAINING = ("_initializer", "_regularizer", "_constraint")
 _PLAIN = bool | int | float | str | tuple | list | dict | None
@@ -20,8 +20,8 @@ _PLAIN = bool | int | float | str | tuple | list | dict | None
 class Watched:
     """The attributes of layers, and of all layers in them, at one time.
 
-    Kept are the attributes themselves, so that none of them is given the identity of
-    another one that is gone.
+    It keeps the attributes themselves, so that no new object gets the identity of a
+    deleted one.
 
     Args:
       layers: Layers, models among them.
@@ -41,7 +41,7 @@ class Watched:
         ]
 
     def unchanged(self) -> bool:
-        """Whether no attribute was set, and no list of layers changed, since then."""
+        """Returns whether no attribute and no list of layers has changed since then."""
         for source, size in self._sizes:
             if len(source) != size:
                 return False
@@ -98,12 +98,12 @@ def _bare() -> frozenset[str]:
 
 
 def _telling(layer: keras.layers.Layer) -> tuple[str, ...]:
-    """Names of the attributes of a layer on which its values may depend."""
+    """Returns the names of a layer's attributes that may affect its values."""
     names = []
     for name, value in vars(layer).items():
         if name.startswith("_self_") or name.endswith(_OF_TRAINING):
             continue
-        # A model has also what `fit` leaves behind.
+        # A model also has attributes that `fit` sets.
         kept = not isinstance(layer, keras.Model) or isinstance(
             value, _PLAIN | keras.layers.Layer | keras.Variable
         )

@@ -162,7 +162,7 @@ class FlowStep(LayerBijector):
         return domains.nan_where(nowhere, x, log_det)
 
     def _from_latents(self, z: Any, context: Any = None) -> tuple[tf.Tensor, tf.Tensor]:
-        """`forward_and_log_det` of true latents, however large: none is `FAR`."""
+        """Runs `forward_and_log_det` on true latents, none of which is `FAR`."""
         run = self._forward_and_log_det
         return self._on_one_batch_axis(run, z, context, "forward")
 
@@ -195,7 +195,7 @@ class FlowStep(LayerBijector):
         context: Any = None,
         name: str | None = None,
     ) -> tf.Tensor:
-        """log|det dx/dz| at latents `[..., *event]`, in nats, summed over the event."""
+        """Returns log|det dx/dz| at latents `[..., *event]`, summed, in nats."""
         x = self._built_for(x, "forward", event_ndims)
         log_det = self.forward_and_log_det(x, context)[1]
         own_ndims = len(self.latent_event_shape)
@@ -208,7 +208,7 @@ class FlowStep(LayerBijector):
         context: Any = None,
         name: str | None = None,
     ) -> tf.Tensor:
-        """log|det dz/dx| at data `[..., *event]`, in nats, summed over the event."""
+        """Returns log|det dz/dx| at data `[..., *event]`, summed, in nats."""
         y = self._built_for(y, "inverse", event_ndims)
         log_det = self.inverse_and_log_det(y, context)[1]
         own_ndims = len(self.data_event_shape)

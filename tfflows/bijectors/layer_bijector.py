@@ -116,7 +116,7 @@ class LayerBijector(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
         return (None, *self.data_event_shape)
 
     def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
-        """`Layer.add_weight` in the flow dtype, immune to Keras' autocasting."""
+        """Creates a weight in the flow dtype, immune to Keras' autocasting."""
         kwargs.setdefault("dtype", self.flow_dtype.name)
         kwargs.setdefault("autocast", False)
         return super().add_weight(*args, **kwargs)
@@ -154,7 +154,7 @@ class LayerBijector(CheckpointsAllWeights, keras.layers.Layer, _BijectorSide):
             self.build((None, *tuple(shape)[len(shape) - ndims :]))
 
     def __call__(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        """Keras' `__call__` on tensors; TFP's on distributions and bijectors."""
+        """Runs Keras' `__call__` on tensors, TFP's on distributions and bijectors."""
         if isinstance(value, tfd.Distribution | tfb.Bijector):
             return tfb.Bijector.__call__(self, value, *args, **kwargs)
         if not isinstance(value, keras.KerasTensor):

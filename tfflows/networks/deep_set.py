@@ -1,4 +1,4 @@
-"""A network of sets: a sum over their elements."""
+"""A network for sets: a mean or maximum over their elements."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Pooling = Literal["mean", "max"]
 
 @keras.saving.register_keras_serializable("tfflows")
 class DeepSet(CheckpointsAllWeights, keras.layers.Layer):
-    """rho(pool_n phi(x_n), log N): features of a set that has no order.
+    """rho(pool_n phi(x_n), log N): features of a set, independent of its order.
 
     Maps sets `[B, N, D]` of any size N to `[B, units[-1]]`, for example as the
     `context_network` of a flow whose context is many observations,
@@ -27,14 +27,14 @@ class DeepSet(CheckpointsAllWeights, keras.layers.Layer):
     Source: Zaheer et al., "Deep Sets", 2017, arXiv 1703.06114, theorem 2.
 
     Args:
-      hidden_units: Widths of phi, which sees each element by itself.
-      units: Widths of rho, which sees the pooled features.
-      activation: Name of a Keras activation, of both.
+      hidden_units: Widths of phi, which maps each element.
+      units: Widths of rho, which maps the pooled features.
+      activation: Name of a Keras activation for both.
       pooling: "mean" or "max".
-      **kwargs: Those of `keras.layers.Layer`.
+      **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For arguments out of range; on call, for inputs that are no sets.
+      ValueError: If an argument is out of range; on call, if inputs are no sets.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class DeepSet(CheckpointsAllWeights, keras.layers.Layer):
         self._pooled.build((None, self.hidden_units[-1] + 1))
 
     def call(self, inputs: tf.Tensor, mask: Any = None) -> tf.Tensor:
-        """`[B, N, D]` (and a mask `[B, N]`, False for padding) -> `[B, units[-1]]`."""
+        """Maps `[B, N, D]`, mask `[B, N]` (False: padding), to `[B, units[-1]]`."""
         check_set(self.name, inputs)
         hidden = self._each(inputs)
         present = elements(hidden, mask)
@@ -73,14 +73,14 @@ class DeepSet(CheckpointsAllWeights, keras.layers.Layer):
         return self._pooled(with_log_size(pooled, present))
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        """None: what comes out has no elements."""
+        """Returns None, because the output has no elements."""
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
-        """(batch, units[-1])."""
+        """Returns (batch, units[-1])."""
         return input_shape[0], self.units[-1]
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "hidden_units": self.hidden_units,

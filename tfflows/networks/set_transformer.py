@@ -1,4 +1,4 @@
-"""A network of sets whose elements attend to each other."""
+"""A network for sets whose elements attend to each other."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class AttentionBlock(CheckpointsAllWeights, keras.layers.Layer):
     Permutation-Invariant Neural Networks", 2019, arXiv 1810.00825, equations 6 and 7.
 
     Args:
-      width: Size of x, and of what comes out.
+      width: Size of x and of the output.
       num_heads: Heads of the attention; they divide `width`.
-      **kwargs: Those of `keras.layers.Layer`.
+      **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For heads that do not divide the width.
+      ValueError: If the heads do not divide the width.
     """
 
     def __init__(self, width: int, num_heads: int = 4, **kwargs: Any) -> None:
@@ -51,17 +51,17 @@ class AttentionBlock(CheckpointsAllWeights, keras.layers.Layer):
             norm.build(tuple(x_shape))
 
     def call(self, x: tf.Tensor, y: tf.Tensor, present: Any = None) -> tf.Tensor:
-        """X `[B, M, width]`, y `[B, N, width]`, present `[B, 1, N]` -> as x."""
+        """Maps x `[B, M, W]`, y `[B, N, W]`, present `[B, 1, N]` to `[B, M, W]`."""
         attended = self._attention(x, y, attention_mask=present)
         hidden = self._norms[0](x + attended)
         return self._norms[1](hidden + self._dense(hidden))
 
     def compute_output_shape(self, x_shape: Any, y_shape: Any) -> Any:
-        """That of x."""
+        """Returns the shape of x."""
         return x_shape
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         own = {"width": self.width, "num_heads": self.num_heads}
         return {**super().get_config(), **own}
 
@@ -81,11 +81,11 @@ class SetTransformer(CheckpointsAllWeights, keras.layers.Layer):
       width: Size of an element's features.
       num_heads: Heads of each attention; they divide `width`.
       num_layers: Number of self-attentions.
-      num_seeds: Vectors that the set is pooled to.
-      **kwargs: Those of `keras.layers.Layer`.
+      num_seeds: Number of vectors after pooling.
+      **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: For arguments out of range; on call, for inputs that are no sets.
+      ValueError: If an argument is out of range; on call, if inputs are no sets.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class SetTransformer(CheckpointsAllWeights, keras.layers.Layer):
         )
 
     def call(self, inputs: tf.Tensor, mask: Any = None) -> tf.Tensor:
-        """`[B, N, D]` (and a mask `[B, N]`, False for padding) -> `[B, features]`."""
+        """Maps `[B, N, D]`, mask `[B, N]` (False: padding), to `[B, features]`."""
         check_set(self.name, inputs)
         hidden = self._embed(inputs)
         seen = None if mask is None else tf.cast(mask, tf.bool)[:, tf.newaxis]
@@ -134,14 +134,14 @@ class SetTransformer(CheckpointsAllWeights, keras.layers.Layer):
         return with_log_size(pooled, elements(hidden, mask))
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        """None: what comes out has no elements."""
+        """Returns None, because the output has no elements."""
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
-        """(batch, num_seeds * width + 1)."""
+        """Returns (batch, num_seeds * width + 1)."""
         return input_shape[0], self.num_seeds * self.width + 1
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "width": self.width,

@@ -1,4 +1,4 @@
-"""Training for a number of steps that is set beforehand, with the best weights kept."""
+"""Trains for a fixed number of steps and keeps the best weights."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _SCORED_ROWS = 4096
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """How a flow is trained: see `fit_for_steps`.
+    """The settings of a training by `fit_for_steps`.
 
     Attributes:
       steps: Steps of the optimizer.
-      learning_rate: The highest, after a rise; then a cosine falls to 0.
+      learning_rate: The highest rate, after a rise; a cosine then falls to 0.
       batch_size: Rows in a step.
       weight_decay: Decoupled weight decay of matrices; 0: none.
       noise: Deviation of the noise on training rows, in deviations of the columns.
       patience: Rounds without improvement until the training stops.
-      least_round: Steps of a round at least; more make a pass over the rows.
-      deadline: `time.monotonic()` at which it stops; None: never.
+      least_round: Minimum steps of a round; a pass over the rows may take more.
+      deadline: Value of `time.monotonic()` at which it stops; None: never.
     """
 
     steps: int
@@ -51,11 +51,11 @@ class Budget:
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """What a training came to.
+    """The result of a training.
 
     Attributes:
-      scores: The score of the rows held out, by round; the highest is the flow's.
-      log_densities: Those `[M]` of the rows held out, of the weights that are kept.
+      scores: Score of the held-out rows for each round; the flow has the highest.
+      log_densities: Log-densities `[M]` of held-out rows with the kept weights.
       cut: Whether the deadline ended it.
     """
 
@@ -92,16 +92,16 @@ def fit_for_steps(
       x: Training rows `[N, *event]`.
       weight: Their weights `[N]`, above 0.
       held_out: Other rows `[M, *event]`.
-      score: Maps their log-densities `[M]` to what is maximised.
-      budget: The steps.
-      seed: Of the order of the rows and the noise.
+      score: Maps their log-densities `[M]` to the score to maximise.
+      budget: The settings.
+      seed: Seed of the order of the rows and the noise.
       verbose: As in `keras.Model.fit`.
 
     Returns:
       The scores.
 
     Raises:
-      ValueError: No round ended with a finite score.
+      ValueError: If no round ends with a finite score.
     """
     dtype = flow.bijector.dtype
     flow.initialize(tf.constant(initial_rows(x, seed), dtype))
@@ -119,7 +119,7 @@ def fit_for_steps(
         endless_batches(flow, x, weight, batch_size, seed, noise),
         steps_per_epoch=round_steps,
         epochs=max(1, round(budget.steps / round_steps)),
-        shuffle=False,  # the batches come in another order at each pass already
+        shuffle=False,  # the batches already have another order at each pass
         verbose=verbose,
         callbacks=[keeper],
     )
@@ -170,10 +170,10 @@ class _KeepsBest(keras.callbacks.Callback):
             self._flow.stop_training = True
 
     def restore(self) -> None:
-        """The flow gets the best weights.
+        """Gives the flow the best weights.
 
         Raises:
-          ValueError: None were finite.
+          ValueError: If no score was finite.
         """
         if self._best is None:
             raise ValueError(
