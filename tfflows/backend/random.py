@@ -163,7 +163,8 @@ def bernoulli_rows(seeds: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
     They compare uniform numbers with the probabilities. The numbers have the
     distribution of `uniform_rows` and need half its random words: each has its own
     upper 16 bits, and a row shares the lower ones. Two draws of a row depend on each
-    other only if the lower bits decide both; their covariance is at most 2^-34.
+    other only if the lower bits decide both; their covariance is at most 2^-34. They
+    take 0.6 of the CPU time: `benchmarks/special_cases.py bernoulli`.
 
     Args:
       seeds: int32 `[N, 2]`, one row a row.

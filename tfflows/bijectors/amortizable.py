@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -102,39 +101,6 @@ class AmortizableStep(FlowStep):
                 self._table.items(), self._sources, strict=True
             )
         }
-
-    def _stacked_values(
-        self, stacks: Sequence[tf.Tensor], context: Any
-    ) -> dict[str, tf.Tensor]:
-        """Returns each parameter of K such steps, `[B or 1, K, *shape]`.
-
-        Args:
-          stacks: The steps' weights, each stacked along a first axis.
-          context: As in the passes.
-        """
-        if self.context_dim is None:
-            values = [stack[tf.newaxis] for stack in stacks]
-            return dict(zip(self._table, values, strict=True))
-        context = self._checked_context(context)
-        kernels, biases = stacks[0::2], stacks[1::2]
-        outputs: dict[str, tf.Tensor] = {}
-        for (name, row), kernel, bias in zip(
-            self._table.items(), kernels, biases, strict=True
-        ):
-            factors = [tf.cast(each, self.compute_dtype) for each in (context, kernel)]
-            output = self._products(*factors)
-            output = tf.cast(output + tf.cast(bias, output.dtype), self.flow_dtype)
-            outputs[name] = tf.reshape(output, (-1, kernel.shape[0], *row.shape))
-        return outputs
-
-    def _products(self, context: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
-        """Multiplies `[B, C]` by each of `[K, C, N]`, to `[B, K, N]`."""
-        if self.compute_dtype == self.flow_dtype:
-            return tf.einsum("bc,kcn->bkn", context, kernels)
-        # Kernels round products in low precision differently. Use the same products as
-        # the single steps, so that the inverse has the same parameters.
-        products = [tf.matmul(context, kernel) for kernel in tf.unstack(kernels)]
-        return tf.stack(products, axis=1)
 
     def _checked_context(self, context: Any) -> tf.Tensor:
         expected = (None, self.context_dim)

@@ -10,8 +10,9 @@ import tensorflow as tf
 from tfflows.bijectors.shapes import Run
 
 # Whether the current pass has an empty batch; None if it cannot have one. A context
-# variable, because passes of user's steps lie between a chain's padding and the
-# BatchNormalization that must not count the padding row. It is read only in traces.
+# variable, because passes of a user's steps may lie between a chain's padding and the
+# BatchNormalization that must not count the padding row. A compiled pass pays nothing
+# for it: only the trace reads it.
 _is_padding: ContextVar[tf.Tensor | None] = ContextVar("is_padding", default=None)
 
 

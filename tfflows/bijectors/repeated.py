@@ -37,8 +37,8 @@ class Repeated(Composite):
     therefore stay as small as for one step. Under XLA the graph grows with K, because
     no function is called.
 
-    A class of steps with a faster way to run K forward passes, such as `Planar`, has a
-    method `_forward_of_repeats(stacks, z, context)`. Its subclasses do not use it.
+    `Planar` has a faster way to run K forward passes, `_forward_of_repeats(stacks, z)`,
+    for steps without a context. Its subclasses do not use it.
 
     Args:
       step: The step, not built. Its calls must not assign weights.
@@ -131,9 +131,10 @@ class Repeated(Composite):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         # Only for the class itself: a subclass may override methods that this skips.
         at_once = vars(type(self.step)).get("_forward_of_repeats")
-        if direction == "forward" and at_once is not None:
+        has_context = getattr(self.step, "context_dim", None) is not None
+        if direction == "forward" and at_once is not None and not has_context:
             stacks = [tf.convert_to_tensor(stack) for stack in self._stacks]
-            return at_once(self.step, stacks, value, context)
+            return at_once(self.step, stacks, value)
         return self.one_by_one(value, context, direction)
 
     def one_by_one(

