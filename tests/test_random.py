@@ -12,7 +12,7 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from tfflows.backend import random
+from tfflows.backend import initializer_seeds, random
 
 
 def words(*values):
@@ -55,6 +55,86 @@ def numbers_below(seeds, count, bits, dtype):
         drawn = random.bernoulli_rows(seeds, probability).numpy()
         low, high = np.where(drawn, low, middle), np.where(drawn, middle, high)
     return low
+
+
+def philox(counter, key):
+    """Philox4x32-10 of Salmon et al., 2011, in Python's integers."""
+    c, (k0, k1) = list(counter), key
+    for _ in range(10):
+        low, high = c[0] * 0xD2511F53, c[2] * 0xCD9E8D57
+        c = [(high >> 32) ^ c[1] ^ k0, high, (low >> 32) ^ c[3] ^ k1, low]
+        c = [word % 2**32 for word in c]
+        k0, k1 = (k0 + 0x9E3779B9) % 2**32, (k1 + 0xBB67AE85) % 2**32
+    return c
+
+
+def test_the_words_of_a_seed_are_philoxs():
+    known = (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1)  # Random123's file
+    pi = (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344, 0xA4093822, 0x299F31D0)
+    assert tuple(philox(pi[:4], pi[4:])) == known
+    key = tf.constant([-5, 2**30])
+    words = random.RowsOfSeed(key, tf.constant(2), start=3).bits(6).numpy()
+    wanted = [
+        philox((block, 0, 6, 0), (2**32 - 5, 2**30))
+        + philox((block + 1, 0, 6, 0), (2**32 - 5, 2**30))[:2]
+        for block in (6, 8)
+    ]
+    np.testing.assert_array_equal(words, wanted)
+
+
+def rows_of_seed(number, start=0, seed=3):
+    return random.RowsOfSeed(random.as_seed(seed), tf.constant(number), start)
+
+
+DRAWS = {
+    "uniform": random.uniform_rows,
+    "normal": random.normal_rows,
+    "logistic": random.logistic_rows,
+    "bernoulli": lambda seeds, count: random.bernoulli_rows(
+        seeds, tf.fill([seeds.shape[0], count], 0.3)
+    ),
+}
+
+
+@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_a_row_of_a_seed_depends_on_its_number_alone(draw, count):
+    whole = draw(rows_of_seed(9), count)
+    # The words are equal; a logarithm's last bit depends on where a number stands.
+    part = draw(rows_of_seed(4, start=3), count)
+    np.testing.assert_allclose(part, whole[3:7], rtol=1e-6, atol=1e-7)
+    for compiled in (False, True):
+        function = tf.function(
+            lambda: draw(rows_of_seed(9), count), jit_compile=compiled
+        )
+        np.testing.assert_allclose(function(), whole, rtol=1e-5, atol=1e-6)
+    assert np.any(draw(rows_of_seed(9, seed=4), count) != whole)
+
+
+def test_rows_of_a_seed_have_their_laws_and_no_correlation():
+    x = random.normal_rows(rows_of_seed(4000), 9).numpy()
+    assert scipy.stats.kstest(x.ravel(), "norm").pvalue > 1e-3
+    assert np.abs(np.corrcoef(x.T) - np.eye(9)).max() < 4.5 / np.sqrt(4000)
+    neighbours = np.corrcoef(x[1:].ravel(), x[:-1].ravel())[0, 1]
+    assert abs(neighbours) < 4.5 / np.sqrt(x.size)
+    words = [rows_of_seed(4000).bits(count) for count in (9, 13)]
+    assert len(np.intersect1d(*words)) < 5  # the two share no block
+
+
+def test_streams_of_rows_of_a_seed_differ():
+    folded = [random.fold_in(rows_of_seed(5), tf.constant([k])) for k in (0, 1)]
+    assert all(isinstance(rows, random.RowsOfSeed) for rows in folded)
+    a, b = (random.uniform_rows(rows, 4).numpy() for rows in folded)
+    assert not np.intersect1d(a, b).size
+
+
+def test_rows_of_a_seed_are_seed_rows_to_whom_knows_nothing_else():
+    rows = rows_of_seed(5, start=2)
+    wanted = random.fold_in(random.as_seed(3), tf.range(2, 7))
+    np.testing.assert_array_equal(tf.convert_to_tensor(rows), wanted)
+    np.testing.assert_array_equal(tf.unstack(rows[:, 0]), wanted[:, 0])
+    assert rows.shape == (5, 2)
+    assert random.number_of_rows(rows) == random.number_of_rows(wanted) == 5
 
 
 @pytest.mark.parametrize(("dtype", "bits"), [("float32", 23), ("float64", 32)])
@@ -100,7 +180,7 @@ def test_a_row_of_bernoulli_draws_depends_on_its_seed_alone(count):
 
 def test_initial_weights_depend_on_the_seed_of_their_scope_alone():
     def weights(seed):
-        with random.seeded_initializers(seed):
+        with initializer_seeds.seeded_initializers(seed):
             meeting.wait(timeout=60)
             return [
                 keras.layers.Dense(3).kernel_initializer((2, 3)).numpy()

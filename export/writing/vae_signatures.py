@@ -22,7 +22,6 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfflows.backend import random
 from tfflows.export.writing.endpoints import (
     IMAGE_RANK,
     Endpoint,
@@ -36,7 +35,7 @@ from tfflows.export.writing.endpoints import (
     sample_n_endpoint,
 )
 from tfflows.models.flow_vae import FlowVAE
-from tfflows.models.sampling import checked_number
+from tfflows.models.sampling import seeds_of_numbers
 
 
 def vae_endpoints(vae: FlowVAE) -> dict[str, Endpoint]:
@@ -106,7 +105,6 @@ def _sample_n(vae: FlowVAE) -> Endpoint:
     def sample_n(
         num_samples: tf.Tensor, seed: tf.Tensor, temperature: tf.Tensor
     ) -> Outputs:
-        rows = random.fold_in(seed, tf.range(checked_number(num_samples)))
-        return vae.sample_rows(rows, temperature)
+        return vae.sample_rows(seeds_of_numbers(num_samples, 0, seed), temperature)
 
     return sample_n_endpoint(sample_n, _event_shape(vae))

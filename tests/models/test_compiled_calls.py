@@ -463,9 +463,7 @@ def test_a_users_graph_holds_the_plain_code():
     function = tf.function(lambda x: (flow.log_prob(x), flow.sample(2, seed=0)))
     graph = function.get_concrete_function(tf.TensorSpec((None, 2))).graph
     calls = [op for op in graph.get_operations() if "PartitionedCall" in op.type]
-    # Threefry's alone, of which a graph holds one copy.
-    assert calls
-    assert all("threefry" in op.get_attr("f").name for op in calls)
+    assert not calls
     assert len(calls_of(flow)) == 1
     np.testing.assert_allclose(function(X)[0], flow.log_prob(X), rtol=1e-5)
 

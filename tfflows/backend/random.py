@@ -3,7 +3,9 @@
 TensorFlow's stateless ops take one seed for a whole tensor, so a row's numbers depend
 on its position in the batch. Training noise must not depend on how replicas share a
 batch, nor a served sample on the other rows, so both need a seed per row. Threefry in
-plain integer ops provides that, vectorised, on every device and in every export.
+plain integer ops provides that, vectorised, on every device and in every export. Where
+one seed serves a whole tensor, `RowsOfSeed` takes TensorFlow's own Philox, which costs
+a third of it without XLA (`benchmarks/random_numbers.py`).
 
 Source: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011, Threefry2x32
 with 20 rounds; the constants are those of the authors' Random123 library.
@@ -11,17 +13,14 @@ with 20 rounds; the constants are those of the authors' Random123 library.
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
+import dataclasses
 import functools
 import math
-import random
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
-from keras.src.random import seed_generator
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
@@ -94,16 +93,80 @@ def as_seed(seed: Any) -> tf.Tensor:
     raise ValueError(f"expected a seed None, an int or int32 [2], got {seed!r}")
 
 
-def fold_in(seed: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
+@dataclasses.dataclass(frozen=True)
+class RowsOfSeed:
+    """Stands for the seeds of rows start, start + 1, ... of one seed.
+
+    The functions below draw by it faster than by seed rows. Row i depends on the seed
+    and on i alone: not on N, nor on the row at which a part starts. For all else it is
+    a tensor of seed rows `[N, 2]`.
+
+    Args:
+      seed: int32 `[2]`.
+      number: int32 scalar, N.
+      start: Integer scalar, the number of the first row.
+    """
+
+    seed: tf.Tensor
+    number: tf.Tensor
+    start: Any = 0
+
+    def as_seeds(self) -> tf.Tensor:
+        """Returns seed rows int32 `[N, 2]`."""
+        return fold_in(self.seed, self.start + tf.range(self.number))
+
+    @property
+    def shape(self) -> tf.TensorShape:
+        """Returns `[N, 2]`, N if it is known."""
+        return tf.TensorShape([tf.get_static_value(self.number), 2])
+
+    def __getitem__(self, key: Any) -> tf.Tensor:
+        return self.as_seeds()[key]
+
+    def bits(self, count: int) -> tf.Tensor:
+        """Random words uint32 `[N, count]`, by Philox4x32-10.
+
+        Each row has blocks of its own, so that it can be the first, and each count has
+        a counter of its own, so that two counts share no block.
+        """
+        blocks = -(-count // 4)
+        start = tf.cast(self.start, tf.uint64) * blocks
+        # `tf.random.stateless_uniform` has no place for a counter to start at.
+        words = tf.raw_ops.StatelessRandomUniformFullIntV2(
+            shape=tf.stack([self.number, tf.constant(4 * blocks)]),
+            key=tf.reshape(tf.bitcast(self.seed, tf.uint64), [1]),
+            counter=tf.stack([start, tf.constant(count, tf.uint64)]),
+            alg=tf.random.Algorithm.PHILOX.value,
+            dtype=tf.uint32,
+        )
+        return tf.ensure_shape(words, [None, 4 * blocks])[:, :count]
+
+
+tf.register_tensor_conversion_function(
+    RowsOfSeed, lambda rows, *_, **__: rows.as_seeds()
+)
+Seeds: TypeAlias = tf.Tensor | RowsOfSeed
+
+
+def number_of_rows(seeds: Seeds) -> tf.Tensor:
+    """N of seed rows `[N, 2]`."""
+    if isinstance(seeds, RowsOfSeed):
+        return seeds.number
+    return tf.shape(seeds)[0]
+
+
+def fold_in(seed: Seeds, data: tf.Tensor) -> Any:
     """Returns a seed row for each integer. Rows differ if seed or data differ.
 
     Args:
-      seed: int32 `[2]`, or a seed for each integer, `[N, 2]`.
-      data: Integers `[N]`, or `[1]` for all seeds.
+      seed: int32 `[2]`, or a seed for each integer, `[N, 2]` or `RowsOfSeed`.
+      data: Integers `[N]`, or `[1]` for all seeds, as `RowsOfSeed` needs it.
 
     Returns:
-      int32 `[N, 2]`.
+      int32 `[N, 2]`, or `RowsOfSeed` of such.
     """
+    if isinstance(seed, RowsOfSeed):
+        return dataclasses.replace(seed, seed=fold_in(seed.seed, data)[0])
     data = tf.cast(data, tf.int64)
     high = tf.bitwise.right_shift(data, tf.constant(32, tf.int64))
     counter = (_word(data), _word(high))
@@ -134,11 +197,11 @@ def _word(value: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.bitwise.bitwise_and(value, 0xFFFFFFFF), tf.uint32)
 
 
-def uniform_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.Tensor:
+def uniform_rows(seeds: Seeds, count: int, dtype: Any = tf.float32) -> tf.Tensor:
     """Draws uniform numbers in the open interval (0, 1), `[N, count]`.
 
     Args:
-      seeds: int32 `[N, 2]`, one row a row.
+      seeds: int32 `[N, 2]`, one row a row, or `RowsOfSeed`.
       count: Numbers per row.
       dtype: float32 or float64; a grid of step 2^-23 or 2^-32, offset by half a step,
         so that neither end is ever drawn.
@@ -151,13 +214,15 @@ def uniform_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.Te
     return (tf.cast(bits, dtype) + 0.5) * 2.0**-23
 
 
-def _blocks(seeds: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+def _blocks(seeds: Seeds, count: int) -> Sequence[tf.Tensor]:
     """Returns two words of the first blocks of each row, uint32 `[N, count]` each."""
+    if isinstance(seeds, RowsOfSeed):
+        return tf.split(seeds.bits(2 * count), 2, axis=-1)
     counter = (tf.constant(np.arange(count, dtype="uint32")), tf.zeros([], tf.uint32))
     return threefry((_word(seeds[:, :1]), _word(seeds[:, 1:])), counter)
 
 
-def bernoulli_rows(seeds: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
+def bernoulli_rows(seeds: Seeds, probability: tf.Tensor) -> tf.Tensor:
     """Draws booleans `[N, ...]` that are true with the given probabilities.
 
     They compare uniform numbers with the probabilities. The numbers have the
@@ -167,7 +232,7 @@ def bernoulli_rows(seeds: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
     take 0.6 of the CPU time: `benchmarks/special_cases.py bernoulli`.
 
     Args:
-      seeds: int32 `[N, 2]`, one row a row.
+      seeds: int32 `[N, 2]`, one row a row, or `RowsOfSeed`.
       probability: `[N, ...]`, float32 or float64.
 
     Raises:
@@ -188,56 +253,24 @@ def bernoulli_rows(seeds: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
     return scaled < probability * 2.0**16
 
 
-def normal_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.Tensor:
+def normal_rows(seeds: Seeds, count: int, dtype: Any = tf.float32) -> tf.Tensor:
     """Draws standard normal numbers `[N, count]` with the quantile function.
 
     Args:
-      seeds: int32 `[N, 2]`, one row a row.
+      seeds: int32 `[N, 2]`, one row a row, or `RowsOfSeed`.
       count: Numbers per row.
       dtype: float32 or float64.
     """
     return tf.math.ndtri(uniform_rows(seeds, count, dtype))
 
 
-def logistic_rows(seeds: tf.Tensor, count: int, dtype: Any = tf.float32) -> tf.Tensor:
+def logistic_rows(seeds: Seeds, count: int, dtype: Any = tf.float32) -> tf.Tensor:
     """Draws standard logistic numbers `[N, count]` as ln u/(1 - u).
 
     Args:
-      seeds: int32 `[N, 2]`, one row a row.
+      seeds: int32 `[N, 2]`, one row a row, or `RowsOfSeed`.
       count: Numbers per row.
       dtype: float32 or float64.
     """
     uniform = uniform_rows(seeds, count, dtype)
     return tf.math.log(uniform) - tf.math.log1p(-uniform)
-
-
-class _InitializerSeeds:
-    """The generator from which Keras takes seeds; a scope has its own."""
-
-    scoped: contextvars.ContextVar[random.Random | None] = contextvars.ContextVar(
-        "initializer_seeds", default=None
-    )
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.scoped.get() or random, name)
-
-
-@contextlib.contextmanager
-def seeded_initializers(seed: int) -> Iterator[None]:
-    """Context manager that seeds new Keras initializers of this thread.
-
-    Build a model inside it to make its initial weights depend only on the seed. Unlike
-    `keras.utils.set_random_seed`, it does not touch the process's generators, so
-    threads may build models at the same time.
-
-    Args:
-      seed: Any integer.
-    """
-    # Keras has no such scope, but its initializers all get seeds from here.
-    if not isinstance(seed_generator.python_random, _InitializerSeeds):
-        seed_generator.python_random = _InitializerSeeds()
-    token = _InitializerSeeds.scoped.set(random.Random(seed))
-    try:
-        yield
-    finally:
-        _InitializerSeeds.scoped.reset(token)

@@ -10,8 +10,10 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from tfflows.backend import random
 from tfflows.backend.autograph import without_autograph
 from tfflows.backend.checks import require
+from tfflows.backend.random import Seeds
 from tfflows.backend.tfp_config import from_tfp_config, to_tfp_config
 from tfflows.backend.tfp_variables import holds_code, variables_read
 from tfflows.backend.weight_kinds import mark_elementwise
@@ -87,7 +89,7 @@ class Base(keras.layers.Layer):
         return log_prob_in_support(self.distribution, z)
 
     def sample_rows(
-        self, seeds: tf.Tensor, temperature: tf.Tensor, context: Any = None
+        self, seeds: Seeds, temperature: tf.Tensor, context: Any = None
     ) -> tf.Tensor:
         """Draws flat latents `[N, D]`, row i from seed row i only.
 
@@ -97,7 +99,8 @@ class Base(keras.layers.Layer):
             the mode or, without a mode, the mean.
           context: None, or what the steps are told: not used here.
         """
-        draws = tf.reshape(self._draw(seeds), (tf.shape(seeds)[0], -1))
+        number = random.number_of_rows(seeds)
+        draws = tf.reshape(self._draw(seeds), (number, -1))
         temperature = tf.cast(temperature, draws.dtype)[:, tf.newaxis]
         location = tf.reshape(self._location(seeds), (-1, tf.shape(draws)[1]))
         known = tf.reduce_all(tf.math.is_finite(location))
@@ -110,10 +113,10 @@ class Base(keras.layers.Layer):
         # At 1 a draw does not change, even if its location is undefined.
         return tf.where(temperature == 1.0, draws, tempered)
 
-    def _draw(self, seeds: tf.Tensor) -> tf.Tensor:
+    def _draw(self, seeds: Seeds) -> tf.Tensor:
         if hasattr(self.distribution, "sample_rows"):
             return self.distribution.sample_rows(seeds)
-        return self._draw_one_by_one(seeds)
+        return self._draw_one_by_one(tf.convert_to_tensor(seeds))
 
     @tf.function(reduce_retracing=True)
     def _draw_one_by_one(self, seeds: tf.Tensor) -> tf.Tensor:
@@ -123,7 +126,7 @@ class Base(keras.layers.Layer):
             fn_output_signature=self.distribution.dtype,
         )
 
-    def _location(self, seeds: tf.Tensor) -> tf.Tensor:
+    def _location(self, seeds: Seeds) -> tf.Tensor:
         """Returns locations `[N, *event]`, or one for all `[*event]`; NaN if undefined.
 
         A mode is NaN if a density is infinite on two borders, as Beta's can be.

@@ -14,6 +14,7 @@ import tensorflow_probability as tfp
 from tfflows.backend import random
 from tfflows.backend.arguments import check_count
 from tfflows.backend.autograph import without_autograph
+from tfflows.backend.random import Seeds
 from tfflows.distributions.base import Base
 from tfflows.distributions.rows import RowDistribution
 
@@ -92,7 +93,7 @@ class ConditionalNormal(Base):
         return -0.5 * tf.reduce_sum(terms, axis=-1)
 
     def sample_rows(
-        self, seeds: tf.Tensor, temperature: tf.Tensor, context: Any = None
+        self, seeds: Seeds, temperature: tf.Tensor, context: Any = None
     ) -> tf.Tensor:
         """Draws flat latents `[N, D]`, row i from row i of seeds and context only.
 
@@ -144,6 +145,7 @@ class _ConditionalRows(RowDistribution):
         return tf.reshape(log_prob, tf.shape(value)[: -self._shape.rank])
 
     def _sample_n(self, n: Any, seed: Any = None, context: Any = None) -> tf.Tensor:
-        seeds = random.fold_in(tfp.random.sanitize_seed(seed), tf.range(n))
+        n = tf.cast(n, tf.int32)
+        seeds = random.RowsOfSeed(tfp.random.sanitize_seed(seed), n)
         rows = self.base.sample_rows(seeds, tf.ones([n], self.dtype), context)
         return tf.reshape(rows, (-1, *self._shape))

@@ -13,6 +13,7 @@ from tensorflow_probability import distributions as tfd
 
 from tfflows.backend import random
 from tfflows.backend.arguments import check_count, check_number, check_word
+from tfflows.backend.random import Seeds
 from tfflows.distributions.rows import RowDistribution
 
 Covariance = Literal["diagonal", "full"]
@@ -96,18 +97,18 @@ class GaussianMixture(RowDistribution):
         weights = tf.nn.log_softmax(self.logits)
         return tf.reduce_logsumexp(weights + log_normal, axis=-1)
 
-    def _component(self, seeds: tf.Tensor) -> tf.Tensor:
+    def _component(self, seeds: Seeds) -> tf.Tensor:
         """Draws one-hot rows `[N, K]` with the quantile function of the weights."""
         uniform = random.uniform_rows(seeds, 1, self.dtype)
         below = tf.cumsum(tf.nn.softmax(self.logits))[:-1]
         number = tf.reduce_sum(tf.cast(uniform > below, tf.int32), axis=-1)
         return tf.one_hot(number, self._config["num_components"], dtype=self.dtype)
 
-    def location_rows(self, seeds: tf.Tensor) -> tf.Tensor:
+    def location_rows(self, seeds: Seeds) -> tf.Tensor:
         """Returns the mean of each row's component, `[N, D]`."""
         return self._component(seeds) @ self.means
 
-    def _rows(self, seeds: tf.Tensor, count: int) -> tf.Tensor:
+    def _rows(self, seeds: Seeds, count: int) -> tf.Tensor:
         component = self._component(seeds)
         noise = random.normal_rows(seeds, count + 1, self.dtype)[:, 1:]
         # The noise of its own component in each row, zeros in the others': [N, K, D].

@@ -13,6 +13,7 @@ from tensorflow_probability import distributions as tfd
 
 from tfflows.backend import random
 from tfflows.backend.arguments import check_sizes
+from tfflows.backend.random import Seeds
 
 
 class RowDistribution(tfd.Distribution):
@@ -68,7 +69,7 @@ class RowDistribution(tfd.Distribution):
     def _batch_shape_tensor(self) -> tf.Tensor:
         return tf.zeros([0], tf.int32)
 
-    def _rows(self, seeds: tf.Tensor, count: int) -> tf.Tensor:
+    def _rows(self, seeds: Seeds, count: int) -> tf.Tensor:
         raise NotImplementedError(f"{type(self).__name__} implements no _rows")
 
     def _log_density(self, flat: tf.Tensor) -> tf.Tensor:
@@ -87,9 +88,9 @@ class RowDistribution(tfd.Distribution):
 
     def _sample_n(self, n: Any, seed: Any = None) -> tf.Tensor:
         seed = tfp.random.sanitize_seed(seed)
-        return self.sample_rows(random.fold_in(seed, tf.range(n)))
+        return self.sample_rows(random.RowsOfSeed(seed, tf.cast(n, tf.int32)))
 
-    def sample_rows(self, seeds: tf.Tensor) -> tf.Tensor:
+    def sample_rows(self, seeds: Seeds) -> tf.Tensor:
         """Returns one draw `[*event_shape]` for each of the int32 seeds `[N, 2]`."""
         rows = self._rows(seeds, self._shape.num_elements())
         return tf.reshape(rows, (-1, *self._shape))

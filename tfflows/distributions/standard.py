@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfflows.backend import random
+from tfflows.backend.random import Seeds
 from tfflows.distributions.rows import RowDistribution
 
 
@@ -39,7 +40,7 @@ class StandardNormal(_Standard):
     def _element_log_prob(self, value: tf.Tensor) -> tf.Tensor:
         return -0.5 * (tf.square(value) + math.log(2.0 * math.pi))
 
-    def _rows(self, seeds: tf.Tensor, count: int) -> tf.Tensor:
+    def _rows(self, seeds: Seeds, count: int) -> tf.Tensor:
         return random.normal_rows(seeds, count, self.dtype)
 
     def _stddev(self) -> tf.Tensor:
@@ -65,7 +66,7 @@ class StandardLogistic(_Standard):
     def _element_log_prob(self, value: tf.Tensor) -> tf.Tensor:
         return tf.math.log_sigmoid(value) + tf.math.log_sigmoid(-value)
 
-    def _rows(self, seeds: tf.Tensor, count: int) -> tf.Tensor:
+    def _rows(self, seeds: Seeds, count: int) -> tf.Tensor:
         return random.logistic_rows(seeds, count, self.dtype)
 
     def _stddev(self) -> tf.Tensor:
@@ -94,6 +95,6 @@ class StandardStudentT(_Standard):
         rest = tf.square(value / size) + 2.0 / size / size
         return -3.0 * tf.math.log(size) - 1.5 * tf.math.log(rest)
 
-    def _rows(self, seeds: tf.Tensor, count: int) -> tf.Tensor:
+    def _rows(self, seeds: Seeds, count: int) -> tf.Tensor:
         uniform = random.uniform_rows(seeds, count, self.dtype)
         return (2.0 * uniform - 1.0) * tf.math.rsqrt(2.0 * uniform * (1.0 - uniform))

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfflows.backend import domains
+from tfflows.backend.random import Seeds
 from tfflows.bijectors import FlowStep
 from tfflows.models.contexts.conditioning import Conditioning
 
@@ -70,12 +71,12 @@ class Density:
         return y, self._of_base(z, c, log_det) - log_det
 
     def draw(
-        self, seeds: tf.Tensor, temperature: Any, c: tf.Tensor | None = None
+        self, seeds: Seeds, temperature: Any, c: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Draws one y `[N, *event]` for each seed row; also log p(y | c) `[N]`.
 
         Args:
-          seeds: int32 `[N, 2]`.
+          seeds: int32 `[N, 2]`, or `RowsOfSeed`.
           temperature: One or `[N]`; multiplies the deviation of z from its location.
             The density is that at temperature 1.
           c: None, or `[N, ...]`.

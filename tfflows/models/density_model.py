@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfflows import metrics
 from tfflows.backend import random
 from tfflows.backend.autograph import without_autograph
+from tfflows.backend.random import Seeds
 from tfflows.fitting.batch import Batch
 from tfflows.fitting.impossible_data import checked_density
 from tfflows.fitting.train_step import LikelihoodModel
@@ -23,7 +24,11 @@ from tfflows.models.call_arguments import (
 )
 from tfflows.models.compiled_calls import compiled_call
 from tfflows.models.raw_data import RawData
-from tfflows.models.sampling import checked_number, checked_seeds, temperature_rows
+from tfflows.models.sampling import (
+    checked_seeds,
+    seeds_of_numbers,
+    temperature_rows,
+)
 
 _TEMPERATURE = temperature_in(lambda model: model.flow_dtype)
 _DRAWS = {
@@ -71,7 +76,7 @@ class DensityModel(LikelihoodModel):
         raise NotImplementedError
 
     def _drawn(
-        self, seeds: tf.Tensor, temperature: tf.Tensor, c: Any
+        self, seeds: Seeds, temperature: tf.Tensor, c: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Draws one y `[N, *event]` for each seed row; also its log-density `[N]`."""
         raise NotImplementedError
@@ -215,9 +220,8 @@ class DensityModel(LikelihoodModel):
         self, num_samples: Any, start: Any, seed: Any, temperature: Any, context: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns samples from number `start` on; see `sample_and_log_prob`."""
-        numbers = start + tf.range(checked_number(num_samples))
-        seeds = random.fold_in(random.as_seed(seed), numbers)
-        return self.sample_rows_and_log_prob(seeds, temperature, context)
+        seeds = seeds_of_numbers(num_samples, start, seed)
+        return self._drawn_rows(seeds, temperature, context)
 
     @compiled_call(seeds=SEEDS, temperature=_TEMPERATURE, context=CONTEXT)
     def sample_rows_and_log_prob(
@@ -234,8 +238,13 @@ class DensityModel(LikelihoodModel):
         Returns:
           The values of `sample_and_log_prob`.
         """
-        seeds = checked_seeds(seeds)
-        c = self._embedded(context, seeds, 1)
-        rows = temperature_rows(temperature, tf.shape(seeds)[0], self.flow_dtype)
+        return self._drawn_rows(checked_seeds(seeds), temperature, context)
+
+    def _drawn_rows(
+        self, seeds: Seeds, temperature: Any, context: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        number = random.number_of_rows(seeds)
+        c = self._embedded(context, tf.zeros([number]), 0)
+        rows = temperature_rows(temperature, number, self.flow_dtype)
         y, log_prob = self._drawn(seeds, rows, c)
         return self._raw.drawn(y), log_prob

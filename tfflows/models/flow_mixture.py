@@ -13,6 +13,7 @@ from tensorflow_probability import distributions as tfd
 
 from tfflows.backend import random
 from tfflows.backend.autograph import without_autograph
+from tfflows.backend.random import Seeds
 from tfflows.fitting.batch import first_batch
 from tfflows.fitting.call_signature import input_spec
 from tfflows.models.density_model import DensityModel
@@ -128,7 +129,7 @@ class FlowMixture(DensityModel):
         return tf.reduce_logsumexp(tf.stack(each, axis=-1) + weights, axis=-1)
 
     def _drawn(
-        self, seeds: tf.Tensor, temperature: tf.Tensor, c: None
+        self, seeds: Seeds, temperature: tf.Tensor, c: None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         draws = [flow._density.draw(seeds, temperature)[0] for flow in self.flows]
         # All flows draw, so that shapes are static; a row keeps its own flow's draw.

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfflows.backend import random
 from tfflows.backend.checks import require
+from tfflows.backend.random import RowsOfSeed, Seeds
 from tfflows.bijectors.shapes import as_float
 
 
@@ -27,8 +29,15 @@ def checked_number(num_samples: Any) -> tf.Tensor:
         return tf.identity(tf.cast(number, tf.int32))
 
 
-def checked_seeds(seeds: Any) -> tf.Tensor:
+def seeds_of_numbers(num_samples: Any, start: Any, seed: Any) -> RowsOfSeed:
+    """Returns what draws the samples `start` to `start + num_samples - 1` of a seed."""
+    return RowsOfSeed(random.as_seed(seed), checked_number(num_samples), start)
+
+
+def checked_seeds(seeds: Any) -> Seeds:
     """Returns seed rows int32 `[N, 2]`; ValueError if the shape is another one."""
+    if isinstance(seeds, RowsOfSeed):
+        return seeds
     seeds = tf.convert_to_tensor(seeds)
     if not seeds.shape.is_compatible_with((None, 2)):
         raise ValueError(f"expected seeds [N, 2], got shape {tuple(seeds.shape)}")

@@ -115,7 +115,8 @@ class VAEDensities:
     def drawn_params(self, seeds: Any, temperature: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the likelihood's parameters at draws of p(z), and seeds for x."""
         seeds = checked_seeds(seeds)
-        rows = temperature_rows(temperature, tf.shape(seeds)[0], self.dtype)
+        number = random.number_of_rows(seeds)
+        rows = temperature_rows(temperature, number, self.dtype)
         latent_seeds, data_seeds = [
             random.fold_in(seeds, tf.constant([stream])) for stream in (_LATENT, _DATA)
         ]

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfflows.backend import random
 from tfflows.backend.arguments import check_count
 from tfflows.backend.autograph import without_autograph
+from tfflows.backend.random import Seeds
 from tfflows.bijectors.shapes import as_float, at_least_single
 from tfflows.fitting.train_step import LikelihoodModel
 from tfflows.models.call_arguments import (
@@ -23,7 +24,7 @@ from tfflows.models.call_arguments import (
 )
 from tfflows.models.compiled_calls import compiled_call
 from tfflows.models.inputs import check_rows
-from tfflows.models.sampling import checked_number
+from tfflows.models.sampling import seeds_of_numbers
 from tfflows.models.vae_densities import VAEDensities
 from tfflows.vae.likelihood import Likelihood
 
@@ -225,13 +226,12 @@ class VAEModel(LikelihoodModel):
         self, num_samples: Any, start: Any, seed: Any, temperature: Any
     ) -> tf.Tensor:
         """Returns samples from number `start` on; see `sample`."""
-        numbers = start + tf.range(checked_number(num_samples))
-        seeds = random.fold_in(random.as_seed(seed), numbers)
+        seeds = seeds_of_numbers(num_samples, start, seed)
         params, data_seeds = self._densities.drawn_params(seeds, temperature)
         return self.likelihood.sample(params, data_seeds)
 
     @compiled_call(seeds=SEEDS, temperature=_TEMPERATURE)
-    def sample_rows(self, seeds: tf.Tensor, temperature: Any) -> dict[str, tf.Tensor]:
+    def sample_rows(self, seeds: Seeds, temperature: Any) -> dict[str, tf.Tensor]:
         """Returns a draw "x", and the "mean" of its p(x|z), both `[N, *event]`.
 
         Args:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from tfflows.backend.random import seeded_initializers
+from tfflows.backend.initializer_seeds import seeded_initializers
 from tfflows.bijectors import Standardize
 from tfflows.distributions import StandardStudentT
 from tfflows.models import Flow, FlowMixture

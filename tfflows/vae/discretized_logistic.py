@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfflows.backend import random
 from tfflows.backend.arguments import check_count, check_number
+from tfflows.backend.random import Seeds
 from tfflows.vae.likelihood import Likelihood, draw_rows
 
 
@@ -72,7 +73,7 @@ class DiscretizedLogisticLikelihood(Likelihood):
             maximum_iterations=self._top,
         )[1]
 
-    def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+    def sample(self, params: tf.Tensor, seeds: Seeds) -> tf.Tensor:
         """Returns the level next to a draw of the logistic."""
         mean, log_scale = self._split(params)
         y = mean + tf.exp(log_scale) * draw_rows(random.logistic_rows, seeds, mean)

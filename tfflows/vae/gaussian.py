@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfflows.backend import random
 from tfflows.backend.arguments import check_count
+from tfflows.backend.random import Seeds
 from tfflows.bijectors.shapes import at_least_single
 
 
@@ -40,7 +41,7 @@ class Gaussian:
         return -0.5 * tf.reduce_sum(terms, axis=-1)
 
     def sample_rows(
-        self, seeds: tf.Tensor, temperature: Any = 1.0, context: Any = None
+        self, seeds: Seeds, temperature: Any = 1.0, context: Any = None
     ) -> tf.Tensor:
         """Draws `[B, D]`, row i from seed row i.
 

@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfflows.backend.checks import require
+from tfflows.backend.random import Seeds
 
 
 class Likelihood:
@@ -32,7 +33,7 @@ class Likelihood:
         """Returns E[x] `[B, ..., C]`, in raw units."""
         raise NotImplementedError
 
-    def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+    def sample(self, params: tf.Tensor, seeds: Seeds) -> tf.Tensor:
         """Draws `[B, ..., C]`, row i only from row i of the seeds, int32 `[B, 2]`."""
         raise NotImplementedError
 
@@ -66,7 +67,7 @@ class Likelihood:
 
 
 def draw_rows(
-    draw: Callable[..., tf.Tensor], seeds: tf.Tensor, like: tf.Tensor
+    draw: Callable[..., tf.Tensor], seeds: Seeds, like: tf.Tensor
 ) -> tf.Tensor:
     """Draws random numbers of the shape `[B, *event]` of `like`, row by row."""
     rows = draw(seeds, math.prod(like.shape[1:]), like.dtype)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfflows.backend import random
 from tfflows.backend.arguments import check_count, check_number
+from tfflows.backend.random import Seeds
 from tfflows.vae.discretized_logistic import DiscretizedLogisticLikelihood
 from tfflows.vae.likelihood import Likelihood, draw_rows
 
@@ -31,7 +32,7 @@ class BernoulliLikelihood(Likelihood):
         """Returns P(x = 1)."""
         return tf.sigmoid(params)
 
-    def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+    def sample(self, params: tf.Tensor, seeds: Seeds) -> tf.Tensor:
         """Returns 1 where a uniform number lies below P(x = 1)."""
         draws = random.bernoulli_rows(seeds, tf.sigmoid(params))
         return tf.cast(draws, params.dtype)
@@ -65,7 +66,7 @@ class GaussianLikelihood(Likelihood):
         """Returns mean."""
         return self._split(params)[0]
 
-    def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+    def sample(self, params: tf.Tensor, seeds: Seeds) -> tf.Tensor:
         """Returns mean + exp(log_scale) times a standard normal."""
         mean, log_scale = self._split(params)
         return mean + tf.exp(log_scale) * draw_rows(random.normal_rows, seeds, mean)
@@ -102,7 +103,7 @@ class CategoricalLikelihood(Likelihood):
         levels = tf.range(self.num_params, dtype=params.dtype)
         return tf.reduce_sum(tf.exp(self._logits(params)) * levels, axis=-1)
 
-    def sample(self, params: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+    def sample(self, params: tf.Tensor, seeds: Seeds) -> tf.Tensor:
         """Returns the number of levels whose cumulative mass a uniform exceeds."""
         below = tf.cumsum(tf.exp(self._logits(params)), axis=-1)[..., :-1]
         uniform = draw_rows(random.uniform_rows, seeds, below[..., 0])

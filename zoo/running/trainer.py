@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 import tfflows.data
-from tfflows.backend.random import seeded_initializers
+from tfflows.backend.initializer_seeds import seeded_initializers
 from tfflows.fitting.skipped_steps import SkippedTooManyError
 from tfflows.system import files
 from tfflows.training import (
