@@ -30,6 +30,7 @@ def of_seed(number: tf.Tensor, count: int) -> tf.Tensor:
 
 
 def compiled(draw: Callable, rows: int, count: int, xla: bool) -> Callable:
+    """The draw as a graph of fixed sizes."""
     return tf.function(lambda: draw(tf.constant(rows), count), jit_compile=xla)
 
 
@@ -47,6 +48,7 @@ def milliseconds(functions: dict[str, Callable], rounds: int) -> dict[str, float
 
 
 def main() -> None:
+    """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
     rounds = parser.parse_args().rounds
