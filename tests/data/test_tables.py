@@ -175,3 +175,61 @@ def test_foreign_npz_and_unknown_key(tmp_path):
     for name in ("a.npy", "t.npz", "e.npz"):
         with pytest.raises(ValueError, match=f"{name}: not a usable .npz"):
             tfflows.data.load(f"npz:{tmp_path / name}")
+
+
+def _table(rows, **columns):
+    """A csv file's text: normals, and what is given, of so many rows."""
+    a = np.random.default_rng(0).normal(size=rows)
+    return pd.DataFrame({"a": a, **columns}).to_csv(index=False)
+
+
+FOREIGN = {
+    "semicolons": ("a;b\n1;2\n3;4\n5;6\n", "line 2: .*got semicolons.*sep=';'"),
+    "decimal_commas": ("a;b\n1,5;2\n3;4,5\n", "line 2: .*sep=';', decimal=','"),
+    "tabs": ("a\tb\n1\t2\n3\t4\n5\t6\n", r"line 2: .*got tabs.*sep='\\t'"),
+    "spaces": ("1.5 2\n3 4\n5 6\n", "got spaces; convert"),
+    "latin_1": (
+        "\na,größe\n1,2\n".encode("latin-1"),
+        "line 2: .*0xf6.*encoding='latin",
+    ),
+    "same_names": ("a,b,a\n1,2,3\n4,5,6\n7,8,9\n", "'a' as columns 1 and 3; rename"),
+    "sentinel": ("a,b\n1,2\n3,1e30\n5,6\n", "line 3, column 'b': .*got 1e.30; if it"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), FOREIGN.values(), ids=FOREIGN)
+def test_other_tables_are_told_what_to_do(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message) as error:
+        _load(tmp_path, text)
+    assert "table.csv" in str(error.value)
+
+
+NOTICES = {
+    "few_rows": (_table(5), r"table\.csv has 5 rows"),
+    "constant": (_table(60, b=3.5), "column 'b' has the value 3.5 in all rows"),
+    "integers": (_table(60, b=range(60)), r"columns 'b' \(integers\): a density grows"),
+    "few_values": (
+        _table(60, b=np.arange(60) % 3 / 2),
+        r"columns 'b' \(3 distinct values\): a",
+    ),
+    "dependent": (
+        pd.DataFrame({"a": X[:, 0], "b": X[:, 1]})
+        .assign(**{"c d": lambda f: 2 * f.a - f.b})
+        .to_csv(index=False),
+        "column 'c d' is a linear combination of 'a', 'b'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), NOTICES.values(), ids=NOTICES)
+def test_columns_without_a_density_are_named(tmp_path, text, message):
+    with pytest.warns(UserWarning, match=message) as found:
+        _load(tmp_path, text)
+    assert len(found) == 1
+
+
+def test_a_path_without_its_kind(tmp_path):
+    (tmp_path / "x.CSV").touch()
+    for name, kind in (("x.CSV", "csv"), ("y.parquet", "parquet"), (".", "images")):
+        with pytest.raises(ValueError, match=f"as in {kind}:"):
+            tfflows.data.load(str(tmp_path / name))

@@ -142,7 +142,8 @@ def make_mask(
         if event[-1] < 2:
             raise ValueError(
                 f"expected events of 2 or more elements along the last axis for the "
-                f"mask {mask!r}, got shape {event}"
+                f"mask {mask!r}, got shape {event}; of one element an autoregressive "
+                "flow gives the density (maf, or nsf with structure='autoregressive')"
             )
         split = AlternatingMask if mask == "alternating" else HalfMask
         return split(event, reverse)

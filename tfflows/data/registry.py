@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from tfflows.data.table import ENTRIES, Entry, find
@@ -111,9 +112,26 @@ def _unknown(name: str, builder: str, builders: list[str]) -> str:
     # "cvs:table" resembles "csv:" by its prefix, "mnits:3.0.1" "mnist" by its name.
     wanted = [builder, builder.partition(":")[0], builder.partition(":")[0] + ":"]
     near = [n for w in wanted for n in difflib.get_close_matches(w, known, n=3)]
+    if kind := _kind_of_path(name):
+        return (
+            f"unknown data set {name!r}: expected the kind of data before a path, as "
+            f"in {kind}:{name}"
+        )
     hint = f"; near it: {', '.join(dict.fromkeys(near))}" if near else ""
     return (
         f"unknown data set {name!r}{hint}. Expected one of "
         f"{', '.join(names)}, the name of a TFDS builder, or a path after "
         f"{', '.join(prefixes)}"
     )
+
+
+def _kind_of_path(name: str) -> str | None:
+    """The prefix of a path that lacks one; None: it is no path."""
+    path = os.path.expanduser(name)
+    if os.path.isdir(path):
+        return "images"
+    ending = os.path.splitext(name)[1].lower().lstrip(".")
+    known = {"csv": "csv", "parquet": "parquet", "pq": "parquet", "npz": "npz"}
+    if ending in known:
+        return known[ending]
+    return "csv" if os.path.isfile(path) else None

@@ -1,6 +1,7 @@
 """The user's own tables: `csv:` and `parquet:` paths."""
 
 import io
+import itertools
 import math
 import os
 import pathlib
@@ -14,7 +15,11 @@ import pyarrow.parquet as pq
 
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import Examples
+from tfflows.data.sources.table_notices import check_names, check_size, notices
 from tfflows.data.split import split_source
+from tfflows.system.notices import warn_of
+
+_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 
 
 def load_csv(path: str, *, seed: int = 0) -> ArraySource:
@@ -41,6 +46,7 @@ def load_csv(path: str, *, seed: int = 0) -> ArraySource:
         lines = lines[1:]
     if not lines:
         raise ValueError(f"{path}: expected rows of numbers, got a header line only")
+    _require_commas(path, lines)
     frame = _read_csv(path, path, skiprows=lines[0] - 1)
     if names is not None and len(names) != frame.shape[1]:
         raise ValueError(
@@ -49,6 +55,7 @@ def load_csv(path: str, *, seed: int = 0) -> ArraySource:
         )
     numbers = [str(column + 1) for column in frame.columns]
     frame.columns = pd.Index(numbers if names is None else names)
+    check_names(list(frame.columns), path)
     x = _numeric(frame, path, lambda row: f"line {lines[row]}")
     columns = None if names is None else tuple(names)
     return split_source(f"csv:{path}", Examples(x), seed=seed, columns=columns)
@@ -77,6 +84,7 @@ def load_parquet(path: str, *, seed: int = 0) -> ArraySource:
         raise ValueError(f"{path}: expected rows of numbers, got {frame.shape}")
     x = _numeric(frame, path, lambda row: f"row {row + 1}")
     columns = tuple(map(str, frame.columns))
+    check_names(columns, path)
     _require_numbers(path, schema, columns)
     return split_source(f"parquet:{path}", Examples(x), seed=seed, columns=columns)
 
@@ -114,10 +122,56 @@ def _text_lines(path: str) -> tuple[list[int], str]:
             file.seek(0)
             first = next((line for line in file if line.strip()), "")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected UTF-8 text, got binary data") from error
+        raise ValueError(_not_utf8(path)) from error
     if not lines:
         raise ValueError(f"{path}: expected rows of numbers, got an empty file")
     return lines, first
+
+
+def _not_utf8(path: str) -> str:
+    """What is wrong with a file that is no UTF-8: its encoding, or all of it."""
+    content = pathlib.Path(path).read_bytes()
+    if b"\0" in content:
+        return f"{path}: expected UTF-8 text, got binary data"
+    for number, line in enumerate(content.split(b"\n"), 1):
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            byte = line[error.start]
+            return (
+                f"{path}, line {number}: expected UTF-8 text, got the byte "
+                f"0x{byte:02x}, which is {bytes([byte]).decode('latin-1')!r} in "
+                "latin-1: convert the file, for example with pandas: "
+                "pd.read_csv(old, encoding='latin-1').to_csv(new, index=False)"
+            )
+    return f"{path}: expected UTF-8 text, got binary data"
+
+
+def _require_commas(path: str, lines: list[int]) -> None:
+    """Raises ValueError if cells stand between other delimiters than commas.
+
+    Args:
+      path: The file.
+      lines: Numbers of the lines of data.
+    """
+    with open(path, encoding="utf-8-sig") as file:
+        text = next(itertools.islice(file, lines[0] - 1, None)).strip()
+    for delimiter, name in _DELIMITERS.items():
+        cells = text.split(delimiter) if delimiter != " " else text.split()
+        if len(cells) > 1 and all(map(_is_number_or_none, cells)):
+            decimal = ", decimal=','" if "," in text else ""
+            raise ValueError(
+                f"{path}, line {lines[0]}: expected commas between cells, got {name}; "
+                f"convert the file with pandas: pd.read_csv(old, sep={delimiter!r}"
+                f"{decimal}).to_csv(new, index=False)"
+            )
+
+
+def _is_number_or_none(cell: str) -> bool:
+    cell = cell.strip().strip('"')
+    if cell.strip(",") != cell:  # commas are between cells
+        return False
+    return not cell or not math.isnan(_to_float(cell.replace(",", ".", 1)))
 
 
 def _header(path: str, line: int, text: str) -> list[str] | None:
@@ -158,15 +212,26 @@ def _numeric(frame: pd.DataFrame, path: str, place: Callable[[int], str]) -> np.
             raise ValueError(
                 f"{path}, {place(0)}, column {name!r}: expected a number, got {dtype}"
             )
-    columns = [_to_float32(frame.iloc[:, i]) for i in range(frame.shape[1])]
-    x = np.stack(columns, axis=-1)
+    x = _as_float32(frame)
+    names = list(map(str, frame.columns))
     if not np.isfinite(x).all():
         row, column = (int(i) for i in np.argwhere(~np.isfinite(x))[0])
         raise ValueError(
-            f"{path}, {place(row)}, column {str(frame.columns[column])!r}: expected "
-            f"a finite float32 number, got {_show(frame.iat[row, column])}"
+            f"{path}, {place(row)}, column {names[column]!r}: expected a finite "
+            f"float32 number, got {_show(frame.iat[row, column])}; "
+            f"{_remedy(frame.iat[row, column])}"
         )
+    check_size(x, names, path, place)
+    warn_of(notices(x, names, path))
     return x
+
+
+def _as_float32(frame: pd.DataFrame) -> np.ndarray:
+    if all(dtype.kind in "iuf" for dtype in frame.dtypes):
+        with np.errstate(over="ignore"):
+            return frame.to_numpy(np.float64, na_value=np.nan).astype(np.float32)
+    columns = [_to_float32(frame.iloc[:, i]) for i in range(frame.shape[1])]
+    return np.stack(columns, axis=-1)
 
 
 def _to_float32(column: pd.Series) -> np.ndarray:
@@ -190,3 +255,14 @@ def _show(cell: object) -> str:
     is_missing = bool(np.all(pd.isna(cell)))
     text = repr(cell) if isinstance(cell, str) else str(cell)
     return "NaN or an empty cell" if is_missing else text
+
+
+def _remedy(cell: object) -> str:
+    if bool(np.all(pd.isna(cell))):
+        return "fill the cell, or drop the row"
+    if isinstance(cell, str):
+        return (
+            "mend the cell, or leave the column out (tfflows.sklearn.FlowDensity takes "
+            "columns of categories)"
+        )
+    return "drop the row, or divide the column by its scale"
