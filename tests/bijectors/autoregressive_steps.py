@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keras
+
 from tests.testing_utils import StepCase
 from tfflows import bijectors as fb
 from tfflows import networks
@@ -17,6 +19,10 @@ def _spline(**kwargs):
 
 def _made(dtype, **kwargs):
     return networks.MADE((9, 9), activation="tanh", dtype=dtype, **kwargs)
+
+
+def _tanh(dtype):
+    return keras.layers.Dense(3, activation="tanh", dtype=dtype)
 
 
 def _maf(law="affine", **kwargs):
@@ -42,6 +48,12 @@ AUTOREGRESSIVE_STEPS: dict[str, StepCase] = {
     "maf_additive": StepCase(_maf("additive"), (4,)),
     "maf_exp": StepCase(_maf(fb.AffineLaw("exp")), (4,), extreme=3.0),
     "maf_spline": StepCase(_maf(fb.RationalQuadraticLaw(4)), (4,)),
+    "given_first": StepCase(
+        lambda d: fb.GivenFirst(_maf(context_dim=2)(d), 2, dtype=d), (5,)
+    ),
+    "given_first_network": StepCase(
+        lambda d: fb.GivenFirst(_maf(context_dim=3)(d), 1, _tanh(d), dtype=d), (3,)
+    ),
     "iaf": StepCase(
         lambda d: fb.InverseAutoregressive(_made(d), dtype=d),
         (4,),

@@ -162,6 +162,7 @@ ONE_PER_CLASS = (
     "spline",
     "maf",
     "iaf",
+    "given_first",
     "squeeze",
     "invertible_conv",
     "class_affine",

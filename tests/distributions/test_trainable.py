@@ -12,7 +12,12 @@ import tfflows
 from tests.testing_utils import randomize
 from tfflows import bijectors as fb
 from tfflows import networks
-from tfflows.distributions import Base, ConditionalNormal, GaussianMixture
+from tfflows.distributions import (
+    Base,
+    ColumnMixture,
+    ConditionalNormal,
+    GaussianMixture,
+)
 
 SEEDS = tf.constant([[1, 2], [3, 4], [-5, 6]])
 
@@ -92,8 +97,15 @@ def conditional(dtype=None, network=True):
     return ConditionalNormal(2, 3, network or None, dtype=dtype)
 
 
+def columns():
+    made = ColumnMixture(2, 3)
+    made.means.assign([[-1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    return made
+
+
 BASES = {
     "mixture": (lambda: GaussianMixture(2, 3), {}),
+    "columns": (columns, {}),
     "full_mixture": (lambda: GaussianMixture(2, 3, covariance="full"), {}),
     "conditional": (conditional, {"context_shape": 3}),
     "conditional_linear": (lambda: conditional(network=False), {"context_shape": 3}),

@@ -28,6 +28,7 @@ def scale():
 
 
 # Constructor -> arguments that it takes; small, and mostly never built.
+COLUMNS = {"categories": [2], "centers": [0.0], "scales": [1.0], "atoms": [[1.0]]}
 CALLS = {
     networks.MLP: {"hidden_units": (4,), "activation": "relu", "context_dim": 2},
     networks.ResNet: {"width": 4, "num_blocks": 1, "activation": "relu"},
@@ -48,6 +49,7 @@ CALLS = {
         "transpose": False,
         "context_dim": 2,
     },
+    networks.CodeFeatures: {"columns": COLUMNS},
     networks.DeepSet: {
         "hidden_units": (4,),
         "units": (4,),
@@ -85,6 +87,7 @@ CALLS = {
     fb.RecomputedChain: {"steps": [scale()], "backprop": "remat"},
     fb.Invert: {"step": scale(), "event_ndims": 1},
     fb.Multiscale: {"levels": [scale()], "split_priors": True},
+    fb.GivenFirst: {"step": scale(), "num_given": 1},
     fb.Planar: {"activation": "tanh", "context_dim": 2},
     fb.Radial: {"context_dim": 2},
     fb.OrthogonalSylvester: {"num_columns": 2, "activation": "tanh", "context_dim": 2},
@@ -98,6 +101,17 @@ CALLS = {
         "num_components": 2,
         "spread": 1.0,
         "seed": 0,
+    },
+    distributions.AutoregressiveCodes: {
+        "event_shape": 3,
+        "columns": COLUMNS,
+        "hidden_units": (4,),
+        "seed": 0,
+    },
+    distributions.ColumnMixture: {
+        "event_shape": 3,
+        "num_components": 2,
+        "heavy": False,
     },
     distributions.ConditionalNormal: {"event_shape": 2, "context_dim": 2},
     distributions.Base: {"distribution": distributions.StandardNormal(2)},

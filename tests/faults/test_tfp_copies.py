@@ -48,6 +48,7 @@ MADE = {
     "conditional": conditional,
     "conditional_base": lambda: conditional(distributions.ConditionalNormal(2, 3)),
     "mixture": lambda: distributions.GaussianMixture(2, 3),
+    "columns": lambda: distributions.ColumnMixture(2, 3),
     "standard": lambda: distributions.StandardNormal(2),
     "stock": lambda: tfd.TransformedDistribution(normal(), coupling()),
     "stock_chain": lambda: tfd.TransformedDistribution(

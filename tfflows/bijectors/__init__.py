@@ -9,6 +9,7 @@ from tfflows.bijectors.coupling import Coupling
 from tfflows.bijectors.errors import InverseNotAvailable
 from tfflows.bijectors.flatten import Flatten
 from tfflows.bijectors.flow_step import FlowStep
+from tfflows.bijectors.given_first import GivenFirst
 from tfflows.bijectors.invert import Invert
 from tfflows.bijectors.invertible_conv import Invertible1x1Conv
 from tfflows.bijectors.laws import AdditiveLaw, AffineLaw, CouplingLaw
@@ -50,6 +51,7 @@ __all__ = [
     "CouplingLaw",
     "Flatten",
     "FlowStep",
+    "GivenFirst",
     "HouseholderSylvester",
     "InverseAutoregressive",
     "InverseNotAvailable",

@@ -1,7 +1,9 @@
 """Base distributions over latents."""
 
 from tfflows.backend.tfp_copies import register_copies
+from tfflows.distributions.autoregressive_codes import AutoregressiveCodes
 from tfflows.distributions.base import Base
+from tfflows.distributions.column_mixture import ColumnMixture
 from tfflows.distributions.conditional_normal import ConditionalNormal
 from tfflows.distributions.gaussian_mixture import GaussianMixture
 from tfflows.distributions.standard import (
@@ -13,7 +15,9 @@ from tfflows.distributions.standard import (
 register_copies()
 
 __all__ = [
+    "AutoregressiveCodes",
     "Base",
+    "ColumnMixture",
     "ConditionalNormal",
     "GaussianMixture",
     "StandardLogistic",
