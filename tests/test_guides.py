@@ -49,6 +49,17 @@ def test_contexts_and_vaes_run():
     assert len(set(labels)) > 1  # the label counts
 
 
+def test_a_table_of_all_kinds_of_columns_runs():
+    text = (GUIDES / "tables.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (code,) = [block for block in blocks if "new_rows" in block]
+    names = {}
+    with pytest.warns(UserWarning, match=r"steps, 'price' \(0.01\), have"):
+        exec(compile(code, "tables", "exec"), names)
+    assert list(names["new_rows"].dtypes) == list(names["table"].dtypes)
+    assert np.isfinite(names["log_density"]).all()
+
+
 @pytest.mark.large
 def test_amortized_inference_says_what_it_says():
     names = run_guide("amortized_inference")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -37,10 +38,15 @@ class FlowMixture(DensityModel):
         the same event shape, dtype and levels.
       weights: The first w_k, above 0, scaled to the sum 1; None: equal.
       name: Name of the model.
+      columns: What exports record about the columns of a table: for each column, in
+        order, a dict of JSON values with "name" (None without one), "kind" ("category",
+        "integer" or "real"), the "categories" whose codes x holds, and the "step" of a
+        rounded column. None: nothing.
       **kwargs: Arguments of `keras.Model`.
 
     Raises:
-      ValueError: If the flows do not fit each other, or the weights are not valid.
+      ValueError: If the flows do not fit each other, the weights are not valid, or the
+        number of columns differs.
     """
 
     def __init__(
@@ -48,6 +54,8 @@ class FlowMixture(DensityModel):
         flows: Sequence[Flow],
         weights: Sequence[float] | None = None,
         name: str | None = None,
+        *,
+        columns: Sequence[Mapping[str, Any]] | None = None,
         **kwargs: Any,
     ) -> None:
         parts = _checked_flows(flows)
@@ -55,6 +63,13 @@ class FlowMixture(DensityModel):
         super().__init__(name=name, **kwargs)
         self.flows = parts
         self.event_shape = parts[0].event_shape
+        if columns is not None and (len(columns),) != tuple(self.event_shape):
+            raise ValueError(
+                f"expected columns of events of shape {self.event_shape}, got "
+                f"{len(columns)}"
+            )
+        # As text: Keras would wrap lists and dicts.
+        self._columns = json.dumps(None if columns is None else list(columns))
         self.logits = self.add_weight(
             shape=(len(parts),),
             initializer="zeros",
@@ -69,6 +84,11 @@ class FlowMixture(DensityModel):
         self.supports_jit = all(flow.supports_jit for flow in parts)
         self.built = True
         self._post_build()
+
+    @property
+    def columns(self) -> list[dict[str, Any]] | None:
+        """What is told of the columns of a table."""
+        return json.loads(self._columns)
 
     @property
     def flow_dtype(self) -> tf.DType:
@@ -144,7 +164,7 @@ class FlowMixture(DensityModel):
         """Returns the constructor's arguments, without the values of weights."""
         serialize = keras.saving.serialize_keras_object
         flows = [serialize(flow) for flow in self.flows]
-        return {**super().get_config(), "flows": flows}
+        return {**super().get_config(), "flows": flows, "columns": self.columns}
 
     @classmethod
     def from_config(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.cluster import kmeans_plusplus
 
 # Least variance of a component in any direction, of rows with variance 1.
 _LEAST_VARIANCE = 1e-6
-_TOLERANCE = 1e-3
-_BLOCK = 4096
+TOLERANCE = 1e-3
+BLOCK = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,14 +30,23 @@ class Mixture:
     means: np.ndarray
     factors: np.ndarray
 
-    def log_densities(self, x: np.ndarray) -> np.ndarray:
+    @classmethod
+    def joined(cls, parts: Sequence[Any], shares: Sequence[np.ndarray]) -> Mixture:
+        """The mixture of mixtures, whose components get these weights."""
+        return Mixture(
+            np.concatenate(shares),
+            np.concatenate([part.means for part in parts]),
+            np.concatenate([part.factors for part in parts]),
+        )
+
+    def log_densities(self, x: Any) -> np.ndarray:
         """Log-densities `[N]` in nats of rows `[N, D]`."""
         coefficients = self._coefficients()
-        parts = [_log_sum(block @ coefficients) for block in _features(x)]
+        parts = [log_sum(block @ coefficients) for block in features(x)]
         return np.concatenate(parts)[:, 0]
 
     def _coefficients(self) -> np.ndarray:
-        """`[F, K]`: `_features(x) @` this is log w_k N(x; m_k, C_k)."""
+        """`[F, K]`: `features(x) @` this is log w_k N(x; m_k, C_k)."""
         size = self.means.shape[1]
         precisions = np.einsum("ked,kef->kdf", self.factors, self.factors)
         linear = np.einsum("kdf,kf->kd", precisions, self.means)
@@ -81,36 +92,36 @@ def fit_mixture(
     centred = x - np.average(x, axis=0, weights=weight)
     total = (weight[:, None] * centred).T @ centred / weight.sum()
     prior = strength * total / num_components ** (2.0 / x.shape[1])
-    blocks = _features(x)
+    blocks = features(x)
     mixture, before = start, -np.inf
     if mixture is None:
-        shares = _nearest(x, weight, num_components, seed)
-        mixture = _maximised(blocks, shares * weight[:, None], strength, prior)
+        shares = nearest(x, weight, num_components, seed)
+        mixture = maximised(blocks, shares * weight[:, None], strength, prior)
     for _ in range(max_steps):
         coefficients = mixture._coefficients()
         logits = np.concatenate([block @ coefficients for block in blocks])
-        log_density = _log_sum(logits)
+        log_density = log_sum(logits)
         shares = np.exp(logits - log_density) * weight[:, None]
-        mixture = _maximised(blocks, shares, strength, prior)
+        mixture = maximised(blocks, shares, strength, prior)
         mean = np.average(log_density[:, 0], weights=weight)
         late = deadline is not None and time.monotonic() > deadline
-        if late or mean - before < _TOLERANCE:
+        if late or mean - before < TOLERANCE:
             break
         before = mean
     return mixture
 
 
-def _features(x: np.ndarray) -> list[np.ndarray]:
-    """1, x and the products of its elements, `[<= _BLOCK, F]` each."""
+def features(x: np.ndarray) -> list[np.ndarray]:
+    """1, x and the products of its elements, `[<= BLOCK, F]` each."""
     rows, columns = np.tril_indices(x.shape[1])
-    parts = [x[i : i + _BLOCK] for i in range(0, len(x), _BLOCK)]
+    parts = [x[i : i + BLOCK] for i in range(0, len(x), BLOCK)]
     return [
         np.concatenate([np.ones((len(p), 1)), p, p[:, rows] * p[:, columns]], axis=1)
         for p in parts
     ]
 
 
-def _nearest(x: np.ndarray, weight: np.ndarray, number: int, seed: int) -> np.ndarray:
+def nearest(x: np.ndarray, weight: np.ndarray, number: int, seed: int) -> np.ndarray:
     """One-hot rows `[N, K]`: the nearest of some rows that are far from each other."""
     if number == 1:
         return np.ones((len(x), 1))
@@ -119,9 +130,10 @@ def _nearest(x: np.ndarray, weight: np.ndarray, number: int, seed: int) -> np.nd
     return np.eye(number)[np.argmin(distances, axis=1)]
 
 
-def _maximised(
+def maximised(
     blocks: list[np.ndarray], shares: np.ndarray, strength: float, prior: np.ndarray
 ) -> Mixture:
+    """The mixture of rows' shares `[N, K]`; `blocks` are the `features` of rows."""
     size = len(prior)
     ends = np.cumsum([0, *map(len, blocks)])
     sums = sum(
@@ -138,7 +150,7 @@ def _maximised(
     return Mixture(number / number.sum(), means, _whitening(covariances))
 
 
-def _log_sum(logits: np.ndarray) -> np.ndarray:
+def log_sum(logits: np.ndarray) -> np.ndarray:
     """Log of the sum of exponentials over the last axis, which stays."""
     highest = logits.max(axis=1, keepdims=True)
     return highest + np.log(np.exp(logits - highest).sum(axis=1, keepdims=True))

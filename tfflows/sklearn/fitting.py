@@ -11,19 +11,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tfflows.backend.initializer_seeds import seeded_initializers
-from tfflows.bijectors import Standardize
-from tfflows.distributions import StandardStudentT
 from tfflows.models import Flow, FlowMixture
-from tfflows.preprocessing import Dequantization
 from tfflows.sklearn import mixtures
+from tfflows.sklearn.mixed_table import MixedTable
 from tfflows.sklearn.mixtures import Candidate, Folds
 from tfflows.sklearn.plan import FlowPlan
-from tfflows.sklearn.stacking import (
-    far_log_densities,
-    mixed,
-    robust_score,
-    stack_weights,
-)
+from tfflows.sklearn.stacking import mixed, robust_score, stack_weights
+from tfflows.sklearn.table import Prepared, Table
 from tfflows.training.fixed_budget import Trained, fit_for_steps
 
 # Without flows all rows are held out in turn, in so many parts.
@@ -34,23 +28,6 @@ _LEAST_WEIGHT = 0.02
 _MOST_MIXTURES = 6
 # Share of the time that mixtures may take where flows follow.
 _MIXTURES_TIME = 0.3
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """The rows that a model is fitted to.
-
-    Attributes:
-      x: `[N, D]`.
-      weight: `[N]`, above 0.
-      levels: Those of integers; None: real numbers.
-      dtype: Of the flows.
-    """
-
-    x: np.ndarray
-    weight: np.ndarray
-    levels: int | None
-    dtype: str
 
 
 @dataclasses.dataclass
@@ -111,8 +88,11 @@ def fit_flow(
     weight = table.weight[held_out]
     score = float(np.average(trained.log_densities, weights=weight))
     tried = [_flow_entry(plan, trained, 1.0)]
+    model: Any = flow
+    if isinstance(table, MixedTable):  # which carries the names of categories
+        model = FlowMixture([flow], name="flow_density", columns=table.columns)
     report = _report(table, held_out, tried, [plan.name], trained.cut)
-    return Fitted(flow, len(trained.scores), score, report)
+    return Fitted(model, len(trained.scores), score, report)
 
 
 def fit_stack(
@@ -143,14 +123,14 @@ def fit_stack(
         held_out = [_held_out(rows, fraction, rng)]
     else:
         held_out = np.array_split(rng.permutation(rows), min(_FOLDS, rows))
-    y, shift, scale = _standardized(table, rng)
-    folds = Folds(y, table.weight, held_out, far_log_densities(y, y))
+    prepared = table.prepared(rng)
+    folds = Folds(prepared.rows, table.weight, held_out, prepared.far, prepared.fit)
     limit = clock.share(_MIXTURES_TIME if plans else 1.0)
     # Threads would wait for each other longer than such products take.
     with threadpool_limits(1):
         tried = list(mixtures.search(folds, int(rng.integers(2**31)), limit))
     seen = np.concatenate(held_out)
-    volume = np.sum(np.log(scale))
+    volume = prepared.volume
     columns = [candidate.log_densities - volume for candidate in tried]
 
     trainings = _trainings(table, plans, held_out[0], clock, rng, verbose)
@@ -160,8 +140,8 @@ def fit_stack(
 
     weight = table.weight[seen]
     weights, score = _weighed(np.stack(columns, axis=1), weight, len(tried))
-    model = _stack(table, folds, tried, flows, weights, shift, scale)
-    entries = [
+    model = _stack(table, prepared, folds, tried, flows, weights)
+    entries: list[dict[str, Any]] = [
         {"name": one.name, "score": one.score - volume, "weight": float(share)}
         for one, share in zip(tried, weights, strict=False)
     ]
@@ -215,12 +195,11 @@ def _weighed(
 
 def _stack(
     table: Table,
+    prepared: Prepared,
     folds: Folds,
     tried: Sequence[Candidate],
     flows: Sequence[Flow],
     weights: np.ndarray,
-    shift: np.ndarray,
-    scale: np.ndarray,
 ) -> FlowMixture:
     parts: list[Flow] = []
     shares: list[float] = []
@@ -229,27 +208,15 @@ def _stack(
         own = [w for _, w in chosen]
         with threadpool_limits(1):
             again = [mixtures.refitted(candidate, folds) for candidate, _ in chosen]
-        whole = mixtures.merged(again, own)
-        parts.append(mixtures.as_flow(whole, shift, scale, table.levels, table.dtype))
+        parts.append(prepared.mixture_flow(mixtures.merged(again, own)))
         shares.append(sum(own))
     for flow, share in zip(flows, weights[len(tried) :], strict=False):
         if share > 0:
             parts.append(flow)
             shares.append(share)
-    parts.append(_far_flow(table, shift, scale))
+    parts.append(prepared.far_flow())
     shares.append(weights[-1])
-    return FlowMixture(parts, shares, name="flow_density")
-
-
-def _far_flow(table: Table, shift: np.ndarray, scale: np.ndarray) -> Flow:
-    size, dtype = len(shift), table.dtype
-    step = Standardize(dtype=dtype)
-    levels = table.levels
-    preprocessing = [] if levels is None else [Dequantization(levels, dtype=dtype)]
-    base = StandardStudentT(size, dtype=dtype)
-    flow = Flow(step, (size,), base, preprocessing, name="student_t")
-    mixtures.set_standardization(step, shift, scale)
-    return flow
+    return FlowMixture(parts, shares, name="flow_density", columns=table.columns)
 
 
 def _trained(
@@ -263,34 +230,26 @@ def _trained(
     kept = np.ones(len(table.x), bool)
     kept[held_out] = False
     seen, weight = table.x[held_out], table.weight[held_out]
-    far = far_log_densities(seen, table.x)
+    far = table.far(held_out)
 
     def score(log_p: np.ndarray) -> float:
         return robust_score(log_p, far, weight)
 
-    with seeded_initializers(int(rng.integers(2**31))):
-        flow = plan.new_flow(table.x.shape[1], table.levels, table.dtype)
+    start = int(rng.integers(2**31))
+    with seeded_initializers(start):
+        flow = table.new_flow(plan, start)
     trained = fit_for_steps(
         flow,
-        table.x[kept],
+        table.exact[kept],
         table.weight[kept],
         seen,
         score,
         dataclasses.replace(plan.budget, deadline=deadline),
         seed=int(rng.integers(2**31)),
         verbose=verbose,
+        steps=table.steps,
     )
     return flow, trained
-
-
-def _standardized(
-    table: Table, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    y = table.x
-    if table.levels is not None:
-        y = y + rng.uniform(size=y.shape)
-    shift, scale = y.mean(axis=0), y.std(axis=0)
-    return (y - shift) / scale, shift, scale
 
 
 def _held_out(rows: int, fraction: float, rng: np.random.Generator) -> np.ndarray:

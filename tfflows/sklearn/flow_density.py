@@ -6,25 +6,22 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from sklearn.base import BaseEstimator, DensityMixin, clone
 from sklearn.model_selection import KFold
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils import _safe_indexing, check_array, check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from tfflows.models import Flow
-from tfflows.sklearn.checks import (
-    check_arguments,
-    check_flow,
-    dtype_for,
-    refuse_constant_columns,
-)
-from tfflows.sklearn.fitting import Fitted, Table, fit_flow, fit_stack
+from tfflows.sklearn.checks import check_arguments, check_columns, check_flow
+from tfflows.sklearn.fitting import Fitted, fit_flow, fit_stack
+from tfflows.sklearn.messages import messages_on
+from tfflows.sklearn.mixed_table import MixedTable
 from tfflows.sklearn.plan import plans_for
+from tfflows.sklearn.reading import read, read_new
+from tfflows.sklearn.table import Table
+from tfflows.system.notices import warn_of
 
 _DECAY = 5000.0
 
@@ -42,8 +39,13 @@ class FlowDensity(DensityMixin, BaseEstimator):
     by rows that none of them has seen. What is fitted, and for how many steps, follows
     from the numbers of rows and columns, so that one `random_state` gives one fit.
 
-    Columns of few distinct values have no density, though one can be fitted: give
-    `levels` for integers.
+    Columns of categories and integers have probabilities, real ones a density given
+    them; a density is with respect to both. By default the dtype of a column decides:
+    categories, objects, texts and booleans are categories, integers are integers.
+    `flow_` takes and gives the numbers of categories in their order (`flow_.columns`).
+    Real columns that are rounded (prices, temperatures) are fitted with uniform noise
+    of one step, and `score_samples` gives the density at the rounded number itself:
+    about the probability of the number, divided by the step.
 
     Args:
       family: "auto"; "realnvp", "maf", "nsf" (spline couplings) or "nsf_ar"
@@ -68,6 +70,17 @@ class FlowDensity(DensityMixin, BaseEstimator):
       verbose: As in `keras.Model.fit`.
       max_seconds: Ends the fit about then, with what it has; None: no limit. A fit that
         is cut depends on the machine.
+      categorical_features: Columns of categories: a list of names or numbers of
+        columns; "auto": by dtype alone; None: none.
+      integer_features: Columns of integers, likewise.
+      rounding: "auto": real columns whose numbers lie on a grid, some of them equal,
+        are taken as rounded to its step; a number: the step of all real columns; a
+        dict: the steps of some; None: no column is rounded.
+      missing: "error", or "category": a missing cell of a categorical column is a
+        category of its own, and of numbers a category in a further column of the model;
+        their density is then that of mixtures alone (family "auto").
+      handle_unknown: Of a category that was not seen in training: "error", or "zero":
+        the probability 0, and so a log-density of -inf.
 
     Attributes:
       flow_: The fitted model, with the weights that were best on the rows held out.
@@ -76,7 +89,8 @@ class FlowDensity(DensityMixin, BaseEstimator):
       validation_score_: Mean log-density of the rows held out, in nats.
       report_: A dict: "rows", "columns", "rows_held_out", "tried" (a dict for each
         density with its name, held-out score, weight and training), "chosen" (names),
-        "cut" (whether `max_seconds` left something out).
+        "cut" (whether `max_seconds` left something out), "messages" (sentences on the
+        columns, which are warnings, too).
     """
 
     def __init__(
@@ -95,6 +109,11 @@ class FlowDensity(DensityMixin, BaseEstimator):
         random_state: Any = None,
         verbose: int = 0,
         max_seconds: float | None = None,
+        categorical_features: Sequence[Any] | str | None = "auto",
+        integer_features: Sequence[Any] | str | None = "auto",
+        rounding: Any = "auto",
+        missing: str = "error",
+        handle_unknown: str = "error",
     ) -> None:
         self.family = family
         self.num_layers = num_layers
@@ -109,6 +128,11 @@ class FlowDensity(DensityMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
         self.max_seconds = max_seconds
+        self.categorical_features = categorical_features
+        self.integer_features = integer_features
+        self.rounding = rounding
+        self.missing = missing
+        self.handle_unknown = handle_unknown
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> FlowDensity:
         """Fits the density.
@@ -125,27 +149,32 @@ class FlowDensity(DensityMixin, BaseEstimator):
           ValueError: For rows that are no finite numbers, a column that is constant
             (it has no density), an argument out of range, or a training that diverges.
         """
-        x = validate_data(self, X, dtype="float64", ensure_min_samples=2)
-        weight = _check_sample_weight(
-            sample_weight, x, dtype="float64", ensure_non_negative=True
-        )
-        x, weight = x[weight > 0], weight[weight > 0]
-        if len(x) < 2:
-            raise ValueError(f"expected 2 rows of weight above 0, got {len(x)}")
         check_arguments(self)
-        if self.levels is None:
-            refuse_constant_columns(x)
+        check_columns(self)
+        random = check_random_state(self.random_state)
+        seed = int(random.randint(2**31))
+        table, self._encoding = read(self, X, sample_weight, random)
         if callable(self.family):
-            check_flow(self.family(x.shape[1]), x.shape[1])
-        fitted = self._fitted(Table(x, weight, self.levels, dtype_for(x)))
-        self.flow_, self.report_ = fitted.model, fitted.report
+            columns = table.x.shape[1]
+            check_flow(self.family(columns), columns)
+        messages = []
+        if self._encoding is not None:
+            warn_of(messages := messages_on(self._encoding, table.exact))
+        fitted = self._fitted(table, seed)
+        self.flow_ = fitted.model
+        self.report_ = {**fitted.report, "messages": messages}
         self.n_iter_, self.validation_score_ = fitted.rounds, fitted.score
         return self
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Log-densities `[N]` in nats of rows `[N, D]`, in the units of the columns."""
+        """Log-densities `[N]` in nats of rows `[N, D]`, in the units of the columns.
+
+        Of categories and integers they are log-probabilities: with real columns
+        besides, the log of the probability of the former times the density of the
+        latter given these.
+        """
         check_is_fitted(self)
-        x = validate_data(self, X, dtype="float64", reset=False)
+        x = read_new(self, X)
         return self.flow_.log_prob(tf.constant(x, self.flow_.flow_dtype)).numpy()
 
     def score_outliers(
@@ -168,7 +197,9 @@ class FlowDensity(DensityMixin, BaseEstimator):
         Raises:
           ValueError: For other than 2 to N folds, or as `fit`, of the rows of a fold.
         """
-        x = check_array(X, dtype="float64", ensure_min_samples=4)
+        x = X
+        if not isinstance(X, pd.DataFrame):
+            x = check_array(X, dtype=None, ensure_min_samples=4)
         weight = _check_sample_weight(
             sample_weight, x, dtype="float64", ensure_non_negative=True
         )
@@ -177,8 +208,10 @@ class FlowDensity(DensityMixin, BaseEstimator):
         scores = np.empty(len(x))
         for kept, held_out in parts.split(x):
             one = clone(self).set_params(random_state=random.randint(2**31))
-            one.fit(x[kept], sample_weight=weight[kept])
-            scores[held_out] = one.score_samples(x[held_out])
+            # A category that the others do not have is as far out as can be.
+            one.set_params(handle_unknown="zero")
+            one.fit(_safe_indexing(x, kept), sample_weight=weight[kept])
+            scores[held_out] = one.score_samples(_safe_indexing(x, held_out))
         return scores
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -190,8 +223,11 @@ class FlowDensity(DensityMixin, BaseEstimator):
         """
         return float(np.mean(self.score_samples(X), dtype="float64"))
 
-    def sample(self, n_samples: int = 1, random_state: Any = None) -> np.ndarray:
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
         """Draws rows `[n_samples, D]`; where there are `levels`, of integers.
+
+        They are what the model was fitted to: a DataFrame with its names and dtypes, or
+        an array of the dtype. Rounded columns are rounded.
 
         Args:
           n_samples: N.
@@ -201,10 +237,12 @@ class FlowDensity(DensityMixin, BaseEstimator):
         own = self.random_state if random_state is None else random_state
         seed = int(check_random_state(own).randint(2**31))
         x = self.flow_.sample(n_samples, seed).numpy()
-        return x if self.levels is None else np.clip(np.floor(x), 0, self.levels - 1)
+        if self.levels is not None:
+            return np.clip(np.floor(x), 0, self.levels - 1)
+        encoding = getattr(self, "_encoding", None)  # of files of version 0.1.0: none
+        return x if encoding is None else encoding.table(x.astype("float64"))
 
-    def _fitted(self, table: Table) -> Fitted:
-        seed = int(check_random_state(self.random_state).randint(2**31))
+    def _fitted(self, table: Table, seed: int) -> Fitted:
         fraction, rows = self.validation_fraction, len(table.x)
         plans = plans_for(
             self.family,
@@ -221,6 +259,8 @@ class FlowDensity(DensityMixin, BaseEstimator):
             "max_seconds": self.max_seconds,
             "verbose": self.verbose,
         }
+        if isinstance(table, MixedTable) and table.has_missing:
+            plans = []
         if self.family == "auto":
             return fit_stack(table, plans, fraction, seed, **limits)
         return fit_flow(table, plans[0], fraction, seed, **limits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ class Candidate:
     num_components: int
     strength: float
     seed: int
-    fits: tuple[Mixture, ...]
+    fits: tuple[Any, ...]
     log_densities: np.ndarray
     score: float
 
@@ -58,16 +58,18 @@ class Folds:
     """Rows, and which of them are held out in turn.
 
     Attributes:
-      x: `[N, D]`, of deviations about 1.
+      x: `[N, D]`, of deviations about 1, or `ColumnRows`.
       weight: `[N]`, above 0.
       held_out: Indices of the rows of each fold.
       far: Log-densities of all rows under a density with heavy tails.
+      fit: What fits a mixture to such rows, as `fit_mixture`.
     """
 
-    x: np.ndarray
+    x: Any
     weight: np.ndarray
     held_out: Sequence[np.ndarray]
     far: np.ndarray
+    fit: Callable[..., Any] = fit_mixture
 
     def tried(
         self, size: int, strength: float, seed: int, deadline: float | None
@@ -78,7 +80,7 @@ class Folds:
             kept = np.ones(len(self.x), bool)
             kept[rows] = False
             fits.append(
-                fit_mixture(
+                self.fit(
                     self.x[kept],
                     self.weight[kept],
                     size,
@@ -155,9 +157,9 @@ def _is_over(deadline: float | None) -> bool:
     return deadline is not None and time.monotonic() > deadline
 
 
-def refitted(candidate: Candidate, folds: Folds) -> Mixture:
+def refitted(candidate: Candidate, folds: Folds) -> Any:
     """The candidate on all rows, from its first fit on."""
-    return fit_mixture(
+    return folds.fit(
         folds.x,
         folds.weight,
         candidate.num_components,
@@ -168,14 +170,11 @@ def refitted(candidate: Candidate, folds: Folds) -> Mixture:
     )
 
 
-def merged(mixtures: Sequence[Mixture], weights: Sequence[float]) -> Mixture:
-    """The mixture of mixtures."""
+def merged(mixtures: Sequence[Any], weights: Sequence[float]) -> Any:
+    """The mixture of mixtures of one class."""
     shares = [w * m.weights for w, m in zip(weights, mixtures, strict=True)]
-    return Mixture(
-        np.concatenate(shares) / sum(weights),
-        np.concatenate([m.means for m in mixtures]),
-        np.concatenate([m.factors for m in mixtures]),
-    )
+    shares = [share / sum(weights) for share in shares]
+    return type(mixtures[0]).joined(mixtures, shares)
 
 
 def as_flow(

@@ -79,6 +79,7 @@ def fit_for_steps(
     *,
     seed: int,
     verbose: int = 0,
+    steps: np.ndarray | None = None,
 ) -> Trained:
     """Fits a new flow for a set number of steps, and keeps the best averaged weights.
 
@@ -96,6 +97,8 @@ def fit_for_steps(
       budget: The settings.
       seed: Seed of the order of the rows and the noise.
       verbose: As in `keras.Model.fit`.
+      steps: The steps `[*event]` to which training rows are rounded, 0 where they are
+        not: fresh uniform noise of a step's width undoes it. None: none.
 
     Returns:
       The scores.
@@ -116,7 +119,7 @@ def fit_for_steps(
     keeper = _KeepsBest(flow, held_out, score, budget)
     noise = budget.noise * x.std(axis=0)
     flow.fit(
-        endless_batches(flow, x, weight, batch_size, seed, noise),
+        endless_batches(flow, x, weight, batch_size, seed, noise, steps),
         steps_per_epoch=round_steps,
         epochs=max(1, round(budget.steps / round_steps)),
         shuffle=False,  # the batches already have another order at each pass

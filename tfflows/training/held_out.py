@@ -90,6 +90,7 @@ def endless_batches(
     size: int,
     seed: int,
     noise: np.ndarray | None = None,
+    steps: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Returns full batches of endless passes over the rows, each shuffled anew.
 
@@ -100,6 +101,7 @@ def endless_batches(
       size: Rows in a batch.
       seed: Seed of the order and the noise.
       noise: None or `[*event]`, standard deviations of fresh normal noise.
+      steps: None or `[*event]`, widths of fresh uniform noise around 0.
     """
     rows = _rows(flow, x, weight)
     indices = tf.data.Dataset.counter().flat_map(
@@ -108,15 +110,21 @@ def endless_batches(
     batches = indices.batch(size, drop_remainder=True).map(
         lambda index: {name: tf.gather(part, index) for name, part in rows.items()}
     )
-    if noise is None or not np.any(noise):
+    widths = [np.zeros(x.shape[1:]) if w is None else w for w in (noise, steps)]
+    if not np.any(widths):
         return batches
-    deviation = tf.constant(noise, flow.bijector.dtype)
+    deviation, width = (tf.constant(w, flow.bijector.dtype) for w in widths)
 
     def noisy(step: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         seeds = tf.stack([tf.constant(seed, tf.int64), step])
         x = batch["x"]
-        drawn = tf.random.stateless_normal(tf.shape(x), seeds, dtype=x.dtype)
-        return {**batch, "x": x + deviation * drawn}
+        if np.any(widths[0]):
+            drawn = tf.random.stateless_normal(tf.shape(x), seeds, dtype=x.dtype)
+            x += deviation * drawn
+        if np.any(widths[1]):
+            drawn = tf.random.stateless_uniform(tf.shape(x), seeds, dtype=x.dtype)
+            x += width * (drawn - 0.5)
+        return {**batch, "x": x}
 
     return tf.data.Dataset.zip(tf.data.Dataset.counter(), batches).map(noisy)
 
