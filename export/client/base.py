@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import json
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from tfflows.export.c_api import Signature
 from tfflows.export.client import arrays
 from tfflows.export.client.arrays import Arrays
+from tfflows.export.table_codes import TableCodes
 
 
 class Client(abc.ABC):
@@ -36,6 +38,7 @@ class Client(abc.ABC):
         self.version = version
         self.chunk_size = chunk_size
         self._signatures: dict[str, Signature] | None = None
+        self._table: TableCodes | None = None
 
     def __enter__(self) -> Client:
         return self
@@ -91,8 +94,14 @@ class Client(abc.ABC):
         }
 
     def log_prob(self, x: Any, context: Any = None) -> np.ndarray:
-        """Returns log p(x) `[B]` in nats, in raw units."""
-        return self._ask("log_prob", context, x=x)["log_prob"]
+        """Returns log p(x) `[B]` in nats, in raw units.
+
+        Args:
+          x: `[B, *event]`. For a model of a table with categories also rows of cells
+            with their names: lists, or a DataFrame.
+          context: None, or one for each row.
+        """
+        return self._ask("log_prob", context, x=self._coded(x))["log_prob"]
 
     def bits_per_dim(self, x: Any, context: Any = None) -> np.ndarray:
         """Returns bits per dimension `[B]` of images and other integer data.
@@ -155,6 +164,26 @@ class Client(abc.ABC):
             name: fact.decode() if isinstance(fact, bytes) else fact.tolist()
             for name, fact in facts.items()
         }
+
+    def table(self) -> TableCodes | None:
+        """Returns what is known of a table's columns; None if x is no table.
+
+        Its methods `codes` and `cells` turn rows with the names of categories into
+        numbers, and numbers, such as samples, into rows.
+        """
+        if self._table is None and "table" in self._signature("info").outputs:
+            self._table = TableCodes.of(json.loads(self.info()["table"]))
+        return self._table
+
+    def _coded(self, x: Any) -> Any:
+        """Numbers of rows that hold names of categories."""
+        array = np.asarray(x)
+        if array.dtype.kind not in "OUSb" or (table := self.table()) is None:
+            return x
+        rows = array.tolist()
+        if not hasattr(x, "dtype"):  # lists, which numpy would turn into text
+            rows = [list(row) for row in getattr(x, "values", x)]
+        return table.codes(rows)
 
     def interpolate(
         self, x_a: Any, x_b: Any, weights: Any, context: Any = None

@@ -221,30 +221,44 @@ def writer(kind: str, prefix: str, names: Sequence[str], rows: RowFormat) -> Any
         raise ValueError(f"expected columns of different names, got {', '.join(keys)}")
     if kind == "csv":
         write: Any = textio.WriteToText(prefix, ".csv", header=csv_line(keys))
-        return beam.Map(_csv_line) | write
+        return beam.Map(_csv_line, rows) | write
     if kind == "parquet":
-        types = [
-            pa.int64() if block.is_integer else pa.float64()
-            for block in rows.blocks
-            for _ in range(block.size)
-        ]
+        types = _types(rows)
         schema = pa.schema(list(zip(keys, [*types, pa.float64()], strict=True)))
         write = parquetio.WriteToParquet(prefix, schema, file_name_suffix=".parquet")
-        return beam.Map(_record, keys) | write
+        return beam.Map(_record, keys, rows) | write
     write = tfrecordio.WriteToTFRecord(
         prefix, coder=BytesCoder(), file_name_suffix=".tfrecord"
     )
     return beam.Map(_example, rows) | write
 
 
-def _csv_line(scored: tuple[Row, float]) -> str:
-    row, log_prob = scored
-    return csv_line([*row, f"{log_prob:.9g}"])
+def _types(rows: RowFormat) -> list[pa.DataType]:
+    """Parquet's types of the columns."""
+    types = [
+        pa.int64() if block.is_integer else pa.float64()
+        for block in rows.blocks
+        for _ in range(block.size)
+    ]
+    known = () if rows.table is None else rows.table.columns
+    for place, column in enumerate(known):
+        if column["kind"] == "category":
+            types[place] = pa.array(column["categories"]).type
+        elif column["kind"] == "integer":
+            types[place] = pa.int64()
+    return types
 
 
-def _record(scored: tuple[Row, float], names: Sequence[str]) -> dict[str, Number]:
+def _csv_line(scored: tuple[Row, float], rows: RowFormat) -> str:
     row, log_prob = scored
-    return dict(zip(names, [*row, log_prob], strict=True))
+    return csv_line([*rows.cells(row), f"{log_prob:.9g}"])
+
+
+def _record(
+    scored: tuple[Row, float], names: Sequence[str], rows: RowFormat
+) -> dict[str, Any]:
+    row, log_prob = scored
+    return dict(zip(names, [*rows.cells(row), log_prob], strict=True))
 
 
 def _example(scored: tuple[Row, float], rows: RowFormat) -> bytes:

@@ -11,6 +11,7 @@ from apache_beam.ml.inference.base import ModelHandler
 
 from tfflows.backend.checks import failed_requirements_as_value_errors
 from tfflows.export.scoring.rows import Block, Row, RowFormat
+from tfflows.export.table_codes import TableCodes
 from tfflows.export.writing.saved_model_proto import load_saved_model
 from tfflows.system import files
 
@@ -80,7 +81,8 @@ def row_format(folder: str) -> RowFormat:
         if name in specs
     )
     columns = description.get("columns")
-    return RowFormat(blocks, None if columns is None else tuple(columns))
+    names = None if columns is None else tuple(columns)
+    return RowFormat(blocks, names, TableCodes.of(description.get("table")))
 
 
 def _description(folder: str) -> dict[str, Any]:

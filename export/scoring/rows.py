@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from tfflows.export.table_codes import TableCodes
+
 Number = int | float
 Row = tuple[Number, ...]
 
@@ -89,10 +91,12 @@ class RowFormat:
     Attributes:
       blocks: The input x and, for a conditional model, context.
       columns: Names of the columns of x in the training data, or None.
+      table: The categories of the columns of x, or None.
     """
 
     blocks: tuple[Block, ...]
     columns: tuple[str, ...] | None = None
+    table: TableCodes | None = None
 
     @property
     def size(self) -> int:
@@ -108,18 +112,36 @@ class RowFormat:
         return [*known, *names[len(known) :]]
 
     def row(self, cells: Sequence[Any]) -> Row:
-        """Returns the numbers in a row's cells.
+        """Returns the numbers in a row's cells, those of categories as codes.
 
         Raises:
           BadRowError: If the number of cells is wrong or a cell does not fit.
         """
         if len(cells) != self.size:
             raise BadRowError(f"expected {self.size} columns, got {len(cells)}")
+        cells = self._codes(cells)
         return tuple(
             number
             for block, own in zip(self.blocks, self.split(cells), strict=True)
             for number in block.checked(own)
         )
+
+    def _codes(self, cells: Sequence[Any]) -> Sequence[Any]:
+        if self.table is None:
+            return cells
+        known = len(self.table.columns)
+        try:
+            own = [self.table.code(i, cell) for i, cell in enumerate(cells[:known])]
+        except ValueError as error:
+            raise BadRowError(str(error)) from None
+        return [*own, *cells[known:]]
+
+    def cells(self, row: Row) -> list[Any]:
+        """Returns a row's numbers, and categories in the place of codes."""
+        if self.table is None:
+            return list(row)
+        known = len(self.table.columns)
+        return [*self.table.cells([row[:known]])[0], *row[known:]]
 
     def split(self, cells: Sequence[Any]) -> list[Sequence[Any]]:
         """Returns the cells of each block."""

@@ -19,6 +19,7 @@ the same while `format` is 1:
 | `signatures` | by name: `inputs` and `outputs`, each a `dtype` and a `shape` with null for the batch axis, and `batchable` |
 | `training_data`, `data_licence` | name and licence of the data, or null |
 | `columns` | names of the columns of x if the data are a table with names, or null |
+| `table` | of a density of `FlowDensity`, for each column of x: `name` (null without one), `kind` ("category", "integer", "real"), `categories` in the order of their codes, `step` of a rounded column; else null |
 | `metrics` | the model's figures from `tfflows-evaluate`, or null |
 | `commands` | the commands that made the model and its metrics, by name |
 | `config` | the experiment's configuration, or null |
@@ -39,6 +40,7 @@ import keras
 import tensorflow as tf
 
 from tfflows.export.flow_json import FLOW_JSON
+from tfflows.export.table_codes import TableCodes
 from tfflows.export.writing.saved_model_proto import (
     describe_signatures,
     read_meta_graph,
@@ -52,6 +54,10 @@ _PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 _FLOW_UNITS = "log_prob: nats, density in the units of the raw data"
 _INTEGER_FLOW_UNITS = (
     "log_prob: nats, density of y = x + u with levels one wide; bits_per_dim: bits"
+)
+_TABLE_UNITS = (
+    "log_prob: nats, log-probability of categories and integers plus log-density of "
+    "real columns given these, in their units"
 )
 _VAE_UNITS = "elbo, reconstruction, kl: nats, in the units of the raw data"
 
@@ -81,6 +87,8 @@ def describe(
         "dtype": float_dtype(model).name,
         "context": _context(model),
         "units": _units(model),
+        "columns": provenance.columns or _names(model),
+        "table": _table(model),
         "num_parameters": sum(math.prod(w.shape) for w in model.trainable_weights),
         "tfflows_version": importlib.metadata.version("tfflows"),
         "library_versions": {p: importlib.metadata.version(p) for p in _PACKAGES},
@@ -123,9 +131,21 @@ def _kind(model: keras.Model) -> str:
     return "Flow"
 
 
+def _table(model: keras.Model) -> list[dict[str, Any]] | None:
+    return model.columns if isinstance(model, FlowMixture) else None
+
+
+def _names(model: keras.Model) -> list[str] | None:
+    table = TableCodes.of(_table(model))
+    return None if table is None or table.names is None else list(table.names)
+
+
 def _units(model: keras.Model) -> str:
     if isinstance(model, FlowVAE):
         return _VAE_UNITS
+    table = _table(model) or []
+    if any(column["kind"] != "real" for column in table):
+        return _TABLE_UNITS
     return _FLOW_UNITS if model.levels is None else _INTEGER_FLOW_UNITS
 
 

@@ -21,6 +21,8 @@ models have `interpolate`, which returns images on the straight line between the
 of x_a (weight 0) and x_b (weight 1).
 
 A `FlowMixture`, which has no latents, has `log_prob`, `score`, `sample` and `sample_n`.
+Columns of categories take and give their codes, which `table` in flow.json explains;
+codes that are none have log_prob -inf. `score` is 0 or has no meaning for them.
 """  # noqa: E501 (a table row is one line)
 
 from __future__ import annotations
@@ -116,7 +118,10 @@ def _score(flow: Flow | FlowMixture) -> Endpoint:
         with tf.GradientTape() as tape:
             tape.watch(y)
             log_prob = flow.distribution.log_prob(y, **named)
-        return {"score": tape.gradient(log_prob, y), "log_prob": log_prob}
+        # Codes have no gradient.
+        zero = tf.UnconnectedGradients.ZERO
+        score = tape.gradient(log_prob, y, unconnected_gradients=zero)
+        return {"score": score, "log_prob": log_prob}
 
     return make_endpoint(score, _data_spec(flow), *_context_specs(flow))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,9 +27,12 @@ def info_endpoint(description: Mapping[str, Any]) -> Endpoint:
 
     Returns:
       `dummy` int32 `[B]` to strings `[B]` (empty if unknown), int64 numbers `[B]`
-      (`levels` is 0 for continuous data) and `event_shape` int64 `[B, rank]`.
+      (`levels` is 0 for continuous data) and `event_shape` int64 `[B, rank]`; of a
+      model of a table also `table`, that of the description as JSON.
     """
     texts = {name: description[name] or "" for name in _STRINGS}
+    if description.get("table") is not None:
+        texts["table"] = json.dumps(description["table"])
     numbers = {name: description[name] or 0 for name in _NUMBERS}
 
     def info(dummy: tf.Tensor) -> Outputs:

@@ -79,6 +79,10 @@ def _data(description: Mapping[str, Any]) -> str:
     text = f"- Trained on: {data}\n- Licence of the data: {licence}"
     if description["columns"]:
         text += f"\n- Columns of x, in this order: {', '.join(description['columns'])}"
+    for column in description.get("table") or []:
+        if column["kind"] == "category":
+            codes = ", ".join(f"{i}: {c}" for i, c in enumerate(column["categories"]))
+            text += f"\n- Codes of {column['name'] or 'a column'}: {codes}"
     return text
 
 

@@ -63,13 +63,14 @@ async function choose() {
   const metadata = await ask(`v1/models/${name}/metadata`);
   model = { name, signatures: metadata.metadata.signature_def.signature_def };
   ends = {};
-  const { decode } = model.signatures;
-  const dims = decode.outputs.x.tensor_shape.dim.slice(1);
+  const draws = model.signatures.sample;
+  const dims = draws.outputs.x.tensor_shape.dim.slice(1);
   model.event = dims.map((dim) => Number(dim.size));
   let facts = `version ${metadata.model_spec.version}`;
   if (model.signatures.info) {
     const info = await predict("info", { dummy: [0] });
     model.levels = Number(info.levels[0]);
+    if (info.table) model.table = JSON.parse(info.table[0]);
     const numbers = Number(info.num_parameters[0]).toLocaleString("en");
     facts += ` · ${info.kind[0]}, ${numbers} parameters`;
     if (info.training_data[0]) facts += ` · trained on ${info.training_data[0]}`;
@@ -78,7 +79,7 @@ async function choose() {
   model.score = ["log_prob", "elbo"].find((key) => key in model.signatures);
   $("scoring").hidden = !model.score;
   $("interpolation").hidden = !("interpolate" in model.signatures && isImage());
-  $("context-label").hidden = !("context" in decode.inputs);
+  $("context-label").hidden = !("context" in draws.inputs);
   $("scores").replaceChildren();
   $("rows").placeholder = Array(Math.min(size(), 8)).fill("0.0").join(", ");
   await sample();
@@ -100,13 +101,36 @@ async function sample() {
   if (isImage()) {
     $("samples").replaceChildren(...x.map(pickable));
     if (!$("interpolation").hidden && x.length > 1 && !ends.a) await setEnds(x[0], x[1]);
-  } else if (size() === 2) {
+  } else if (size() === 2 && !hasCodes()) {
     $("samples").replaceChildren(scatter(x.map((row) => row.flat())));
   } else {
-    const rows = x.slice(0, SHOWN).map((row) => row.flat(9).map((v) => v.toFixed(3)));
-    const head = rows[0].map((_, column) => `x${column}`);
+    const rows = x.slice(0, SHOWN).map((row) => row.flat(9).map(cell));
+    const head = rows[0].map((_, column) => model.table?.[column].name ?? `x${column}`);
     $("samples").replaceChildren(table(head, rows));
   }
+}
+
+const categories = (column) => model.table?.[column].categories;
+const hasCodes = () => (model.table ?? []).some(({ kind }) => kind !== "real");
+const missing = (text) => ["", "nan", "none", "null", "<na>"].includes(text.toLowerCase());
+
+// A number of a row as text: a category, an integer, or a real number.
+function cell(value, column) {
+  if (categories(column)) return String(categories(column)[value] ?? "(missing)");
+  return model.table?.[column].kind === "integer" ? String(value) : value.toFixed(3);
+}
+
+// The code of a cell of categories, or the number that it is.
+function code(text, column) {
+  if (!categories(column)) return Number(text);
+  const same = (one) => (one === null ? missing(text) : sameText(String(one), text));
+  const found = categories(column).findIndex(same);
+  return found < 0 ? NaN : found;
+}
+
+function sameText(one, text) {
+  if (one === text || one === text.toLowerCase()) return true;
+  return one.trim() !== "" && text !== "" && Number(one) === Number(text);
 }
 
 // Pixels of nested lists [H][W][C], in units of the model's levels.
@@ -181,15 +205,27 @@ async function readImage(file) {
 
 function readRows(text) {
   const lines = text.split(/\r?\n/).filter((line) => line.trim());
-  let rows = lines.map((line) => line.trim().split(/[\s,;]+/).map(Number));
+  let cells = lines.map((line) => line.trim().split(/[\s,;]+/));
+  if (hasCodes()) cells = lines.map(splitCells); // categories may hold spaces
+  let rows = cells.map((row) => row.map(code));
   if (rows.length > 1 && rows[0].some(Number.isNaN)) rows = rows.slice(1); // a header
   if (!rows.length) throw new Error("expected a row of numbers");
   rows.forEach((row, i) => {
     if (row.length !== size() || !row.every(Number.isFinite)) {
-      throw new Error(`expected ${size()} finite numbers in row ${i + 1}`);
+      const what = hasCodes() ? "finite numbers or known categories" : "finite numbers";
+      throw new Error(`expected ${size()} ${what} in row ${i + 1}`);
     }
   });
   return rows.map(nest);
+}
+
+// The cells of a line of a csv file, without their quotes.
+function splitCells(line) {
+  const found = line.match(/("([^"]|"")*"|[^,]*)(,|$)/g).slice(0, -1);
+  const cells = line.endsWith(",") ? [...found, ""] : found;
+  return cells.map((one) =>
+    one.replace(/,$/, "").trim().replace(/^"(.*)"$/, "$1").replaceAll('""', '"'),
+  );
 }
 
 // A flat row in the shape of the event.
