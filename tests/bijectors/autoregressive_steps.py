@@ -49,10 +49,7 @@ AUTOREGRESSIVE_STEPS: dict[str, StepCase] = {
     "maf_exp": StepCase(_maf(fb.AffineLaw("exp")), (4,), extreme=3.0),
     "maf_spline": StepCase(_maf(fb.RationalQuadraticLaw(4)), (4,)),
     "given_first": StepCase(
-        lambda d: fb.GivenFirst(_maf(context_dim=2)(d), 2, dtype=d), (5,)
-    ),
-    "given_first_network": StepCase(
-        lambda d: fb.GivenFirst(_maf(context_dim=3)(d), 1, _tanh(d), dtype=d), (3,)
+        lambda d: fb.GivenFirst(_maf(context_dim=3)(d), 2, _tanh(d), dtype=d), (4,)
     ),
     "iaf": StepCase(
         lambda d: fb.InverseAutoregressive(_made(d), dtype=d),
