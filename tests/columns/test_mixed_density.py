@@ -286,7 +286,7 @@ def test_columns_without_a_density_are_told():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(100, 2)), columns=["a", "b"])
     told = {
-        "'few' has 3 distinct values": {"few": rng.integers(0, 3, 100) / 7},
+        r"'few' \(3 distinct values\) have": {"few": rng.integers(0, 3, 100) / 7},
         "'sum' is a linear combination of 'a', 'b'": {"sum": frame["a"] + frame["b"]},
         "'zeros' has the value 0 in": {"zeros": np.maximum(frame["a"], 0.0)},
         "'one' has one value": {"one": "same"},

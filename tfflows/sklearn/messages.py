@@ -18,38 +18,45 @@ def messages_on(encoding: Encoding, x: np.ndarray) -> list[str]:
       encoding: The columns.
       x: Their numbers `[N, D]`.
     """
-    found = []
+    found, few = [], []
     for place, column in enumerate(encoding.numbered):
         own, name = x[:, place], repr(column.name)
         if column.fill is not None:
             own = own[x[:, encoding.indicators[place]] == 0]
-        if column.kind == "real":
-            found += _on_values(name, own, bool(column.step))
-        elif np.ptp(own) == 0:
-            found.append(
-                f"column {name} has one value: its probability is near 1, and it tells "
-                "nothing; drop it"
-            )
-    return [*_on_rounding(encoding), *found, *_on_dependence(encoding, x)]
+        if column.kind != "real":
+            found += _on_one_value(name, own)
+        elif (number := few_values(own)) is not None:
+            few.append(f"{name} ({number} distinct values)")
+        elif not column.step:
+            found += _on_spikes(name, own)
+    messages = [*_on_rounding(encoding), *found, *_on_dependence(encoding, x)]
+    if few:
+        messages.append(
+            f"columns {', '.join(few)} have a density, as all of dtype float; for "
+            "probabilities name them in categorical_features or integer_features"
+        )
+    return messages
 
 
-def _on_values(name: str, x: np.ndarray, is_rounded: bool) -> list[str]:
-    found = []
+def _on_one_value(name: str, x: np.ndarray) -> list[str]:
+    if np.ptp(x) > 0:
+        return []
+    return [
+        f"column {name} has one value: its probability is near 1, and it tells "
+        "nothing; drop it"
+    ]
+
+
+def _on_spikes(name: str, x: np.ndarray) -> list[str]:
     values, counts = np.unique(x, return_counts=True)
-    if few_values(x) is not None:
-        found.append(
-            f"column {name} has {len(values)} distinct values in {len(x)} rows, and a "
-            "density as all columns of dtype float; for probabilities name it in "
-            "categorical_features or integer_features"
-        )
-    elif len(x) >= ENOUGH_ROWS and not is_rounded and counts.max() >= _SPIKE * len(x):
-        share = 100 * counts.max() / len(x)
-        found.append(
-            f"column {name} has the value {values[counts.argmax()]:g} in {share:.0f} % "
-            "of the rows, where a density grows without bound; put an indicator of it "
-            "in a column of its own (categorical_features)"
-        )
-    return found
+    if len(x) < ENOUGH_ROWS or counts.max() < _SPIKE * len(x):
+        return []
+    share = 100 * counts.max() / len(x)
+    return [
+        f"column {name} has the value {values[counts.argmax()]:g} in {share:.0f} % of "
+        "the rows, where a density grows without bound; put an indicator of it in a "
+        "column of its own (categorical_features)"
+    ]
 
 
 def _on_rounding(encoding: Encoding) -> list[str]:
