@@ -23,6 +23,11 @@ def _maf(law="affine", **kwargs):
     return lambda d: fb.MaskedAutoregressive(_made(d, **kwargs), law, dtype=d)
 
 
+def _transformer(**kwargs):
+    arguments = {"num_layers": 1, "width": 8, "num_heads": 2, "expansion": 2, **kwargs}
+    return lambda d: fb.TransformerAutoregressive(**arguments, dtype=d)
+
+
 AUTOREGRESSIVE_STEPS: dict[str, StepCase] = {
     "spline": StepCase(_spline(), (4,)),
     "spline_few_bins": StepCase(_spline(num_bins=2, bound=1.0, reverse=True), (5,)),
@@ -42,6 +47,11 @@ AUTOREGRESSIVE_STEPS: dict[str, StepCase] = {
     "maf_additive": StepCase(_maf("additive"), (4,)),
     "maf_exp": StepCase(_maf(fb.AffineLaw("exp")), (4,), extreme=3.0),
     "maf_spline": StepCase(_maf(fb.RationalQuadraticLaw(4)), (4,)),
+    "transformer": StepCase(_transformer(), (4, 2)),
+    "transformer_reversed": StepCase(_transformer(reverse=True, num_layers=2), (3, 1)),
+    "transformer_spline": StepCase(
+        _transformer(law=fb.RationalQuadraticLaw(4)), (3, 2)
+    ),
     "iaf": StepCase(
         lambda d: fb.InverseAutoregressive(_made(d), dtype=d),
         (4,),

@@ -162,6 +162,7 @@ ONE_PER_CLASS = (
     "spline",
     "maf",
     "iaf",
+    "transformer",
     "squeeze",
     "invertible_conv",
     "class_affine",
