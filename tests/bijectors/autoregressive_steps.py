@@ -29,6 +29,11 @@ def _maf(law="affine", **kwargs):
     return lambda d: fb.MaskedAutoregressive(_made(d, **kwargs), law, dtype=d)
 
 
+def _transformer(**kwargs):
+    arguments = {"num_layers": 1, "width": 8, "num_heads": 2, "expansion": 2, **kwargs}
+    return lambda d: fb.TransformerAutoregressive(**arguments, dtype=d)
+
+
 AUTOREGRESSIVE_STEPS: dict[str, StepCase] = {
     "spline": StepCase(_spline(), (4,)),
     "spline_few_bins": StepCase(_spline(num_bins=2, bound=1.0, reverse=True), (5,)),
@@ -51,6 +56,8 @@ AUTOREGRESSIVE_STEPS: dict[str, StepCase] = {
     "given_first": StepCase(
         lambda d: fb.GivenFirst(_maf(context_dim=3)(d), 2, _tanh(d), dtype=d), (4,)
     ),
+    "transformer": StepCase(_transformer(), (4, 2)),
+    "transformer_reversed": StepCase(_transformer(reverse=True, num_layers=2), (3, 1)),
     "iaf": StepCase(
         lambda d: fb.InverseAutoregressive(_made(d), dtype=d),
         (4,),

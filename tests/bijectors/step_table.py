@@ -163,6 +163,7 @@ ONE_PER_CLASS = (
     "maf",
     "iaf",
     "given_first",
+    "transformer",
     "squeeze",
     "invertible_conv",
     "class_affine",

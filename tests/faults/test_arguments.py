@@ -62,6 +62,8 @@ CALLS = {
         "num_layers": 1,
         "num_seeds": 1,
     },
+    networks.CausalTransformer: {"num_layers": 1, "width": 4, "num_heads": 2}
+    | {"num_params": 2, "expansion": 2},
     fb.Coupling: {"law": "affine", "conditioner": mlp(), "mask": "half"}
     | {"reverse": True, "head": "auto", "event_ndims": 1},
     fb.AffineCoupling: {"conditioner": mlp(), "log_scale": "tanh", "bound": 2.0},
@@ -71,6 +73,8 @@ CALLS = {
     fb.RationalQuadraticLaw: {"num_bins": 4, "bound": 3.0},
     fb.MaskedAutoregressive: {"network": networks.MADE((4,)), "law": "affine"},
     fb.InverseAutoregressive: {"network": networks.MADE((4,)), "law": "affine"},
+    fb.TransformerAutoregressive: {"num_layers": 1, "width": 4, "num_heads": 2}
+    | {"law": "affine", "expansion": 2},
     fb.ClassAffine: {"num_classes": 3, "event_ndims": 1},
     fb.ActNorm: {"event_ndims": 1},
     fb.Scale: {"event_ndims": 1},

@@ -37,6 +37,7 @@ from tfflows.bijectors.sylvester_householder import HouseholderSylvester
 from tfflows.bijectors.sylvester_orthogonal import OrthogonalSylvester
 from tfflows.bijectors.sylvester_triangular import TriangularSylvester
 from tfflows.bijectors.tfp_step import TFPStep
+from tfflows.bijectors.transformer_autoregressive import TransformerAutoregressive
 
 __all__ = [
     "ActNorm",
@@ -74,5 +75,6 @@ __all__ = [
     "Standardize",
     "Sylvester",
     "TFPStep",
+    "TransformerAutoregressive",
     "TriangularSylvester",
 ]
