@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tests.testing_utils import randomize
 from tfflows import bijectors as fb
-from tfflows import networks
+from tfflows.bijectors.causal_transformer import CausalTransformer
 
 
 def step(length=5, channels=2, **kwargs):
@@ -44,7 +44,7 @@ def test_a_network_that_was_never_trained_is_the_identity():
 
 
 def test_token_by_token_is_the_pass_over_all():
-    network = networks.CausalTransformer(2, 8, 2, num_params=3, context_dim=4)
+    network = CausalTransformer(2, 8, 2, num_params=3, context_dim=4)
     network.build((None, 5, 2))
     randomize(network)
     x = data().astype("float32")
@@ -91,7 +91,7 @@ def test_a_step_attends_from_one_position_alone():
         (lambda: fb.TransformerAutoregressive(1, 8, 3), r"num_heads .*width=8, got 3"),
         (lambda: fb.TransformerAutoregressive(0, 8, 2), "num_layers"),
         (lambda: fb.TransformerAutoregressive(1, 8, 2, event_ndims=1), "event_ndims"),
-        (lambda: networks.CausalTransformer(1, 8, 2).build((None, 3, 1)), "num_params"),
+        (lambda: CausalTransformer(1, 8, 2).build((None, 3, 1)), "num_params"),
         (lambda: step(context_dim=4).inverse(data()), r"\(None, 4\), got None"),
     ],
 )

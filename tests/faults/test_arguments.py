@@ -62,8 +62,6 @@ CALLS = {
         "num_layers": 1,
         "num_seeds": 1,
     },
-    networks.CausalTransformer: {"num_layers": 1, "width": 4, "num_heads": 2}
-    | {"num_params": 2, "expansion": 2},
     fb.Coupling: {"law": "affine", "conditioner": mlp(), "mask": "half"}
     | {"reverse": True, "head": "auto", "event_ndims": 1},
     fb.AffineCoupling: {"conditioner": mlp(), "log_scale": "tanh", "bound": 2.0},

@@ -8,10 +8,10 @@ import keras
 import tensorflow as tf
 
 from tfflows.backend.arguments import check_flag
+from tfflows.bijectors.causal_transformer import CausalTransformer
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.laws import AffineLaw, CouplingLaw, as_law
 from tfflows.bijectors.shapes import only_event_ndims, sum_over_event
-from tfflows.networks.causal_transformer import CausalTransformer
 
 
 @keras.saving.register_keras_serializable("tfflows")

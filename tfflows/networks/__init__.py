@@ -1,6 +1,5 @@
 """Networks inside flow steps and for contexts: plain Keras layers."""
 
-from tfflows.networks.causal_transformer import CausalTransformer
 from tfflows.networks.code_features import CodeFeatures
 from tfflows.networks.conv_resnet import ConvResNet
 from tfflows.networks.convnet import ConvNet
@@ -14,7 +13,6 @@ from tfflows.networks.set_transformer import SetTransformer
 __all__ = [
     "MADE",
     "MLP",
-    "CausalTransformer",
     "CodeFeatures",
     "ConvNet",
     "ConvResNet",

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfflows.backend.arguments import check_count
 from tfflows.backend.checkpointing import CheckpointsAllWeights
-from tfflows.networks.causal_block import CausalBlock
+from tfflows.bijectors.causal_block import CausalBlock
 
 State = tuple[tf.Tensor, ...]
 
