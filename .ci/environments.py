@@ -26,11 +26,16 @@ RUNNERS = ("pytest", "pytest-xdist", "hypothesis")
 
 # The quick core: steps, models, exports, the C API, scikit-learn.
 CORE = (
+    "tests/test_private_names.py",
     "tests/bijectors/test_contract.py",
     "tests/models/test_flow.py",
     "tests/models/test_conditioning.py",
     "tests/models/test_support.py",
-    "tests/test_private_names.py",
+    "tests/models/test_training.py",
+    "tests/models/test_compiled_calls.py",
+    "tests/models/test_fused_adam.py",
+    "tests/training/test_callbacks.py",
+    "tests/data/test_tables.py",
     "tests/export/test_c_api.py",
     "tests/export/test_saved_model.py",
     "tests/test_sklearn.py",

@@ -26,6 +26,7 @@ IMPORTED = {
     "whether a scope replaces weights",
     "keras.src.random.seed_generator.python_random": "seeds of initializers",
     "keras.src.trainers.data_adapters.data_adapter.DataAdapter": "rounds of arrays",
+    "keras.src.trainers.data_adapters.get_data_adapter": "whether `fit` takes these",
     "tensorflow.python.eager.context.context": "compiled calls: their options",
     "tensorflow.python.eager.context.FunctionCallOptions": "the same",
     "tensorflow.python.eager.context.context_safe": "warning at forks",
@@ -72,8 +73,7 @@ HELD = {
     "a model": (
         lambda: keras.Sequential([layer()]),
         {
-            "_get_save_spec": "what Keras' export traces",
-            "_default_save_signature": "the same",
+            "_default_save_signature": "what tf.saved_model.save traces",
             "_maybe_symbolic_build": "fit: models are built already",
             "_distribute_strategy": "fit: whether a model trains alone",
         },
