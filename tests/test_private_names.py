@@ -24,6 +24,7 @@ IMPORTED = {
     "whether a layer's call is under way",
     "keras.src.backend.common.stateless_scope.in_stateless_scope": "compiled calls: "
     "whether a scope replaces weights",
+    "keras.src.backend.Variable": "compiled calls: which attributes are weights",
     "keras.src.random.seed_generator.python_random": "seeds of initializers",
     "keras.src.trainers.data_adapters.data_adapter.DataAdapter": "rounds of arrays",
     "keras.src.trainers.data_adapters.get_data_adapter": "whether `fit` takes these",
