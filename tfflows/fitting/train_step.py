@@ -12,10 +12,10 @@ from tfflows.backend import random
 from tfflows.backend.arguments import check_count
 from tfflows.backend.autograph import without_autograph
 from tfflows.backend.checkpointing import CheckpointsAllWeights
-from tfflows.backend.older_keras import COUNTS_FROM_FIRST_BATCH, up_to
 from tfflows.fitting.batch import Batch
 from tfflows.fitting.call_signature import CallSignature
 from tfflows.fitting.fit import FitWithoutTargets
+from tfflows.fitting.older_keras import COUNTS_FROM_FIRST_BATCH, up_to
 from tfflows.fitting.replica_sums import RunningMean, global_mean, running_results
 from tfflows.fitting.skipped_steps import SkippedSteps, watched
 from tfflows.fitting.step_loop import looped_steps

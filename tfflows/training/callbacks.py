@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.backend.older_keras import COUNTS_FROM_FIRST_BATCH
+from tfflows.fitting.older_keras import COUNTS_FROM_FIRST_BATCH
 from tfflows.system.termination import Termination
 from tfflows.training.averaging import WeightAverage
 from tfflows.training.checkpoints import CheckpointFolder

@@ -13,25 +13,6 @@ import tensorflow as tf
 COUNTS_FROM_FIRST_BATCH = not hasattr(keras.Model, "_make_function")
 
 
-def keras_variable(variable: tf.Variable, **kwargs: Any) -> keras.Variable:
-    """Wraps a `tf.Variable` without a copy: one storage, two trackers.
-
-    Args:
-      variable: The variable.
-      **kwargs: More arguments of `keras.Variable`.
-    """
-    wrapped = keras.Variable(
-        variable,
-        trainable=variable.trainable,
-        dtype=variable.dtype,
-        autocast=False,
-        **kwargs,
-    )
-    if wrapped.value is not variable:  # Keras 3.6 copies it
-        wrapped._value = variable
-    return wrapped
-
-
 def up_to(
     number: int, one_step: Callable[[Iterator[Any]], Any]
 ) -> Callable[[Iterator[Any]], Any]:
