@@ -15,10 +15,10 @@ from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import Examples
 from tfflows.data.sources.table_notices import check_names, check_size, notices
 from tfflows.data.split import split_source
+from tfflows.system.extras import needed
 from tfflows.system.notices import warn_of
 
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
-from tfflows.system.extras import needed
 
 
 def load_csv(path: str, *, seed: int = 0) -> ArraySource:
