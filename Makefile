@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: setup demo test test-large lint bench wheel clean
+.PHONY: setup demo test test-large lint bench wheel environments clean
 
 setup: .venv/installed
 
@@ -44,6 +44,10 @@ bench: setup .venv-peers/installed
 wheel: setup
 	rm -rf build dist
 	$(BIN)/python -m build --wheel --outdir dist .
+
+# The wheel on the oldest and the newest versions, on each Python that is installed.
+environments: wheel
+	$(BIN)/python .ci/environments.py dist/*.whl
 
 clean:
 	rm -rf .venv .venv-peers build dist demo *.egg-info

@@ -22,6 +22,7 @@ from absl import flags, logging
 
 from tfflows.system import command_line
 from tfflows.system.command_line import UsageError
+from tfflows.system.extras import needed
 
 _STRINGS = {
     "export_dir": "Folder of tfflows-export: of all versions (the newest is taken), "
@@ -66,12 +67,8 @@ def _score(beam_args: Sequence[str]) -> dict[str, int]:
         raise UsageError(f"expected {', '.join(missing)}")
     input_format = FLAGS.format or _by_ending(FLAGS.input)
     command_line.start_tensorflow()
-    try:
+    with needed("beam", "Apache Beam"):
         from tfflows.export.scoring.pipeline import score
-    except ImportError as error:
-        raise ImportError(
-            f"{error}; expected Apache Beam: pip install 'tfflows[beam]'"
-        ) from error
     return score(
         FLAGS.export_dir,
         FLAGS.input,

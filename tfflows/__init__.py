@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tfflows.bijectors import FlowStep, InverseNotAvailable
     from tfflows.models import Flow, FlowVAE, ReverseKL
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PARTS = (
     "bijectors",

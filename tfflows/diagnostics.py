@@ -1,7 +1,7 @@
 """Is an inference right? Ranks, coverage, recovery, and two samples told apart.
 
 `draws` are samples of posteriors, `[observations, draws, parameters]`, for example
-`flow.sample(...)` for each simulated observation. `truths` are the parameters that
+`flow.sample(100, context=observations[:, None])`. `truths` are the parameters that
 these observations were simulated from, `[observations, parameters]`.
 """
 

@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from matplotlib.figure import Figure
 
 from tfflows.backend.arguments import check_count
 from tfflows.diagnostics import ecdf_bands
 from tfflows.grids import image_grid
+from tfflows.system.extras import needed
+
+with needed("plots", "matplotlib for pictures"):
+    from matplotlib.figure import Figure
 
 _DATA, _SAMPLES = "#4477aa", "#ee6677"
 

@@ -14,18 +14,21 @@ import sys
 from collections.abc import Sequence
 
 import keras
-import matplotlib.figure
 import numpy as np
 import sklearn.mixture
 
 import tfflows.data
 from tfflows.grids import image_grid
 from tfflows.system import files
+from tfflows.system.extras import needed
 from tfflows.zoo import cli
 from tfflows.zoo.registry import get_config
 from tfflows.zoo.running import evaluation, run_dir
 from tfflows.zoo.running.sources import load_source
 from tfflows.zoo.running.trainer import train
+
+with needed("plots", "matplotlib for the demo's picture"):
+    import matplotlib.figure
 
 _MODEL = "realnvp_digits"
 _NUM_PICTURES = 64

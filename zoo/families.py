@@ -18,6 +18,7 @@ from tfflows.zoo.errors import ConfigError, unknown_name
 # Arguments that data or program decide, and objects that a configuration cannot hold.
 _OTHERS = frozenset(
     ["levels", "name", "context", "context_shape", "context_dtype", "context_network"]
+    + ["support"]
 )
 
 # Keywords added after 0.1.0: for each family, the value that builds the old model.

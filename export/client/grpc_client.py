@@ -10,6 +10,7 @@ from tfflows.export.c_api import Signature, TensorInfo
 from tfflows.export.client.arrays import Arrays
 from tfflows.export.client.base import Client
 from tfflows.export.client.errors import ServingError
+from tfflows.system.extras import needed
 
 _MOST_RETRIES = 4  # grpc makes at most five attempts
 _MAX_BACKOFF = 5.0  # seconds
@@ -124,7 +125,7 @@ class _Api:
     """The published protos and stubs. Importing them imports TensorFlow."""
 
     def __init__(self) -> None:
-        try:
+        with needed("serving", "tensorflow-serving-api for the gRPC client"):
             import grpc
             import tensorflow as tf
             from tensorflow_serving.apis import (
@@ -134,11 +135,6 @@ class _Api:
                 predict_pb2,
                 prediction_service_pb2_grpc,
             )
-        except ImportError as error:
-            raise ImportError(
-                "expected tensorflow-serving-api for the gRPC client: pip install "
-                "'tfflows[serving]'"
-            ) from error
         self.grpc, self.tf = grpc, tf
         self.metadata, self.status = get_model_metadata_pb2, get_model_status_pb2
         self.predict, self.prediction = predict_pb2, prediction_service_pb2_grpc

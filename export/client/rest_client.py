@@ -13,6 +13,7 @@ from tfflows.export.c_api import Signature, TensorInfo
 from tfflows.export.client.arrays import Arrays, is_batched
 from tfflows.export.client.base import Client
 from tfflows.export.client.errors import ServingError
+from tfflows.system.extras import needed
 
 _RETRIED = (429, 502, 503, 504)
 _CODES = {
@@ -128,14 +129,10 @@ class RestClient(Client):
 
 
 def _session(retries: int, backoff: float) -> Any:
-    try:
+    with needed("serving", "requests for the REST client"):
         import requests
         from requests.adapters import HTTPAdapter
         from urllib3 import Retry
-    except ImportError as error:
-        raise ImportError(
-            "expected requests for the REST client: pip install 'tfflows[serving]'"
-        ) from error
     retry = Retry(
         total=retries,
         backoff_factor=backoff,

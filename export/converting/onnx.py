@@ -10,18 +10,16 @@ import numpy as np
 import tensorflow as tf
 
 from tfflows.export.errors import ConversionRefusedError
+from tfflows.system.extras import needed
 
 _OPSET = 18
-_INSTALL = "expected tf2onnx and onnxruntime for ONNX: pip install 'tfflows[onnx]'"
 
 
 def require() -> None:
     """Raises ImportError unless tf2onnx and onnxruntime are installed."""
-    try:
+    with needed("onnx", "tf2onnx and onnxruntime for ONNX"):
         importlib.import_module("tf2onnx")
         importlib.import_module("onnxruntime")
-    except ImportError as error:
-        raise ImportError(_INSTALL) from error
 
 
 def make(saved_model: Path, signature: str, function: Any) -> bytes:

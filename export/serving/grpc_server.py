@@ -23,8 +23,9 @@ from tfflows.export.serving.served_model import (
     ServedModel,
     VersionNotFoundError,
 )
+from tfflows.system.extras import needed
 
-try:
+with needed("serving", "grpcio and tensorflow-serving-api for --grpc_port"):
     import grpc
     from tensorflow_serving.apis import (
         get_model_metadata_pb2,
@@ -34,11 +35,6 @@ try:
         predict_pb2,
         prediction_service_pb2_grpc,
     )
-except ImportError as error:
-    raise ImportError(
-        f"{error}; expected grpcio and tensorflow-serving-api for --grpc_port: pip "
-        "install 'tfflows[serving]'"
-    ) from error
 
 _CODES = grpc.StatusCode
 _BY_NUMBER = {code.value[0]: code for code in _CODES}  # the same as TensorFlow's

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from tfflows.export.serving.limits import Limits
 from tfflows.export.serving.served_model import ServedModel
+from tfflows.system.extras import needed
 
 _GRACE_SECONDS = 7  # for running requests when the server stops
 _THREADS_SECONDS = 0.5  # for idle threads to end
@@ -126,16 +127,12 @@ def rest_server_class(
     Raises:
       ImportError: If a package is missing.
     """
-    try:
+    with needed("serve", "FastAPI and uvicorn"):
         import uvicorn
 
         from tfflows.export.serving.app import make_app
         from tfflows.export.serving.connection import PatientConnection
         from tfflows.export.serving.page import add_page
-    except ImportError as error:
-        raise ImportError(
-            f"{error}; expected FastAPI and uvicorn: pip install 'tfflows[serve]'"
-        ) from error
     hosts = settings.allowed_hosts
     if hosts is None and not _is_loopback(settings.host):
         hosts = ["*"]

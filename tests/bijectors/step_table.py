@@ -23,6 +23,12 @@ def _conv(dtype):
     return keras.layers.Conv2D(6, 3, padding="same", activation="tanh", dtype=dtype)
 
 
+def _bounded(x):
+    above, below, between, free = np.moveaxis(x, -1, 0)
+    columns = (np.exp(above), 2.0 - np.exp(below), -1.0 + 4.0 * _sigmoid(between), free)
+    return np.stack(columns, axis=-1)
+
+
 def _affine(log_scale="tanh", **kwargs):
     return lambda d: fb.AffineCoupling(_mlp(d), log_scale=log_scale, dtype=d, **kwargs)
 
@@ -79,6 +85,14 @@ STEPS: dict[str, StepCase] = {
         lambda d: fb.Logit(0.05, 0.0, 256.0, dtype=d),
         (2, 2, 1),
         data=lambda x: 256.0 * _sigmoid(x),
+    ),
+    "bounded": StepCase(
+        lambda d: fb.Bounded([0, None, -1, None], [None, 2, 3, None], dtype=d),
+        (4,),
+        data=_bounded,
+    ),
+    "bounded_images": StepCase(
+        lambda d: fb.Bounded(0.0, 1.0, dtype=d), (2, 2, 1), data=_sigmoid
     ),
     "actnorm": StepCase(lambda d: fb.ActNorm(dtype=d), (3,)),
     "actnorm_image": StepCase(lambda d: fb.ActNorm(dtype=d), (2, 3, 2)),
@@ -147,6 +161,7 @@ ONE_PER_CLASS = (
     "scale",
     "rescale",
     "logit",
+    "bounded",
     "actnorm",
     "batch_norm",
     "standardize",

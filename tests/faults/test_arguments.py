@@ -81,6 +81,7 @@ CALLS = {
     fb.BatchNormalization: {"momentum": 0.9, "epsilon": 1e-5},
     fb.Invertible1x1Conv: {"parameterization": "plu", "event_ndims": 1},
     fb.Logit: {"alpha": 0.1, "low": 0.0, "high": 1.0},
+    fb.Bounded: {"event_ndims": 1},  # its bounds: tests/bijectors/test_bounds.py
     fb.Rescale: {"low": 0.0, "high": 1.0},
     fb.Permute: {"permutation": "shuffle", "seed": 1},
     fb.Squeeze: {"factor": 2},
@@ -126,7 +127,8 @@ CALLS = {
     likelihoods.DiscretizedLogisticLikelihood: {"levels": 4, "min_log_scale": -7.0},
     likelihoods.CategoricalLikelihood: {"levels": 4},
     likelihoods.GaussianLikelihood: {"min_log_scale": -7.0},
-    tfflows.Flow: {"bijector": scale(), "event_shape": (2,), "backprop": "stored"},
+    tfflows.Flow: {"bijector": scale(), "event_shape": (2,), "backprop": "stored"}
+    | {"support": "unit"},
     tfflows.FlowVAE: {
         "encoder": keras.layers.Dense(2),
         "decoder": keras.layers.Dense(2),
@@ -193,7 +195,7 @@ ZERO_WILL_DO = (
 NEGATIVE_WILL_DO = ("low", "min_log_scale")
 NONE_WILL_DO = (
     *("context_dim", "num_params", "n_bits", "levels", "event_ndims", "num_classes"),
-    *("actnorm", "activation", "logit_alpha", "seed"),
+    *("actnorm", "activation", "logit_alpha", "seed", "support"),
 )
 # What is no number, word, shape or layer anywhere.
 NOWHERE = [math.nan, "rele", b"3", {"a": 1}, object(), [[None]], 1j, np.array("a")]

@@ -205,16 +205,26 @@ def test_a_context_that_does_not_fit_is_named(method):
             r"\(3,\) for all rows or \(4, 3\) for each, got \(4, 2\)",
         ),
         (vectors, np.ones((1, 3)), r"or \(4, 3\) for each, got \(1, 3\)"),
-        (vectors, np.ones((4, 1, 3)), r"or \(4, 3\) for each, got \(4, 1, 3\)"),
         (vectors, np.full((4, 3), np.nan), "expected a finite context"),
         (vectors, np.full((4, 3), "a"), "expected real numbers, got dtype string"),
+        (labels, np.ones(4), r"a context of integers \(int32\), got float64"),
+        (labels, np.full(4, 2**32 + 1), "a context within int32"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            METHODS[method](flow, x, context)
+
+
+# In `sample` a further axis is that of the draws: tests/models/test_many_contexts.py.
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "sample"])
+def test_a_context_of_too_many_axes_is_named(method):
+    x = np.ones((4, 2), "float32")
+    for flow, context, message in (
+        (of_vectors(), np.ones((4, 1, 3)), r"or \(4, 3\) for each, got \(4, 1, 3\)"),
         (
-            labels,
+            of_labels(),
             np.ones((4, 1), int),
             r"\(\) for all rows or \(4,\) for each, got \(4, 1\)",
         ),
-        (labels, np.ones(4), r"a context of integers \(int32\), got float64"),
-        (labels, np.full(4, 2**32 + 1), "a context within int32"),
     ):
         with pytest.raises(ValueError, match=message):
             METHODS[method](flow, x, context)

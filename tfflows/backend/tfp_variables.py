@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -24,6 +25,25 @@ def holds_code(obj: Any) -> bool:
         else callable(part) and not isinstance(part, type | tf.DType)
         for part in tf.nest.flatten(list(obj.parameters.values()))
     )
+
+
+def keras_variable(variable: tf.Variable, **kwargs: Any) -> keras.Variable:
+    """Wraps a `tf.Variable` without a copy: one storage, two trackers.
+
+    Args:
+      variable: The variable.
+      **kwargs: More arguments of `keras.Variable`.
+    """
+    wrapped = keras.Variable(
+        variable,
+        trainable=variable.trainable,
+        dtype=variable.dtype,
+        autocast=False,
+        **kwargs,
+    )
+    if wrapped.value is not variable:  # Keras 3.6 copies it
+        wrapped._value = variable
+    return wrapped
 
 
 def variables_read(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
+from keras.src.backend import Variable  # in Keras 3.6, layers have no keras.Variable
 from tensorflow_probability import bijectors as tfb
 
 # Of the attributes that Keras and TensorFlow keep, only these affect values: what is
@@ -57,7 +58,7 @@ class Watched:
     def _watch(self, value: Any) -> None:
         if id(value) in self._known:
             return
-        if isinstance(value, keras.Variable):
+        if isinstance(value, Variable):
             self._known[id(value)] = value
             self._variables.append(value)
         elif isinstance(value, keras.layers.Layer):
@@ -87,7 +88,7 @@ class Watched:
             self._watch(part)
 
 
-_HOLDERS = keras.layers.Layer | keras.Variable | list | tuple | dict
+_HOLDERS = keras.layers.Layer | Variable | list | tuple | dict
 
 
 @functools.cache
@@ -105,7 +106,7 @@ def _telling(layer: keras.layers.Layer) -> tuple[str, ...]:
             continue
         # A model also has attributes that `fit` sets.
         kept = not isinstance(layer, keras.Model) or isinstance(
-            value, _PLAIN | keras.layers.Layer | keras.Variable
+            value, _PLAIN | keras.layers.Layer | Variable
         )
         if name in _TELLING or (name not in _bare() and kept):
             names.append(name)

@@ -3,6 +3,7 @@
 from tfflows.bijectors.actnorm import ActNorm
 from tfflows.bijectors.affine_coupling import AdditiveCoupling, AffineCoupling
 from tfflows.bijectors.batch_normalization import BatchNormalization
+from tfflows.bijectors.bounded import Bounded
 from tfflows.bijectors.chain import Chain
 from tfflows.bijectors.class_affine import ClassAffine
 from tfflows.bijectors.coupling import Coupling
@@ -46,6 +47,7 @@ __all__ = [
     "AffineCoupling",
     "AffineLaw",
     "BatchNormalization",
+    "Bounded",
     "Chain",
     "ClassAffine",
     "Coupling",

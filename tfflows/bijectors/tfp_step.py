@@ -13,7 +13,7 @@ import tensorflow_probability as tfp
 from tfflows.backend import domains
 from tfflows.backend.arguments import check_flag
 from tfflows.backend.tfp_config import from_tfp_config, to_tfp_config
-from tfflows.backend.tfp_variables import holds_code, variables_read
+from tfflows.backend.tfp_variables import holds_code, keras_variable, variables_read
 from tfflows.bijectors import shapes
 from tfflows.bijectors.flow_step import FlowStep
 
@@ -82,15 +82,8 @@ class TFPStep(FlowStep):
         for variable in variables:
             if id(variable) in known:
                 continue
-            # keras.Variable wraps a tf.Variable without a copy: one storage, two
-            # trackers.
-            adopted = keras.Variable(
-                variable,
-                trainable=variable.trainable,
-                dtype=variable.dtype,
-                autocast=False,
-                name=variable.name.replace("/", "_").split(":")[0],
-            )
+            name = variable.name.replace("/", "_").split(":")[0]
+            adopted = keras_variable(variable, name=name)
             self._adopted.append(adopted)
 
     def build(self, data_shape: Any) -> None:

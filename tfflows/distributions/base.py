@@ -15,7 +15,7 @@ from tfflows.backend.autograph import without_autograph
 from tfflows.backend.checks import require
 from tfflows.backend.random import Seeds
 from tfflows.backend.tfp_config import from_tfp_config, to_tfp_config
-from tfflows.backend.tfp_variables import holds_code, variables_read
+from tfflows.backend.tfp_variables import holds_code, keras_variable, variables_read
 from tfflows.backend.weight_kinds import mark_elementwise
 from tfflows.distributions.support import has_bounded_support, log_prob_in_support
 
@@ -50,10 +50,7 @@ class Base(keras.layers.Layer):
             )
         self.distribution = distribution
         self._adopted = [
-            mark_elementwise(
-                keras.Variable(v, trainable=v.trainable, dtype=v.dtype, autocast=False)
-            )
-            for v in _variables_of(distribution)
+            mark_elementwise(keras_variable(v)) for v in _variables_of(distribution)
         ]
         self.built = True
         self._build_shapes_dict = {"input_shape": self.output_shape}

@@ -39,6 +39,7 @@ _MEANINGS = {
     "context_shape": "Shape of another context (labels (), images, sets), see `Flow`.",
     "context_dtype": "Dtype of the context, see `Flow`.",
     "context_network": "A layer that embeds the context as a vector, see `Flow`.",
+    "support": 'None, "positive", "unit" or (low, high), see `Flow`.',
     "backprop": '"stored", "remat" or "reversible", see `Flow`.',
     "stacked": "Whether steps that repeat are one `Repeated` with stacked weights. The "
     "map is\n    the same, and quicker to build, trace and train. Steps that assign "

@@ -88,6 +88,7 @@ def dense_flow(
     preprocessing: Sequence[Any],
     *,
     context: BuilderContext,
+    support: Any = None,
     base: Any = None,
     name: str,
 ) -> Flow:
@@ -98,6 +99,7 @@ def dense_flow(
       event_shape: Shape of one event.
       preprocessing: See `Flow`.
       context: The context that the steps take.
+      support: See `Flow`.
       base: See `Flow`.
       name: Name of the model.
 
@@ -113,6 +115,7 @@ def dense_flow(
         event_shape,
         base,
         preprocessing,
+        support=support,
         name=name,
         **context.arguments,
     )

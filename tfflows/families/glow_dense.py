@@ -34,6 +34,7 @@ def glow_dense(
     context_shape: int | Sequence[int | None] | None = None,
     context_dtype: Any = None,
     context_network: Any = None,
+    support: Any = None,
     dtype: DType = None,
     name: str = "glow_dense",
 ) -> Flow:
@@ -77,5 +78,6 @@ def glow_dense(
         event_shape,
         preprocessing_for(levels, standardize, logit_alpha, evaluation_draws),
         context=told,
+        support=support,
         name=name,
     )

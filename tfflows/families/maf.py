@@ -47,6 +47,7 @@ def _autoregressive(
     context_shape: int | Sequence[int | None] | None = None,
     context_dtype: Any = None,
     context_network: Any = None,
+    support: Any = None,
     dtype: DType = None,
     name: str,
 ) -> Flow:
@@ -94,6 +95,7 @@ def _autoregressive(
         event_shape,
         preprocessing_for(levels, standardize, logit_alpha, evaluation_draws),
         context=told,
+        support=support,
         name=name,
     )
 

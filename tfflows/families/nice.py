@@ -32,6 +32,7 @@ def nice(
     context_shape: int | Sequence[int | None] | None = None,
     context_dtype: Any = None,
     context_network: Any = None,
+    support: Any = None,
     dtype: DType = None,
     name: str = "nice",
 ) -> Flow:
@@ -73,6 +74,7 @@ def nice(
         event_shape,
         preprocessing_for(levels, standardize, None, evaluation_draws),
         context=context,
+        support=support,
         base=StandardLogistic(math.prod(event_shape), dtype=flow_dtype),
         name=name,
     )

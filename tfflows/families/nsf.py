@@ -50,6 +50,7 @@ def nsf(
     context_shape: int | Sequence[int | None] | None = None,
     context_dtype: Any = None,
     context_network: Any = None,
+    support: Any = None,
     dtype: DType = None,
     name: str = "nsf",
 ) -> Flow:
@@ -119,6 +120,7 @@ def nsf(
         event_shape,
         preprocessing_for(levels, standardize, logit_alpha, evaluation_draws),
         context=told,
+        support=support,
         name=name,
     )
 

@@ -35,6 +35,7 @@ def realnvp(
     context_shape: int | Sequence[int | None] | None = None,
     context_dtype: Any = None,
     context_network: Any = None,
+    support: Any = None,
     dtype: DType = None,
     name: str = "realnvp",
 ) -> Flow:
@@ -86,5 +87,6 @@ def realnvp(
         event_shape,
         preprocessing_for(levels, standardize, logit_alpha, evaluation_draws),
         context=told,
+        support=support,
         name=name,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.trainers.data_adapters import get_data_adapter
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 
 from tfflows.backend import random
@@ -93,9 +95,20 @@ class ArrayRounds(DataAdapter):
 def can_be_in_rounds(data: Any) -> bool:
     """Returns whether data from `feeding.fed` are arrays of the usual kinds."""
     kinds = (np.ndarray, tf.Tensor)
-    return isinstance(data, dict) and all(
+    arrays = isinstance(data, dict) and all(
         isinstance(value, kinds) and value.ndim for value in data.values()
     )
+    return arrays and _keras_takes_adapters()
+
+
+@functools.cache
+def _keras_takes_adapters() -> bool:
+    """Whether `fit` takes a `DataAdapter`: Keras 3.6 makes its own of arrays alone."""
+    try:
+        get_data_adapter(object.__new__(ArrayRounds))
+    except ValueError:
+        return False
+    return True
 
 
 def _tensor(value: Any) -> tf.Tensor:

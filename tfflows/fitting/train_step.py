@@ -15,6 +15,7 @@ from tfflows.backend.checkpointing import CheckpointsAllWeights
 from tfflows.fitting.batch import Batch
 from tfflows.fitting.call_signature import CallSignature
 from tfflows.fitting.fit import FitWithoutTargets
+from tfflows.fitting.older_keras import COUNTS_FROM_FIRST_BATCH, up_to
 from tfflows.fitting.replica_sums import RunningMean, global_mean, running_results
 from tfflows.fitting.skipped_steps import SkippedSteps, watched
 from tfflows.fitting.step_loop import looped_steps
@@ -145,6 +146,17 @@ class LikelihoodModel(CallSignature, CheckpointsAllWeights, FitWithoutTargets):
             function = looped_steps(self.train_step, steps, self.jit_compile)
         self.train_function: Any = watched(function, self.skipped_steps)
         return self.train_function
+
+    def make_test_function(self, force: bool = False) -> Any:
+        """Keras' hook before evaluation."""
+        number, known = self.steps_per_execution, getattr(self, "test_function", None)
+        if number == 1 or not COUNTS_FROM_FIRST_BATCH or (known and not force):
+            return super().make_test_function(force)
+        self.steps_per_execution = 1
+        super().make_test_function(force)
+        self.steps_per_execution = number
+        self.test_function: Any = up_to(number, self.test_function)
+        return self.test_function
 
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
         # Keras would draw a batch to build the model, which is already built. Data that

@@ -6,10 +6,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfflows.bijectors import Chain, Flatten, FlowStep, RecomputedChain
+from tfflows.bijectors import Bounded, Chain, Flatten, FlowStep, RecomputedChain
 from tfflows.bijectors.composite import as_step
 from tfflows.distributions import Base, StandardNormal
 from tfflows.preprocessing import Dequantization
+
+_SUPPORTS = {"positive": (0.0, None), "unit": (0.0, 1.0)}
 
 
 def split_preprocessing(
@@ -40,6 +42,38 @@ def split_preprocessing(
     if any(isinstance(part, Dequantization) for part in parts):
         raise ValueError("expected a Dequantization as the first preprocessing only")
     return dequantization, [as_step(part) for part in parts]
+
+
+def support_steps(
+    support: Any, event_shape: tuple[int, ...], integers: bool, dtype: Any
+) -> tuple[Any, list[FlowStep]]:
+    """A flow's `support` as its config has it, and the step that keeps data inside.
+
+    Args:
+      support: None, "positive", "unit" or (low, high).
+      event_shape: Shape of one event.
+      integers: Whether the data are integers.
+      dtype: Keras dtype policy of the step.
+
+    Raises:
+      ValueError: For anything else, and for a support of integers.
+    """
+    if support is None:
+        return None, []
+    if integers:
+        raise ValueError(
+            "expected support for continuous data only, got it with a Dequantization: "
+            "integers have their levels"
+        )
+    bounds = _SUPPORTS.get(support) if isinstance(support, str) else support
+    if not isinstance(bounds, list | tuple) or len(bounds) != 2:
+        raise ValueError(
+            "expected support None, 'positive', 'unit' or (low, high), each a number, "
+            f"None for no bound, or an array of these, got {support!r}"
+        )
+    step = Bounded(*bounds, event_ndims=len(event_shape), dtype=dtype)
+    word = support if isinstance(support, str) else (step.low, step.high)
+    return word, [step]
 
 
 def assemble_transform(

@@ -23,6 +23,7 @@ from tfflows.models.call_arguments import (
     temperature_in,
 )
 from tfflows.models.compiled_calls import compiled_call
+from tfflows.models.contexts.draws import draws_of_each, has_axis_of_draws
 from tfflows.models.raw_data import RawData
 from tfflows.models.sampling import (
     checked_seeds,
@@ -176,6 +177,8 @@ class DensityModel(LikelihoodModel):
         context: Any = None,
     ) -> tf.Tensor:
         """Draws `[num_samples, *event]`; see `sample_and_log_prob`."""
+        if has_axis_of_draws(context, self.context_shape):
+            return draws_of_each(self, num_samples, seed, temperature, context)[0]
         return self._draws(num_samples, 0, seed, temperature, context)
 
     def sample_and_log_prob(
@@ -193,17 +196,20 @@ class DensityModel(LikelihoodModel):
             and i, not on N.
           temperature: T >= 0; multiplies the base draw's deviation from its location.
           context: None or, for a conditional model, `[*context_shape]` for all samples,
-            or `[N, *context_shape]`. For M samples for each of several contexts, repeat
-            them: `sample(M * len(c), context=np.repeat(c, M, axis=0))`.
+            or `[N, *context_shape]`, one for each. For N samples of each of M contexts
+            `[M, *context_shape]`, add an axis: `sample(N, context=contexts[:, None])`.
 
         Returns:
-          x `[N, *event]` in raw data units, continuous also for integer data (floor
-          gives pixels), and log p(x) `[N]` in nats under the model at T = 1.
+          x `[N, *event]`, or `[M, N, *event]` for many contexts, in raw data units,
+          continuous also for integer data (floor gives pixels), and log p(x) `[N]` or
+          `[M, N]` in nats under the model at T = 1.
 
         Raises:
           ValueError: If the number or temperature is negative, the seed has another
             shape, or the context is not valid, see `log_prob`.
         """
+        if has_axis_of_draws(context, self.context_shape):
+            return draws_of_each(self, num_samples, seed, temperature, context)
         return self._draws_and_log_prob(num_samples, 0, seed, temperature, context)
 
     @compiled_call(**_DRAWS)

@@ -15,7 +15,12 @@ from tfflows.bijectors.composite import as_step
 from tfflows.bijectors.recomputed_chain import BACKPROPS
 from tfflows.fitting.batch import start_batch
 from tfflows.fitting.call_signature import input_spec
-from tfflows.models.assembly import assemble_transform, make_base, split_preprocessing
+from tfflows.models.assembly import (
+    assemble_transform,
+    make_base,
+    split_preprocessing,
+    support_steps,
+)
 from tfflows.models.call_arguments import CONTEXT, DATA, LATENTS
 from tfflows.models.compiled_calls import calls_of, compiled_call
 from tfflows.models.contexts.conditional_distribution import ConditionalDistribution
@@ -55,6 +60,11 @@ class Flow(DensityModel):
       context_network: A Keras layer that embeds raw contexts `[B, *context_shape]`, for
         example images, for the steps. It is trained with the flow. None: the steps take
         the context itself.
+      support: Where data can lie: None, anywhere; "positive"; "unit", between 0 and 1;
+        or (low, high). Each bound is a number, None for no bound, or an array of these
+        of the event's shape. A `Bounded` step maps data to the line before
+        `preprocessing`: its log-det counts, samples are inside, the density is 0
+        elsewhere.
       name: Name of the model.
       dtype: Keras dtype policy; None: the bijector's.
       **kwargs: Arguments of `keras.Model`.
@@ -74,6 +84,7 @@ class Flow(DensityModel):
         context_shape: int | Sequence[int] | None = None,
         context_dtype: Any = None,
         context_network: Any = None,
+        support: Any = None,
         name: str | None = None,
         dtype: Any = None,
         **kwargs: Any,
@@ -87,7 +98,13 @@ class Flow(DensityModel):
         self.dequantization, self.preprocessing = split_preprocessing(
             preprocessing, self.event_shape, bijector.flow_dtype
         )
-        steps = [*self.preprocessing, bijector]
+        self.support, bounds = support_steps(
+            support,
+            self.event_shape,
+            self.dequantization is not None,
+            bijector.dtype_policy,
+        )
+        steps = [*bounds, *self.preprocessing, bijector]
         self._transform = assemble_transform(
             steps, self.event_shape, base, self.dtype_policy, backprop
         )
@@ -248,6 +265,7 @@ class Flow(DensityModel):
             **keras.saving.serialize_keras_object(parts),
             "event_shape": self.event_shape,
             "backprop": self.backprop,
+            "support": self.support,
             **self.conditioning.flow_config(),
         }
 

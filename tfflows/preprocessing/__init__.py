@@ -1,8 +1,9 @@
 """Preprocessing of raw data, counted in the likelihood."""
 
+from tfflows.bijectors.bounded import Bounded
 from tfflows.bijectors.logit import Logit
 from tfflows.bijectors.rescale import Rescale
 from tfflows.bijectors.standardize import Standardize
 from tfflows.preprocessing.dequantization import Dequantization
 
-__all__ = ["Dequantization", "Logit", "Rescale", "Standardize"]
+__all__ = ["Bounded", "Dequantization", "Logit", "Rescale", "Standardize"]

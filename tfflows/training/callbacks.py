@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfflows.fitting.older_keras import COUNTS_FROM_FIRST_BATCH
 from tfflows.system.termination import Termination
 from tfflows.training.averaging import WeightAverage
 from tfflows.training.checkpoints import CheckpointFolder
@@ -137,6 +138,8 @@ class CheckpointCallback(keras.callbacks.Callback):
         if not steps:
             return
         # One execution of several steps can count past the epoch's end.
+        if COUNTS_FROM_FIRST_BATCH:
+            batch += self.model.steps_per_execution - 1
         before, step = self.steps, self._epoch_now * steps + min(batch + 1, steps)
         if step <= before:  # done before this process began
             return

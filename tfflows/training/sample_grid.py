@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 from tfflows.backend.arguments import check_count
 from tfflows.backend.checks import failed_requirements_as_value_errors
+from tfflows.system.extras import needed
 
 
 def _checked_temperatures(temperatures: Any) -> tuple[float, ...]:
@@ -75,6 +77,8 @@ class SampleGridCallback(keras.callbacks.Callback):
                 "expected a model of images (height, width, 1 or 3) for sample grids, "
                 f"got {self.model.name} with events of shape {shape}"
             )
+        with needed("plots", "tensorboard for grids of samples"):
+            importlib.import_module("tensorboard")
         self._draw = tf.function(self._grid, autograph=False)
         with failed_requirements_as_value_errors():
             self._draw(tf.constant(1.0))  # so that a wrong context fails at once

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 import keras
-import matplotlib.figure
 import numpy as np
 import pandas as pd
 
 from tfflows.grids import image_grid
 from tfflows.system import files
 from tfflows.system.csv_cells import warn_of_formulas
+from tfflows.system.extras import needed
 
 
 def write_samples(
@@ -75,10 +76,12 @@ def write_images(
       scale: See `image_grid`.
 
     Raises:
+      ImportError: If pillow is missing.
       ValueError: If the ending is another one.
     """
     if pathlib.Path(path).suffix != ".png":
         raise ValueError(f"expected an output that ends in .png, got {path}")
+    _require_pictures()
     with files.replacing(path) as temporary:
         grid = image_grid(x, levels, columns, scale)
         keras.utils.save_img(temporary, grid, scale=False)
@@ -92,6 +95,7 @@ def check_output(path: str | os.PathLike, event_shape: tuple[int, ...]) -> None:
       event_shape: Shape of one sample.
 
     Raises:
+      ImportError: If what draws a picture is missing.
       ValueError: If the ending is unknown or does not fit the shape.
     """
     endings = [".npz"]
@@ -104,6 +108,14 @@ def check_output(path: str | os.PathLike, event_shape: tuple[int, ...]) -> None:
             f"expected an output that ends in {' or '.join(endings)} for samples of "
             f"shape {event_shape}, got {path}"
         )
+    if pathlib.Path(path).suffix == ".png":
+        _require_pictures()
+
+
+def _require_pictures() -> None:
+    with needed("plots", "matplotlib and pillow for pictures"):
+        importlib.import_module("matplotlib.figure")
+        importlib.import_module("PIL.Image")
 
 
 def is_image(event_shape: tuple[int, ...]) -> bool:
@@ -118,7 +130,9 @@ def is_image(event_shape: tuple[int, ...]) -> bool:
     return len(event_shape) == 3 and event_shape[-1] in (1, 3)
 
 
-def _scatter(x: np.ndarray) -> matplotlib.figure.Figure:
+def _scatter(x: np.ndarray) -> Any:
+    import matplotlib.figure
+
     figure = matplotlib.figure.Figure(figsize=(5, 5))
     axes = figure.add_subplot()
     axes.plot(x[:, 0], x[:, 1], ".", markersize=2)

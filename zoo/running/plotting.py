@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import keras
 import numpy as np
-from matplotlib.figure import Figure
 
 from tfflows import plots
 from tfflows.data import DataSource
 from tfflows.data.source import SPLITS
+from tfflows.plots import Figure
 from tfflows.system import files
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.running import run_dir

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pathlib
 
@@ -19,7 +20,7 @@ _GRID = 16  # samples in each grid
 def make_reports(
     model_dir: str | os.PathLike, config: ExperimentConfig, *, append: bool
 ) -> list[keras.callbacks.Callback]:
-    """Returns the callbacks that write history.csv and TensorBoard's logs.
+    """Returns the callbacks that write history.csv and, if installed, TensorBoard logs.
 
     Args:
       model_dir: The folder of the run.
@@ -31,10 +32,10 @@ def make_reports(
     """
     folder = pathlib.Path(model_dir)
     logs = os.fspath(folder / run_dir.LOGS)
-    reports = [
-        keras.callbacks.CSVLogger(folder / run_dir.HISTORY, append=append),
-        keras.callbacks.TensorBoard(logs, write_graph=False),
-    ]
+    reports = [keras.callbacks.CSVLogger(folder / run_dir.HISTORY, append=append)]
+    if importlib.util.find_spec("tensorboard") is None:  # it is in the extra plots
+        return reports
+    reports.append(keras.callbacks.TensorBoard(logs, write_graph=False))
     if config.model.family in ("glow", "realnvp_multiscale") and (
         is_image(config.data.event_shape or ())
     ):

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import Examples
 from tfflows.data.sources.table_notices import check_names, check_size, notices
 from tfflows.data.split import split_source
+from tfflows.system.extras import needed
 from tfflows.system.notices import warn_of
 
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
@@ -70,13 +69,16 @@ def load_parquet(path: str, *, seed: int = 0) -> ArraySource:
 
     Raises:
         FileNotFoundError: there is no such file.
+        ImportError: pyarrow is missing.
         ValueError: no Parquet file, no data, or a cell that is no finite number (the
             message names file, row (from 1) and column).
     """
     path = os.path.expanduser(path)
     check_file(path)
+    with needed("parquet", "pyarrow for parquet files"):
+        import pyarrow.parquet
     try:
-        schema = pq.read_schema(path)
+        schema = pyarrow.parquet.read_schema(path)
         frame = pd.read_parquet(path)
     except Exception as error:  # broken bytes raise whatever they run into
         raise ValueError(f"{path}: expected a Parquet file: {error}") from error
@@ -89,8 +91,10 @@ def load_parquet(path: str, *, seed: int = 0) -> ArraySource:
     return split_source(f"parquet:{path}", Examples(x), seed=seed, columns=columns)
 
 
-def _require_numbers(path: str, schema: pa.Schema, names: tuple[str, ...]) -> None:
+def _require_numbers(path: str, schema: Any, names: tuple[str, ...]) -> None:
     """Refuses columns of text that reads as numbers, which are most likely codes."""
+    import pyarrow as pa
+
     kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
     for field in schema:
         if field.name in names and not any(is_kind(field.type) for is_kind in kinds):

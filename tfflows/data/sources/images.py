@@ -5,13 +5,13 @@ import io
 import pathlib
 
 import numpy as np
-import PIL.Image
 import tensorflow as tf
 
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import Examples
 from tfflows.data.split import split_source
 from tfflows.system import files
+from tfflows.system.extras import needed
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 # Images that a folder may not hold beside them: they would be left out in silence.
@@ -35,6 +35,7 @@ def load_images(path: str, *, seed: int = 0) -> ArraySource:
 
     Raises:
         FileNotFoundError: no such folder, or no image in it.
+        ImportError: pillow is missing.
         ValueError: a file that cannot be decoded, is not of 8 bits, an animation or of
             another kind, or differs in shape (the message names it).
     """
@@ -92,6 +93,8 @@ def _decode(file: pathlib.Path) -> np.ndarray:
 
 def _check(file: pathlib.Path, contents: bytes) -> None:
     """Raises ValueError for images that TensorFlow would read as something else."""
+    with needed("plots", "pillow for images"):
+        import PIL.Image
     try:
         with PIL.Image.open(io.BytesIO(contents)) as image:
             kind, mode = image.format, image.mode
