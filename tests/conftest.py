@@ -8,6 +8,7 @@ import keras
 import pytest
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One process runs the tests of a file, or all of exports: they share fixtures."""
     for item in items:
