@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -149,9 +150,12 @@ def check_gradients_reach_every_weight(case: StepCase) -> None:
 
 
 def check_config_round_trip(case: StepCase) -> None:
+    """Each argument of the constructor is there, and stays."""
     step = case.make("float32")
-    copy = type(step).from_config(step.get_config())
-    assert copy.get_config() == step.get_config()
+    config = step.get_config()
+    wanted = inspect.signature(type(step)).parameters.values()
+    assert {p.name for p in wanted if p.kind is not p.VAR_KEYWORD} <= config.keys()
+    assert type(step).from_config(config).get_config() == config
 
 
 def check_keras_model(case: StepCase, folder: Any) -> None:
