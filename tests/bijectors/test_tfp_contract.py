@@ -81,8 +81,7 @@ def extras(step, x, folder):
 # SavedModel holds what a graph holds, and HMC takes gradients: on the rows whose graphs
 # and gradients differ in kind.
 SOME = ("flatten", "repeated", "tfp_softplus")
-KINDS = ("actnorm", "affine_tanh", "spline", "maf", "repeated", "tfp_step")
-KINDS += ("recomputed_chain", "multiscale")
+KINDS = ("actnorm", "affine_tanh", "maf", "repeated", "tfp_step", "recomputed_chain")
 WAYS = {
     in_graph: STEPS,
     in_xla: ONE_PER_CLASS,
