@@ -141,6 +141,7 @@ def test_samples(fitted):
     )
 
 
+@pytest.mark.filterwarnings("ignore:Skipping variable loading for opt:UserWarning")
 def test_a_fitted_estimator_is_dumped_and_loaded(fitted):
     file = io.BytesIO()
     joblib.dump(fitted, file)
@@ -238,7 +239,10 @@ def test_rows_that_have_no_density_are_named():
 
 def test_a_diverging_training_is_named():
     density = FlowDensity(affine, learning_rate=1e9)
-    with pytest.raises(ValueError, match="lower the learning rate"):
+    with (
+        pytest.warns(UserWarning, match="left out"),
+        pytest.raises(ValueError, match="lower the learning rate"),
+    ):
         density.fit(ROWS[:50])
 
 

@@ -43,18 +43,19 @@ def values(step: Any, x: tf.Tensor) -> Values:
         "batch_shape": chained.batch_shape_tensor(),
         "latent_shape": step.inverse_event_shape_tensor(tf.shape(x)[-ndims:]),
     }
-    found["value"], found["log_det"] = fused(step, x)
-    if step.has_inverse:
-        found["log_prob"] = chained.log_prob(x)
-    return found
+    return found | _density_of(chained, step, x)
 
 
 def densities(step: Any, x: tf.Tensor) -> Values:
-    """The least: both of a fused pass, and the log-density."""
-    found = dict(zip(("value", "log_det"), fused(step, x), strict=True))
+    """The least: the log-density."""
+    return _density_of(density(step, x.dtype), step, x)
+
+
+def _density_of(d: tfd.Distribution, step: Any, x: tf.Tensor) -> Values:
+    """The log-density or, where there is no inverse, both of a fused pass."""
     if step.has_inverse:
-        found["log_prob"] = density(step, x.dtype).log_prob(x)
-    return found
+        return {"log_prob": d.log_prob(x)}
+    return dict(zip(("value", "log_det"), fused(step, x), strict=True))
 
 
 def all_values(step: Any, x: tf.Tensor) -> Values:
@@ -195,9 +196,16 @@ def in_containers(
         container = make(d)
         got[name] = container.log_prob(value(x))
         wanted[name] = implied(log_prob)
-        if tf.executing_eagerly():
-            container.sample(seed=SEED)
     return got, wanted
+
+
+def check_samples_of_containers(step: Any, x: tf.Tensor) -> None:
+    """Every container draws what its own log-density takes."""
+    d = density(step, x.dtype)
+    for name, (make, _, _) in CONTAINERS.items():
+        container = make(d)
+        drawn = container.sample(seed=SEED)
+        assert np.isfinite(container.log_prob(drawn)).all(), name
 
 
 def check_dataset(step: Any, x: tf.Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import pathlib
@@ -82,13 +83,21 @@ def import_parts() -> None:
 
     `import tfflows` does it, but for one of its programs, which reads its flags first.
     """
-    _check_backend()
-    from tfflows.backend.fork_warning import warn_at_forks
+    # Modules are no garbage, and the collector would go through millions of their
+    # objects over and over.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        _check_backend()
+        from tfflows.backend.fork_warning import warn_at_forks
 
-    for part in _PARTS:
-        importlib.import_module(f"tfflows.{part}")
-    for name, part in _CLASSES.items():
-        globals()[name] = getattr(importlib.import_module(f"tfflows.{part}"), name)
+        for part in _PARTS:
+            importlib.import_module(f"tfflows.{part}")
+        for name, part in _CLASSES.items():
+            globals()[name] = getattr(importlib.import_module(f"tfflows.{part}"), name)
+    finally:
+        if collects:
+            gc.enable()
     warn_at_forks()
 
 

@@ -42,8 +42,15 @@ def test_the_affine_maf_is_its_formula():
     np.testing.assert_allclose(log_det, log_scale.sum(axis=1))
 
 
-@pytest.mark.parametrize("law", ["affine", fb.RationalQuadraticLaw(4)])
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    ("law", "jit_compile"),
+    [
+        ("affine", False),
+        (fb.RationalQuadraticLaw(4), True),
+        pytest.param("affine", True, marks=pytest.mark.large),
+        pytest.param(fb.RationalQuadraticLaw(4), False, marks=pytest.mark.large),
+    ],
+)
 def test_the_loop_has_gradients_in_graphs_of_a_dynamic_batch(law, jit_compile):
     step = fb.MaskedAutoregressive(made("float64"), law, dtype="float64")
     step.build((None, 4))

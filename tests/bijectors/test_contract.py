@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from tests import testing_utils
-from tests.bijectors.step_table import STEPS
+from tests.bijectors.step_table import ONE_PER_CLASS, STEPS
 
 CHECKS = {
     name.removeprefix("check_"): check
@@ -16,8 +16,26 @@ CHECKS = {
 }
 
 
-@pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("step", STEPS)
+# What depends on a step's class and on the layers below it, and takes longest: in the
+# quick suite on one row per class, and per kind of head and network.
+BY_CLASS = ("keras_model", "checkpoint", "mixed_precision")
+KINDS = {*ONE_PER_CLASS, "affine_glow_head", "affine_weight_norm", "affine_resnet"}
+KINDS |= {"affine_array_mask", "permute_shuffle", "image_channel", "maf_residual"}
+KINDS |= {"image_channel_weight_norm", "coupling_convnet", "coupling_conv_resnet"}
+
+
+def marks(step, check):
+    return () if check not in BY_CLASS or step in KINDS else pytest.mark.large
+
+
+@pytest.mark.parametrize(
+    ("step", "check"),
+    [
+        pytest.param(step, check, marks=marks(step, check))
+        for step in STEPS
+        for check in CHECKS
+    ],
+)
 def test_step(step, check, tmp_path):
     case = STEPS[step]
     if check in case.except_for:

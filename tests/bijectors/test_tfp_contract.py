@@ -16,7 +16,9 @@ NO_XLA = "the step says that XLA cannot compile it"
 
 
 def in_graph(step, x, folder):
-    assert_alike(tfp_checks.in_graph(values, step, x), values(step, x))
+    wanted = values(step, x)
+    assert wanted["sample"].shape == (2, 3, *step.data_event_shape)
+    assert_alike(tfp_checks.in_graph(values, step, x), wanted)
 
 
 def in_xla(step, x, folder):
@@ -49,6 +51,10 @@ def in_an_auto_batched_container(step, x, folder):
     assert_alike(*tfp_checks.in_containers(step, x, [AUTO_BATCHED]))
 
 
+def samples_of_containers(step, x, folder):
+    tfp_checks.check_samples_of_containers(step, x)
+
+
 def in_containers_of_a_graph(step, x, folder):
     assert_alike(*tf.function(lambda x: tfp_checks.in_containers(step, x))(x))
 
@@ -71,8 +77,11 @@ def extras(step, x, folder):
 
 # A way: the rows on which the quick suite tries it; the others are `large`. What takes
 # longest goes by others there: auto-batched containers by `tf.vectorized_map`, which
-# they call; containers and HMC of a graph by these of compiled log-densities.
+# they call; containers and HMC of a graph by these of compiled log-densities. A
+# SavedModel holds what a graph holds, and HMC takes gradients: on the rows whose graphs
+# and gradients differ in kind.
 SOME = ("flatten", "repeated", "tfp_softplus")
+KINDS = ("actnorm", "affine_tanh", "maf", "repeated", "tfp_step", "recomputed_chain")
 WAYS = {
     in_graph: STEPS,
     in_xla: ONE_PER_CLASS,
@@ -82,10 +91,11 @@ WAYS = {
     all_in_vectorized_map: (),
     in_containers: ONE_PER_CLASS,
     in_an_auto_batched_container: SOME,
+    samples_of_containers: ("affine_tanh", "repeated"),
     in_containers_of_a_graph: ("scale",),
     in_a_dataset: ONE_PER_CLASS,
     in_hmc: ("affine_tanh",),
-    in_a_saved_model_and_hmc: ONE_PER_CLASS,
+    in_a_saved_model_and_hmc: KINDS,
     extras: ONE_PER_CLASS,
 }
 RUN_FORWARD = (in_graph, all_in_graph, in_xla, all_in_xla)

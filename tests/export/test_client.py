@@ -9,7 +9,8 @@ import pytest
 from tests.export.servers import grpc_server, rest_server, served
 from tfflows.export.client import GrpcClient, RestClient, ServingError
 
-EXPORTS = ["plane", "digits", "class_glow"]
+# Each client and each export once in the quick suite.
+QUICK = {"row": "plane", "columnar": "class_glow", "grpc": "digits"}
 CLIENTS = {
     "row": (rest_server, functools.partial(RestClient, form="row")),
     "columnar": (rest_server, functools.partial(RestClient, form="columnar")),
@@ -36,7 +37,18 @@ def scale_client(connect, scale_export):
         yield client
 
 
-@pytest.mark.parametrize("export", EXPORTS, indirect=True)
+@pytest.mark.parametrize(
+    ("connect", "export"),
+    [
+        pytest.param(
+            *(client, export),
+            marks=() if QUICK[client] == export else pytest.mark.large,
+        )
+        for client in CLIENTS
+        for export in QUICK.values()
+    ],
+    indirect=True,
+)
 def test_the_methods_give_what_the_live_model_gives(connect, export, worker):
     client = connect(export.path.parent)("mine", chunk_size=2)
     flow, x, context = export.flow, export.data, export.context(5)

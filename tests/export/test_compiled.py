@@ -8,8 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.export.conftest import trained_like
-from tfflows import Flow, bijectors, models
+from tfflows import Flow, bijectors
 from tfflows.export import export_saved_model
 from tfflows.export.c_api import CApiError
 from tfflows.export.c_api_client import CApiWorker
@@ -23,15 +22,10 @@ SEEDS = np.int32([[0, 1], [0, 2], [0, 3]])
 
 
 @pytest.fixture(scope="module")
-def flow():
-    flow = models.realnvp((2,), num_couplings=1, hidden_units=(4,))
-    trained_like(flow, X)
-    return flow
-
-
-@pytest.fixture(scope="module")
-def path(flow, tmp_path_factory):
-    return export_saved_model(flow, tmp_path_factory.mktemp("xla"), jit_compile=True)
+def path(scale_flow, tmp_path_factory):
+    """Verified: 7 batch sizes of each signature are compiled."""
+    folder = tmp_path_factory.mktemp("xla")
+    return export_saved_model(scale_flow, folder, jit_compile=True)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +54,8 @@ def test_a_server_that_does_not_allow_xla_refuses(path, worker):
     assert worker.run(path, "info", {"dummy": np.int32([0])})["kind"] == [b"Flow"]
 
 
-def test_it_answers_as_the_model(path, flow, allowing):
+def test_it_answers_as_the_model(path, scale_flow, allowing):
+    flow = scale_flow
     got = allowing.run(path, "log_prob", {"x": X})["log_prob"]
     np.testing.assert_allclose(got, flow.log_prob(X), rtol=1e-5)
     inputs = {"seed": SEEDS, "temperature": np.ones(3, "float32")}

@@ -191,6 +191,7 @@ print(sorted(names & {"tfflows", "tensorflow_probability"}))
 """
 
 
+@pytest.mark.large  # in the quick suite, the demo's test asks an export there
 def test_loads_where_neither_tfflows_nor_tfp_is(scale_flow, tmp_path):
     path = export_saved_model(scale_flow, tmp_path)
     result = subprocess.run(

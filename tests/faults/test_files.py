@@ -13,6 +13,8 @@ from tfflows.export.versions import put_in_place, reserved_version
 from tfflows.system import files
 from tfflows.system.csv_cells import csv_line, warn_of_formulas
 
+# The work in children needs no TensorFlow, see `killed_at`.
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 CALLS = ["fsync", "replace", "rename", "mkdir", "rmdir", "unlink"]
 
 

@@ -210,6 +210,7 @@ def test_weights_are_finite_and_not_negative(form):
         flow.fit(X, validation_data=data, verbose=0)
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
 @pytest.mark.parametrize("form", WEIGHT_FORMS)
 def test_weights_are_numbers_of_any_kind(form):
     flow = flow_of()
@@ -388,6 +389,7 @@ def test_keras_export_and_saved_models_need_no_call_before(number, tmp_path):
     np.testing.assert_allclose(saved, wanted, rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:When providing `inputs` as a dict:UserWarning")
 def test_keras_reads_the_shapes_of_models_that_were_never_called():
     for model, inputs in small_models():
         rows = []

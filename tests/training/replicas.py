@@ -26,7 +26,9 @@ def nice():
 
 
 def realnvp():
-    return tfflows.models.realnvp((8, 8, 1), levels=17, hidden_units=(16,))
+    return tfflows.models.realnvp(
+        (8, 8, 1), levels=17, num_couplings=2, hidden_units=(16,)
+    )
 
 
 def glow():

@@ -96,7 +96,7 @@ def test_a_class_conditional_model_through_the_binaries(tmp_path, capsys):
     capsys.readouterr()
     exported = tmp_path / "export"
     arguments = [f"--model_dir={folder}", f"--export_dir={exported}"]
-    assert run(export_main, *arguments) == 0
+    assert run(export_main, *arguments, "--noverify") == 0
     signatures = tf.saved_model.load(str(exported / "1")).signatures
     x, labels = np.zeros((2, 8, 8, 1), "uint8"), np.int32([4, 7])
     log_prob = signatures["log_prob"](x=tf.constant(x), context=tf.constant(labels))
@@ -117,12 +117,12 @@ def test_a_context_that_does_not_fit(model, context, message, capsys):
     assert message in error_line(capsys)
 
 
-@pytest.mark.parametrize("texts", [["3", "4"], ["0.5"], ["x"]])
-def test_a_context_is_one_label(texts):
+def test_a_context_is_one_label():
     config = zoo.get_config("glow_digits_classes")
     flow = zoo.create("glow_digits_classes", num_steps=1, width=4)
-    with pytest.raises(zoo.ConfigError, match=r"a number of int32 .*, got "):
-        context_of_samples(flow, config, texts, 5)
+    for texts in (["3", "4"], ["0.5"], ["x"]):
+        with pytest.raises(zoo.ConfigError, match=r"a number of int32 .*, got "):
+            context_of_samples(flow, config, texts, 5)
 
 
 @pytest.mark.parametrize(

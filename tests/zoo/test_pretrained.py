@@ -1,10 +1,12 @@
 import pytest
 
-from tfflows import zoo
+from tfflows import data, zoo
 from tfflows.zoo import pretrained
 from tfflows.zoo.running import evaluation
 
 NAMES = pretrained.names()
+# Of the flows of toys one is enough for the quick suite.
+TOYS = {f"realnvp_{toy}" for toy in data.toy.TOYS} - {"realnvp_two_moons"}
 
 
 def test_there_are_some():
@@ -12,7 +14,13 @@ def test_there_are_some():
     assert {f"realnvp_{toy}" for toy in toys} | {"realnvp_digits"} <= set(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.large if name in TOYS else ())
+        for name in NAMES
+    ],
+)
 def test_recorded_figures_hold(name):
     record, config = pretrained.record(name), zoo.get_config(name)
     model = zoo.create(name, weights="pretrained")

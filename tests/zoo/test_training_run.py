@@ -152,7 +152,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_stopped(
 
 def test_a_run_that_diverges(tmp_path, capsys):
     arguments = [*TRAIN, f"--model_dir={tmp_path / 'run'}"]
-    with np.errstate(all="ignore"):
+    with pytest.warns(UserWarning, match="left out"), np.errstate(all="ignore"):
         code = run(train, *arguments, "--set=trainer.learning_rate=1e30")
     assert code == 1
     assert "in epoch 1; lower trainer.learning_rate" in capsys.readouterr().err

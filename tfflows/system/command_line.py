@@ -9,6 +9,7 @@ SIGTERM, when the same command resumes; 130 after Ctrl-C.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.metadata
 import os
 import sys
@@ -209,6 +210,7 @@ def start_tensorflow() -> None:
     from tfflows.backend.memory import keep_freed_memory
 
     keep_freed_memory()
+    gc.freeze()  # modules are no garbage, when the process ends, either
 
 
 @contextlib.contextmanager
