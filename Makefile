@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: setup demo test test-large lint bench wheel environments clean
+.PHONY: setup demo test test-large lint bench docs wheel environments clean
 
 setup: .venv/installed
 
@@ -41,6 +41,14 @@ bench: setup .venv-peers/installed
 	.venv-peers/bin/python -m pip install --quiet --requirement benchmarks/peers.txt
 	touch $@
 
+# The site, in site/. With DOCS_QUICK=1 tutorials are not run.
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+.venv/docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
 wheel: setup
 	rm -rf build dist
 	$(BIN)/python -m build --wheel --outdir dist .
@@ -50,4 +58,4 @@ environments: wheel
 	$(BIN)/python .ci/environments.py dist/*.whl
 
 clean:
-	rm -rf .venv .venv-peers build dist demo *.egg-info
+	rm -rf .venv .venv-peers build dist demo site .cache *.egg-info

@@ -34,6 +34,7 @@ def test_marginals_draw_a_histogram_a_column():
     table = pd.DataFrame(X, columns=["a", "b", "c"])
     figure = plots.marginals(table, X[:20], bins=10)
     assert isinstance(figure, Figure)
+    assert figure._repr_png_().startswith(b"\x89PNG")  # what a notebook shows
     assert [axes.get_title() for axes in figure.axes] == ["a", "b", "c"]
     bars = figure.axes[1].patches[:10]
     area = sum(bar.get_height() * bar.get_width() for bar in bars)

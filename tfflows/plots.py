@@ -6,6 +6,7 @@ what a cell returns.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Sequence
@@ -24,6 +25,15 @@ with needed("plots", "matplotlib for pictures"):
     from matplotlib.figure import Figure
 
 _DATA, _SAMPLES = "#4477aa", "#ee6677"
+
+
+class _Shown(Figure):
+    """A figure that a notebook shows by itself, without `%matplotlib inline`."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()
 
 
 def marginals(
@@ -51,7 +61,7 @@ def marginals(
     names = names[: check_count("max_columns", max_columns)]
     across = min(4, len(names))
     down = math.ceil(len(names) / across)
-    figure = Figure(figsize=(3 * across, 2.4 * down), layout="constrained")
+    figure = _Shown(figsize=(3 * across, 2.4 * down), layout="constrained")
     for k, name in enumerate(names):
         axes = figure.add_subplot(down, across, k + 1)
         both = x[:, k] if samples is None else np.concatenate([x[:, k], samples[:, k]])
@@ -95,7 +105,7 @@ def pairs(
     size = min(check_count("max_columns", max_columns), len(names))
     check_count("max_points", max_points)
     above = x if samples is None else samples
-    figure = Figure(figsize=(2 * size, 2 * size), layout="constrained")
+    figure = _Shown(figsize=(2 * size, 2 * size), layout="constrained")
     grid: Any = figure.subplots(size, size, squeeze=False)
     for row, column in np.ndindex(size, size):
         axes = grid[row, column]
@@ -161,7 +171,7 @@ def density(
     points_of_plane = np.stack(plane, axis=-1).reshape(-1, 2).astype(dtype)
     log_prob = flow.log_prob(points_of_plane, **given).numpy()
     highest = np.max(log_prob, initial=-np.inf, where=np.isfinite(log_prob))
-    figure = Figure(figsize=(5, 5), layout="constrained")
+    figure = _Shown(figsize=(5, 5), layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(
         # Black where the density is 0 everywhere.
@@ -198,7 +208,7 @@ def grid(
     images = np.asarray(images)
     images = images[..., None] if images.ndim == 3 else images
     whole = image_grid(images, levels, columns, scale)
-    figure = Figure(figsize=(whole.shape[1] / 100, whole.shape[0] / 100), dpi=100)
+    figure = _Shown(figsize=(whole.shape[1] / 100, whole.shape[0] / 100), dpi=100)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.imshow(whole.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_axis_off()
@@ -230,7 +240,7 @@ def calibration(
             f"{ranks.min():g} to {ranks.max():g}"
         )
     points, low, high = ecdf_bands(len(ranks), num_draws, probability)
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = _Shown(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
     axes.fill_between(points, low - points, high - points, color="#dddddd", step="mid")
     for k, name in enumerate(labels):
@@ -258,7 +268,7 @@ def history(history: Any) -> Figure:
     metrics = [name for name in curves if not name.startswith("val_")]
     if not metrics:
         raise ValueError("expected the history of a training, got no figures")
-    figure = Figure(figsize=(4 * len(metrics), 3), layout="constrained")
+    figure = _Shown(figsize=(4 * len(metrics), 3), layout="constrained")
     for k, name in enumerate(metrics):
         axes = figure.add_subplot(1, len(metrics), k + 1)
         for key, label in ((name, "training"), (f"val_{name}", "validation")):
