@@ -61,6 +61,8 @@ class ResNet(DenseConditioner):
             inner.build(hidden)
             outer.build(hidden)
             self.blocks.append([inner, outer])
+        # Keras 3.6 saves no lists in lists; newer ones have saved these by then.
+        self.layers_of_blocks = [layer for block in self.blocks for layer in block]
         self._add_context_layer(self.width)
 
     def call(self, inputs: tf.Tensor, context: Any = None) -> tf.Tensor:
