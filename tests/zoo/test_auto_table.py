@@ -144,6 +144,7 @@ def test_few_rows_get_a_mixture_and_a_stop_is_made_good(table, tmp_path, monkeyp
     assert np.mean(gap) < 0.1
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_auto_is_no_model(tmp_path, capsys):
     with pytest.raises(zoo.ConfigError, match="auto_table, which chooses one when it"):
         zoo.create("auto_table")
