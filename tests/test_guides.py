@@ -60,6 +60,11 @@ def test_a_table_of_all_kinds_of_columns_runs():
     assert np.isfinite(names["log_density"]).all()
 
 
+def test_images_and_labels_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run_guide("images_and_labels")["source"].label_names == ("cat", "dog")
+
+
 @pytest.mark.large
 def test_amortized_inference_says_what_it_says():
     names = run_guide("amortized_inference")

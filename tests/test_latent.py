@@ -44,7 +44,7 @@ def test_what_is_no_image_or_number_is_named(flow):
     x, ones = pixels(4), np.ones(16)
     a, b = x[:2]
     for call, message in [
-        (lambda: latent.encode(None, x), "a tfflows.Flow, got NoneType"),
+        (lambda: latent.encode(None, x), "a tfflows.Flow or FlowVAE, got NoneType"),
         (lambda: latent.encode(flow, a), r"shape \(number, 4, 4, 1\), got \(4, 4, 1\)"),
         (lambda: latent.interpolate(flow, a, b[..., 0], [0.5]), "images of one shape"),
         (lambda: latent.interpolate(flow, a, b, 0.5), "weights as a list of finite"),

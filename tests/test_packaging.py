@@ -175,7 +175,7 @@ ALLOWED = {
     "training": {"fitting", "models"},
     "latent": {"models"},
     "sklearn": {*MODELS, "families", "training"},
-    "zoo": {*MODELS, "families", "training", "data", "latent"},
+    "zoo": {*MODELS, "families", "training", "data", "latent", "sklearn"},
     "export": {*STEPS, "fitting", "vae", "models"},
 }
 # Single files that may import more. A builder is found in tfflows.models, too.

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from tfflows.models import Flow
+from tfflows.models import Flow, FlowVAE
 
 _BATCH = 256
 
 
-def encode(flow: Flow, x: Any, context: Any = None) -> np.ndarray:
+def encode(flow: Flow | FlowVAE, x: Any, context: Any = None) -> np.ndarray:
     """Returns the latents of many examples, batch by batch.
 
     Args:
-      flow: An initialised flow.
+      flow: An initialised flow, or a VAE, whose latents are those of `encode_mean`.
       x: Raw data `[N, *event]`.
       context: None or `[N, ...]`.
 
@@ -24,26 +24,39 @@ def encode(flow: Flow, x: Any, context: Any = None) -> np.ndarray:
       `[N, D]`.
 
     Raises:
-      ValueError: If the model is no flow or the data have another shape.
+      ValueError: If the model is neither, the data have another shape, or a VAE is
+        given a context.
     """
-    if not isinstance(flow, Flow):
-        raise ValueError(f"expected a tfflows.Flow, got {type(flow).__name__}")
+    if not isinstance(flow, Flow | FlowVAE):
+        raise ValueError(
+            f"expected a tfflows.Flow or FlowVAE, got {type(flow).__name__}"
+        )
+    if isinstance(flow, FlowVAE) and context is not None:
+        raise ValueError("expected no context with a FlowVAE, which takes none")
     x = np.asarray(x)
     if x.shape[1:] != flow.event_shape:
-        wanted = ("number", *flow.event_shape)
+        wanted = ("number", *(flow.event_shape or ()))
         raise ValueError(
             f"expected data of shape ({', '.join(map(str, wanted))}), got {x.shape}"
         )
+    if isinstance(flow, FlowVAE):
+        return _in_batches(lambda rows, _: flow.encode_mean(rows), x, None)
     return _in_batches(flow.encode, x, context)
 
 
-def reconstruct(flow: Flow, x: Any, context: Any = None) -> np.ndarray:
-    """Returns decode(encode(x)) `[N, *event]`, which is x up to rounding."""
-    return _in_batches(flow.decode, encode(flow, x, context), context)
+def _decode(flow: Flow | FlowVAE, z: np.ndarray, context: Any) -> np.ndarray:
+    if isinstance(flow, FlowVAE):
+        return _in_batches(lambda rows, _: flow.decode(rows), z, None)
+    return _in_batches(flow.decode, z, context)
+
+
+def reconstruct(flow: Flow | FlowVAE, x: Any, context: Any = None) -> np.ndarray:
+    """Returns decode(encode(x)) `[N, *event]`, of a flow x up to rounding."""
+    return _decode(flow, encode(flow, x, context), context)
 
 
 def interpolate(
-    flow: Flow,
+    flow: Flow | FlowVAE,
     x_a: Any,
     x_b: Any,
     weights: Sequence[float] | np.ndarray,
@@ -71,11 +84,11 @@ def interpolate(
         )
     z_a, z_b = encode(flow, np.stack([x_a, x_b]), _repeat(context, 2))
     z = (1 - share) * z_a + share * z_b
-    return _in_batches(flow.decode, z, _repeat(context, len(z)))
+    return _decode(flow, z, _repeat(context, len(z)))
 
 
 def attribute_direction(
-    flow: Flow, x: Any, has_attribute: Any, context: Any = None
+    flow: Flow | FlowVAE, x: Any, has_attribute: Any, context: Any = None
 ) -> np.ndarray:
     """Returns the direction of an attribute: mean latent with it minus mean without it.
 
@@ -110,7 +123,7 @@ def attribute_direction(
 
 
 def class_direction(
-    flow: Flow,
+    flow: Flow | FlowVAE,
     x: Any,
     labels: Any,
     from_class: int,
@@ -150,7 +163,7 @@ def class_direction(
 
 
 def manipulate(
-    flow: Flow,
+    flow: Flow | FlowVAE,
     x: Any,
     direction: Any,
     strengths: Sequence[float],
@@ -183,8 +196,8 @@ def manipulate(
     flat = moved.reshape(-1, flow.latent_dim)
     if context is not None:
         context = np.repeat(np.asarray(context), len(moves), axis=0)
-    decoded = _in_batches(flow.decode, flat, context)
-    return decoded.reshape(len(z), len(moves), *flow.event_shape)
+    decoded = _decode(flow, flat, context)
+    return decoded.reshape(len(z), len(moves), *(flow.event_shape or ()))
 
 
 def _in_batches(function: Any, values: Any, context: Any) -> np.ndarray:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from tfflows.zoo import families
+from tfflows.zoo.conditioning import context_arguments
 from tfflows.zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,12 +58,15 @@ class ModelConfig:
             return self.arguments[name]
         raise AttributeError(f"a model of this family has no field {name!r}")
 
-    def build(self, event_shape: tuple[int, ...], levels: int | None) -> keras.Model:
+    def build(
+        self, event_shape: tuple[int, ...], levels: int | None, **context: Any
+    ) -> keras.Model:
         """Builds the model, with new weights.
 
         Args:
           event_shape: Shape of one example.
           levels: Number of levels of integer data; None for continuous data.
+          **context: `context_shape` and `context_network` of a conditional model.
 
         Returns:
           The model with its weights.
@@ -71,7 +75,7 @@ class ModelConfig:
           ValueError: If the arguments do not fit each other or the data.
         """
         builder = families.find_builder(self.family)
-        return builder(event_shape, levels=levels, **self.arguments)
+        return builder(event_shape, levels=levels, **self.arguments, **context)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +90,14 @@ class DataConfig:
       label_as_context: Whether the label conditions the model.
       seed: Seed that splits (and, for the toys, draws) the data, also for evaluation.
       data_dir: Folder of prepared data; None: TFDS's own.
+      label_column: The column of class labels in a csv or Parquet table.
+      context_columns: Columns of a table that condition the model; they imply
+        label_as_context.
+      image_size: Height and width, or one number for both, that your own images are
+        resized to; None: as they are.
+      augment: Random changes of training images, "flip" and "shift"; None: none.
+      label_names: Names of the classes that condition the model; None: taken from the
+        data.
     """
 
     name: str | None = None
@@ -95,6 +107,15 @@ class DataConfig:
     label_as_context: bool = False
     seed: int = 0
     data_dir: str | None = None
+    label_column: str | None = None
+    context_columns: tuple[str, ...] | None = None
+    image_size: tuple[int, ...] | None = None
+    augment: tuple[str, ...] | None = None
+    label_names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.context_columns is not None:
+            object.__setattr__(self, "label_as_context", True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +143,8 @@ class TrainerConfig:
       max_skipped: Skipped steps in a row, without a finite loss and gradient, that end
         the training with an error.
       seed: Seed of the first weights, the order of the data and the training noise.
+      patience: Epochs without a lower validation loss after which the training stops;
+        None: it runs all epochs.
     """
 
     epochs: int = 50
@@ -140,6 +163,7 @@ class TrainerConfig:
     keep: int = 3
     max_skipped: int = 20
     seed: int = 0
+    patience: int | None = None
 
     def __post_init__(self) -> None:
         for field in _POSITIVE:
@@ -148,6 +172,8 @@ class TrainerConfig:
             _check(field, getattr(self, field), getattr(self, field) >= 0, ">= 0")
         clips = self.clip_norm is None or self.clip_norm > 0
         _check("clip_norm", self.clip_norm, clips, "above 0 or none")
+        waits = self.patience is None or self.patience > 0
+        _check("patience", self.patience, waits, "above 0 or none")
         averages = self.ema is None or 0 < self.ema < 1
         _check("ema", self.ema, averages, "between 0 and 1, or none")
 
@@ -179,14 +205,16 @@ class ExperimentConfig:
           The model.
 
         Raises:
-          ConfigError: If the shape of the data is not known yet.
+        ConfigError: If the shape of the data, or the model of "auto", is not known yet.
         """
+        families.find_builder(self.model.family)
         if self.data.event_shape is None:
             raise ConfigError(
                 f"expected data.event_shape for {self.name}, got None: its dimensions "
                 "come from the data; give event_shape=, or train on a data set"
             )
-        return self.model.build(self.data.event_shape, self.data.levels)
+        context = context_arguments(self.model, self.data)
+        return self.model.build(self.data.event_shape, self.data.levels, **context)
 
 
 def _check(field: str, value: object, holds: bool, expected: str) -> None:

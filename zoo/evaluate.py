@@ -30,6 +30,16 @@ flags.DEFINE_bool(
     "PNGs in the folder plots of the model_dir (or the current folder).",
     flag_values=FLAGS,
 )
+flags.DEFINE_integer(
+    "outliers",
+    None,
+    "Writes so many rows of lowest density, with their numbers, to outliers.csv in the "
+    "model_dir (or the current folder). Of the run's own data: all rows unless --split "
+    "is given; rows other than test rows are scored by 5 models of the same "
+    "configuration, each trained without the rows that it scores.",
+    1,
+    flag_values=FLAGS,
+)
 cli.add_strategy_flags(FLAGS)
 
 
@@ -60,6 +70,20 @@ def main(argv: Sequence[str]) -> None:
         folder = pathlib.Path(FLAGS.model_dir or ".") / "plots"
         for path in write_plots(model, config, FLAGS.split, folder, FLAGS.model_dir):
             print(path)
+    if FLAGS.outliers is not None:
+        from tfflows.zoo.running.outliers import write_outliers
+
+        path = pathlib.Path(FLAGS.model_dir or ".") / "outliers.csv"
+        chosen = FLAGS.split if FLAGS["split"].present else "all"
+        write_outliers(
+            model,
+            config,
+            FLAGS.outliers,
+            path,
+            split=None if chosen == "all" else chosen,
+            seen=result["dataset"] == own and chosen != "test",
+        )
+        print(path)
     print(json.dumps(result))
 
 

@@ -1,10 +1,11 @@
-"""Pictures of a trained flow's latents: `tfflows-explore --model_dir=DIR`.
+"""Pictures of a trained model's latents: `tfflows-explore --model_dir=DIR`.
 
 Writes a picture with one strip of images for each of a few held-out images:
 --show=interpolation: from one image to another, along the line between their latents;
 --show=attribute: along the direction from one class of labels to another, at each of
   --strengths. Training images give the direction. For an attribute of CelebA's faces,
-  use --dataset=celeba64:Smiling; class 1 has the attribute, class 0 does not;
+  use --dataset=celeba64:Smiling; class 1 has the attribute, class 0 does not. A model
+  conditioned on labels decodes the image's latent with both labels instead;
 --show=reconstruction: the image and its reconstruction from the latent.
 """
 
@@ -30,10 +31,13 @@ flags.DEFINE_integer("num_images", 8, "Number of strips.", 1, flag_values=FLAGS)
 flags.DEFINE_integer(
     "num_steps", 9, "Images in a strip of an interpolation.", 2, flag_values=FLAGS
 )
-flags.DEFINE_integer(
-    "from_class", 0, "Class that an attribute's direction leaves.", flag_values=FLAGS
+flags.DEFINE_string(
+    "from_class",
+    "0",
+    "Class that an attribute's direction leaves: its name, or its number from 0 on.",
+    flag_values=FLAGS,
 )
-flags.DEFINE_integer("to_class", 1, "Class that it leads to.", flag_values=FLAGS)
+flags.DEFINE_string("to_class", "1", "Class that it leads to.", flag_values=FLAGS)
 flags.DEFINE_list(
     "strengths",
     ["-1", "-0.5", "0", "0.5", "1"],
@@ -87,14 +91,18 @@ def main(argv: Sequence[str]) -> None:
         )
     elif FLAGS.show == "attribute":
         classes = FLAGS.from_class, FLAGS.to_class
+        if config.data.label_as_context:
+            cli.refuse_unused(
+                FLAGS, ["strengths", "num_examples"], "a label as context"
+            )
         strips = exploration.attributes(
             model, source, classes, strengths, FLAGS.num_images, FLAGS.num_examples
         )
     else:
         strips = exploration.reconstructions(model, source, FLAGS.num_images)
     output = FLAGS.output or pathlib.Path(FLAGS.model_dir or ".", f"{FLAGS.show}.png")
-    flat = strips.reshape(-1, *model.event_shape).round()
-    write_images(output, flat, config.data.levels, strips.shape[1], FLAGS.scale)
+    flat, levels = exploration.drawable(model, strips, config.data.levels)
+    write_images(output, flat, levels, strips.shape[1], FLAGS.scale)
     print(output)
 
 

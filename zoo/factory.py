@@ -29,6 +29,10 @@ _NOT_OF_THE_MODEL = (
     "data.name",
     "data.seed",
     "data.data_dir",
+    "data.label_column",
+    "data.label_names",
+    "data.image_size",
+    "data.augment",
     "description",
     "reference",
 )

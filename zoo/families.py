@@ -25,6 +25,10 @@ _OTHERS = frozenset(
 _ADDED: Mapping[str, Mapping[str, Any]] = {"stacked": {"*": False, "glow": True}}
 
 
+# The family of an experiment that chooses one when it sees the data.
+AUTO = "auto"
+
+
 class Field(NamedTuple):
     """A keyword of a builder.
 
@@ -44,8 +48,14 @@ def find_builder(family: str) -> Callable[..., Any]:
       family: For example "realnvp".
 
     Raises:
-      ConfigError: If there is no such family; near ones are listed.
+      ConfigError: If there is no such family (near ones are listed), or it is "auto".
     """
+    if family == AUTO:
+        raise ConfigError(
+            "expected a model that can be built, got auto_table, which chooses one "
+            "when it sees the data: train it with tfflows-train --model=auto_table, "
+            "and load the run with tfflows.zoo.load(model_dir)"
+        )
     if not isinstance(family, str) or family not in families.BUILDERS:
         raise unknown_name("model family", str(family), families.BUILDERS)
     return families.builder(family)
@@ -60,7 +70,7 @@ def fields(family: str) -> Mapping[str, Field]:
     Raises:
       ConfigError: If there is no such family.
     """
-    return _keywords(find_builder(family))
+    return {} if family == AUTO else _keywords(find_builder(family))
 
 
 def complete(family: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,8 +27,8 @@ flags.DEFINE_integer("seed", 0, "The same seed, the same samples.", flag_values=
 flags.DEFINE_list(
     "context",
     [],
-    "What all samples of a conditional model depend on: a class label, or the numbers "
-    "of a vector, separated by commas.",
+    "What all samples of a conditional model depend on: a class (its name or number), "
+    "or the numbers of a vector, separated by commas.",
     flag_values=FLAGS,
 )
 cli.add_scale_flag(FLAGS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
@@ -35,6 +36,32 @@ flags.DEFINE_string(
     None,
     "A config.json instead of --model: that of another run, or your own. --set and "
     "the other flags change it.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "label_column",
+    None,
+    "Of a csv or Parquet table, the column of class labels (data.label_column).",
+    flag_values=FLAGS,
+)
+flags.DEFINE_list(
+    "context_columns",
+    None,
+    "Of a table, the columns that the density of the others is conditioned on "
+    "(data.context_columns).",
+    flag_values=FLAGS,
+)
+flags.DEFINE_boolean(
+    "label_as_context",
+    None,
+    "Whether the class label conditions the model (data.label_as_context).",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "image_size",
+    None,
+    "Height and width, or one number for both, that images of images: and npz: are "
+    "resized to (data.image_size).",
     flag_values=FLAGS,
 )
 flags.DEFINE_integer(
@@ -120,11 +147,18 @@ def _config() -> ExperimentConfig:
         config = from_dict(files.read_json(files.path(FLAGS.config)))
     else:
         config = get_config(FLAGS.model)
-    changes = cli.data_changes(FLAGS)
+    changes: dict[str, Any] = dict(cli.data_changes(FLAGS))
     if changes.get("data.name", config.data.name) != config.data.name:
         # Data other than the registered ones bring their own shape.
         data = dataclasses.replace(config.data, event_shape=None, levels=None)
         config = dataclasses.replace(config, data=data)
+        if config.model.arguments.get("num_classes") is not None:
+            config = override(config, {"model.num_classes": None})
+    if FLAGS.context_columns is not None:
+        changes["data.context_columns"] = FLAGS.context_columns
+    for name in ("label_column", "label_as_context", "image_size"):
+        if FLAGS[name].value is not None:
+            changes[f"data.{name}"] = FLAGS[name].value
     for name in ("seed", "keep", "jit_compile"):
         if FLAGS[name].value is not None:
             changes[f"trainer.{name}"] = str(FLAGS[name].value)

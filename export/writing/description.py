@@ -11,7 +11,7 @@ the same while `format` is 1:
 | `event_shape`, `latent_dim` | shape of one example, size of its latent vector, null without one |
 | `levels` | number of levels of integer data, null for continuous data |
 | `dtype` | float dtype of the signatures: "float32" or "float64" |
-| `context` | null, or `shape`, `dtype` and `num_classes` (null if unknown) |
+| `context` | null, or `shape`, `dtype`, `num_classes` (null if unknown) and, of classes with names, `label_names` |
 | `units` | unit of densities and bounds |
 | `num_parameters` | number of trainable parameters |
 | `jit_compile` | whether the server must allow XLA |
@@ -45,6 +45,7 @@ from tfflows.export.writing.saved_model_proto import (
     describe_signatures,
     read_meta_graph,
 )
+from tfflows.models.contexts.values import number_of_labels
 from tfflows.models.flow import Flow
 from tfflows.models.flow_mixture import FlowMixture
 from tfflows.models.flow_vae import FlowVAE
@@ -85,7 +86,7 @@ def describe(
         "latent_dim": getattr(model, "latent_dim", None),
         "levels": model.levels,
         "dtype": float_dtype(model).name,
-        "context": _context(model),
+        "context": _context(model, provenance.config or {}),
         "units": _units(model),
         "columns": provenance.columns or _names(model),
         "table": _table(model),
@@ -149,13 +150,15 @@ def _units(model: keras.Model) -> str:
     return _FLOW_UNITS if model.levels is None else _INTEGER_FLOW_UNITS
 
 
-def _context(model: keras.Model) -> dict[str, Any] | None:
+def _context(model: keras.Model, config: Mapping[str, Any]) -> dict[str, Any] | None:
     if not isinstance(model, Flow) or model.context_shape is None:
         return None
+    names = config.get("data", {}).get("label_names")
     return {
         "shape": list(model.context_shape),
         "dtype": tf.as_dtype(model.conditioning.context_dtype).name,
         "num_classes": _num_classes(model),
+        **({"label_names": names} if names else {}),
     }
 
 
@@ -166,4 +169,6 @@ def _num_classes(model: Flow) -> int | None:
         for layer in model._flatten_layers()
         if hasattr(layer, "num_classes")
     ]
+    embedded = number_of_labels(model.conditioning.network)
+    numbers += [] if embedded is None else [embedded]
     return min(numbers, default=None) if model.context_shape == () else None

@@ -88,11 +88,24 @@ def _data(description: Mapping[str, Any]) -> str:
 
 def _metrics(description: Mapping[str, Any]) -> str:
     metrics, commands = description["metrics"], description["commands"]
-    text = "Not evaluated." if not metrics else _table(("", ""), metrics.items())
+    text = "Not evaluated."
+    if metrics:
+        figures = {k: v for k, v in metrics.items() if k != "per_label"}
+        text = _table(("", ""), figures.items())
+        text += _per_label(metrics.get("per_label") or {})
     text += f"\n\nUnits: {description['units']}."
     for name, command in commands.items():
         text += f"\n\nThe command to {name}:\n\n    {command}"
     return text
+
+
+def _per_label(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """A table with a row for each class; nothing without classes."""
+    if not figures:
+        return ""
+    columns = list(dict.fromkeys(name for row in figures.values() for name in row))
+    rows = [(label, *row.values()) for label, row in figures.items()]
+    return "\n\n" + _table(("class", *columns), rows)
 
 
 def _limits(description: Mapping[str, Any]) -> str:

@@ -218,6 +218,6 @@ def test_unknown_names_list_near_ones():
 
 
 def test_labels_asked_of_a_set_without():
-    for name in ("rings", "csv:table.csv"):
+    for name in ("rings", "power"):
         with pytest.raises(ValueError, match="has no labels"):
             tfflows.data.load(name, label_as_context=True)

@@ -17,6 +17,7 @@ from tfflows.backend.weight_kinds import is_matrix
 from tfflows.families import BUILDERS, builder
 from tfflows.families.stacking import _slots, copy_weights, repeated
 from tfflows.training.weight_decay import decay_matrices_only
+from tfflows.zoo.families import fields
 
 IMAGE = (4, 4, 1)
 VAE = {"latent_dim": 3, "hidden_units": (6,), "levels": 2}
@@ -113,7 +114,8 @@ ROWS = {
 
 
 def test_every_family_has_a_row():
-    assert {row[0] for row in ROWS.values()} == set(BUILDERS)
+    families = {name for name in BUILDERS if "stacked" in fields(name)}
+    assert {row[0] for row in ROWS.values()} == families
 
 
 def build(name, **kwargs):

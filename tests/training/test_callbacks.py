@@ -64,6 +64,29 @@ def test_a_restored_run_goes_on_as_if_it_had_not_stopped(tmp_path):
     assert restore_best(make_model(), tmp_path)["epoch"] == 3
 
 
+def test_patience_counts_over_a_resume(tmp_path):
+    values = [3.0, 2.0, 2.5, 2.0, 1.0, 1.5, 1.5, 1.5]
+    model = make_model()
+    callback = CheckpointCallback(model, tmp_path, patience=3)
+    for epoch, value in enumerate(values[:6]):
+        finish_epoch(callback, epoch, val_loss=value)
+        assert not model.stop_training
+    resumed = make_model()
+    callback = CheckpointCallback(resumed, tmp_path, patience=3)
+    assert callback.restore() == 6
+    assert not callback.is_patience_over
+    finish_epoch(callback, 6, val_loss=1.5)
+    assert not resumed.stop_training
+    finish_epoch(callback, 7, val_loss=1.5)
+    assert resumed.stop_training
+    finished = CheckpointCallback(make_model(), tmp_path, patience=3)
+    finished.restore()
+    assert finished.is_patience_over
+    assert restore_best(make_model(), tmp_path)["epoch"] == 5
+    # A run without patience has none of it in its checkpoints.
+    assert CheckpointCallback(make_model(), tmp_path).restore() == 8
+
+
 def make_flow(**settings):
     flow = tfflows.Flow(fb.Scale(), (3,))
     flow.compile(keras.optimizers.Adam(0.1), **settings)

@@ -149,7 +149,7 @@ def test_explore_writes_strips(trained, tmp_path, capsys, arguments, shape):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--show=attribute", "--to_class=11"], "got 11; there are [0, 1, 2"),
+        (["--show=attribute", "--to_class=11"], "got 11; there are 0, 1, 2"),
         (["--show=attribute", "--strengths=0,x"], "--strengths as numbers, got 0,x"),
         (["--output=x.jpg"], "ends in .png, got x.jpg"),
     ],
@@ -161,4 +161,4 @@ def test_explore_refuses(trained, capsys, arguments, message):
 
 def test_explore_wants_images(capsys):
     assert run(explore, "--model=realnvp_eight_gaussians") == 2
-    assert "expected a flow of images to explore, got" in error_line(capsys)
+    assert "expected a flow or VAE of images to explore, got" in error_line(capsys)

@@ -132,6 +132,25 @@ def test_a_broken_newest_checkpoint(whole, tmp_path, monkeypatch, capsys):
     require_same_run(whole, folder)
 
 
+def test_early_stopping_goes_on_exactly(tmp_path, monkeypatch, capsys):
+    command = [*COMMAND, "--set=trainer.epochs=9", "--set=trainer.patience=1"]
+    command += ["--set=trainer.learning_rate=0.3", "--set=trainer.clip_norm=none"]
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    assert run(train, *command, f"--model_dir={whole}") == 0
+    told = "none of the last 1 had a lower validation loss"
+    assert told in capsys.readouterr().out
+    rows = (whole / "history.csv").read_text().splitlines()
+    assert 3 <= len(rows) < 9  # a header, at least one epoch before the last
+    monkeypatch.setattr("tests.zoo.test_resuming.COMMAND", command)
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(monkeypatch, resumed, 6 * (len(rows) - 1) - 1, crash)
+    assert run(train, *command, f"--model_dir={resumed}") == 0
+    require_same_run(whole, resumed)
+    capsys.readouterr()
+    assert run(train, *command, f"--model_dir={resumed}") == 0
+    assert f"finished, stopped after epoch {len(rows) - 1}" in capsys.readouterr().out
+
+
 def test_a_finished_run_has_the_averaged_weights(whole):
     config = run_dir.read_config(whole)
     resumed = trainer.train(config, whole)

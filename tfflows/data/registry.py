@@ -6,6 +6,7 @@ import difflib
 import fnmatch
 import importlib
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfflows.data.table import ENTRIES, Entry, find
@@ -20,6 +21,10 @@ def load(
     data_dir: str | None = None,
     seed: int = 0,
     label_as_context: bool = False,
+    label_column: str | None = None,
+    context_columns: Sequence[str] | None = None,
+    image_size: int | Sequence[int] | None = None,
+    augment: Sequence[str] | None = None,
 ) -> DataSource:
     """Loads a data set.
 
@@ -43,13 +48,21 @@ def load(
             splits are their own.
         label_as_context: whether batches carry the label (of a simulator's
             parameters, the observation) as "context".
+        label_column: of a table, the column of class labels (texts or integers), which
+            is then no part of the data.
+        context_columns: of a table, the columns of numbers that the others depend on;
+            batches then carry them as "context".
+        image_size: of "images:" and "npz:", height and width (or one number for both)
+            that images are resized to.
+        augment: changes of images in training batches, "flip" and "shift": see
+            `AugmentedSource`.
 
     Returns:
-        The source: shapes and counts, `dataset`, `arrays`, `labels`.
+        The source: shapes and counts, `dataset`, `arrays`, `labels`, `label_names`.
 
     Raises:
-        ValueError: an unknown name, a bad seed, bad data, or labels asked of a set
-            that has none.
+        ValueError: an unknown name, a bad seed, bad data, labels asked of a set that
+            has none, or an argument that is not for these data.
         FileNotFoundError: a file that is not there, or a TFDS set that is not
             prepared and cannot be downloaded.
     """
@@ -57,18 +70,56 @@ def load(
         raise ValueError(f"expected the name of a data set, got {name!r}")
     importlib.import_module("tfflows.data.source").check_seed(seed)
     entry = find(name)
-    path = name.partition(":")[2]
+    given: dict[str, Any] = {
+        "label_column": label_column,
+        "context_columns": _names(context_columns),
+        "image_size": (image_size,) if isinstance(image_size, int) else image_size,
+    }
+    label_as_context = label_as_context or context_columns is not None
     if entry.argument == "source":
-        given = load(
-            path, data_dir=data_dir, seed=seed, label_as_context=label_as_context
+        inner = load(
+            name.partition(":")[2],
+            data_dir=data_dir,
+            seed=seed,
+            label_as_context=label_as_context,
+            augment=augment,
+            **given,
         )
-        return entry.function()(given, seed=seed, **entry.options)
+        return entry.function()(inner, seed=seed, **entry.options)
+    source = _loaded(entry, name, data_dir, seed, label_as_context, given)
+    if augment is None:
+        return source
+    augmentation = importlib.import_module("tfflows.data.augmentation")
+    return augmentation.AugmentedSource(source, _names(augment), seed)
+
+
+def _names(value: Sequence[str] | None) -> Sequence[str] | None:
+    return [value] if isinstance(value, str) else value
+
+
+def _loaded(
+    entry: Entry,
+    name: str,
+    data_dir: str | None,
+    seed: int,
+    label_as_context: bool,
+    given: dict[str, Any],
+) -> DataSource:
     if data_dir is not None and not entry.data_dir:
         raise ValueError(
             f"expected no data_dir for {name!r}, which has no prepared data, got "
             f"{data_dir!r}"
         )
     options: dict[str, Any] = dict(entry.options)
+    for argument, value in given.items():
+        if value is None:
+            continue
+        if argument not in entry.takes:
+            kinds = [f"{kind}:" for kind, e in ENTRIES.items() if argument in e.takes]
+            raise ValueError(
+                f"expected {argument} with {' or '.join(kinds)} data, got {name!r}"
+            )
+        options[argument] = value
     if entry.labels is not None:
         options["label_as_context"] = label_as_context
     elif label_as_context:
@@ -78,8 +129,9 @@ def load(
         )
     options |= {"data_dir": data_dir} if entry.data_dir else {}
     options |= {"seed": seed} if entry.seed else {}
-    argument = {"nothing": [], "name": [name], "path": [path]}[entry.argument]
-    return _call(entry, name, argument, options)
+    path = name.partition(":")[2]
+    arguments = {"nothing": [], "name": [name], "path": [path]}[entry.argument]
+    return _call(entry, name, arguments, options)
 
 
 def list_datasets(pattern: str = "*") -> list[str]:

@@ -37,6 +37,10 @@ class DataInfo:
         observation_shape: shape of what was observed of each example, in the place of
             a label; None where nothing was.
         columns: names of a table's columns; None where they have none.
+        label_names: names of the classes, in the order of their numbers; None: where
+            there are classes, their numbers.
+        row_numbers: the places `[n]`, from 0 on, of each split's examples in the user's
+            file; None where there is none.
     """
 
     name: str
@@ -47,6 +51,8 @@ class DataInfo:
     num_classes: int | None = None
     observation_shape: tuple[int, ...] | None = None
     columns: tuple[str, ...] | None = None
+    label_names: tuple[str, ...] | None = None
+    row_numbers: Mapping[str, np.ndarray] | None = None
 
     @property
     def example_bytes(self) -> int:
@@ -75,7 +81,7 @@ class DataSource(abc.ABC):
         if label_as_context and not has_labels:
             raise ValueError(
                 f"data set {info.name!r} has no labels; "
-                "expected label_as_context=False, got True"
+                f"expected label_as_context=False, got True{_hint(info.name)}"
             )
         self.name = info.name
         self.event_shape = info.event_shape
@@ -84,6 +90,11 @@ class DataSource(abc.ABC):
         self.num_examples = dict(info.num_examples)
         self.num_classes = info.num_classes
         self.columns = info.columns
+        self.observation_shape = info.observation_shape
+        self.row_numbers = info.row_numbers
+        self.label_names = info.label_names
+        if self.label_names is None and info.num_classes is not None:
+            self.label_names = tuple(map(str, range(info.num_classes)))
         self.label_as_context = label_as_context
 
     def dataset(
@@ -236,6 +247,18 @@ class DataSource(abc.ABC):
     @abc.abstractmethod
     def _examples(self, split: str, limit: int) -> Examples:
         """Returns the first `limit` examples of a split."""
+
+
+def _hint(name: str) -> str:
+    """How own data of a kind come by labels."""
+    ways = {
+        "images": "put the images of each class in a subfolder",
+        "npz": "add an array y with a label for each example",
+        "csv": "name a column as label_column or context_columns",
+        "parquet": "name a column as label_column or context_columns",
+    }
+    way = ways.get(name.partition(":")[0])
+    return f"; {way}" if way else ""
 
 
 def check_positive(name: str, value: int) -> None:

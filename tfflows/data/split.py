@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tfflows.data.labels import check_classes
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import SPLITS, DataInfo, Examples
 
@@ -19,6 +20,7 @@ def split_source(
     sizes: tuple[int, int, int] | None = None,
     label_as_context: bool = False,
     columns: tuple[str, ...] | None = None,
+    label_names: tuple[str, ...] | None = None,
 ) -> ArraySource:
     """Splits arrays by a seeded permutation into an in-memory source.
 
@@ -33,11 +35,15 @@ def split_source(
             10 per cent, but at least one row each.
         label_as_context: whether batches carry the label as "context".
         columns: names of a table's columns, None where they have none.
+        label_names: names of the classes; num_classes is then their number.
 
     Raises:
-        ValueError: fewer than three rows.
+        ValueError: fewer than three rows, or labels as context of which a class has
+            one example, or none for training.
     """
-    num_rows = len(examples.x)
+    num_rows, own = len(examples.x), sizes is None
+    if label_names is not None:
+        num_classes = len(label_names)
     sizes = sizes or _default_sizes(name, num_rows)
     order = np.random.default_rng(seed).permutation(num_rows)
     parts = np.split(order, np.cumsum(sizes)[:-1])
@@ -57,7 +63,11 @@ def split_source(
         num_classes=num_classes,
         observation_shape=observation_shape,
         columns=columns,
+        label_names=label_names,
+        row_numbers=dict(zip(SPLITS, parts, strict=True)) if own else None,
     )
+    if label_as_context and label_names is not None:
+        check_classes(name, [splits[split].labels for split in SPLITS], label_names)
     return ArraySource(info, splits.__getitem__, label_as_context=label_as_context)
 
 

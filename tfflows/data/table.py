@@ -25,6 +25,7 @@ class Entry:
         prefix ("path"), or the source that this names ("source").
       data_dir: Whether the loader takes the folder of prepared data.
       seed: Whether the loader takes a seed.
+      takes: What else `load` may be given for it.
       options: What else it takes.
     """
 
@@ -35,6 +36,7 @@ class Entry:
     argument: Literal["nothing", "name", "path", "source"] = "name"
     data_dir: bool = False
     seed: bool = True
+    takes: tuple[str, ...] = ()
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -77,10 +79,10 @@ def _tfds(description: str, licence: str | None, *, prefix: bool = False) -> Ent
     )
 
 
-def _file(kind: str, description: str) -> Entry:
+def _file(kind: str, description: str, labels: str, *takes: str) -> Entry:
     module = kind if kind in ("images", "npz") else "csv_and_parquet"
     loader = f"tfflows.data.sources.{module}:load_{kind}"
-    return Entry(loader, description, argument="path")
+    return Entry(loader, description, labels=labels, argument="path", takes=takes)
 
 
 def _binarized(description: str, *, static: bool) -> Entry:
@@ -93,6 +95,7 @@ def _binarized(description: str, *, static: bool) -> Entry:
     )
 
 
+_COLUMNS, _GIVEN = "columns that are named", ("label_column", "context_columns")
 _MNIST = "CC BY-SA 3.0 (Yann LeCun and Corinna Cortes)"
 _CIFAR10 = "none stated; cite Krizhevsky, 2009"
 _IMAGENET = "ImageNet's terms of access: research and education, not commercial"
@@ -153,10 +156,17 @@ ENTRIES: dict[str, Entry] = {
         labels="those of the data",
         argument="source",
     ),
-    "csv": _file("csv", "a table: csv:PATH"),
-    "npz": _file("npz", "arrays: npz:PATH or npz:PATH#key"),
-    "parquet": _file("parquet", "a table: parquet:PATH"),
-    "images": _file("images", "images of one size: images:FOLDER or images:GLOB"),
+    "csv": _file("csv", "a table: csv:PATH", _COLUMNS, *_GIVEN),
+    "npz": _file(
+        "npz", "arrays: npz:PATH or npz:PATH#key", "the array y or label", "image_size"
+    ),
+    "parquet": _file("parquet", "a table: parquet:PATH", _COLUMNS, *_GIVEN),
+    "images": _file(
+        "images",
+        "images of one size: images:FOLDER or images:GLOB",
+        "the subfolder",
+        "image_size",
+    ),
 }
 
 

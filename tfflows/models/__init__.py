@@ -10,6 +10,7 @@ from tfflows.models.flow import Flow
 from tfflows.models.flow_mixture import FlowMixture
 from tfflows.models.flow_vae import FlowVAE
 from tfflows.models.reverse_kl import ReverseKL
+from tfflows.models.stack import DensityStack
 from tfflows.vae.likelihoods import (
     BernoulliLikelihood,
     CategoricalLikelihood,
@@ -19,6 +20,7 @@ from tfflows.vae.likelihoods import (
 )
 
 if TYPE_CHECKING:
+    from tfflows.families.density_stack import density_stack
     from tfflows.families.glow import glow
     from tfflows.families.glow_dense import glow_dense
     from tfflows.families.maf import iaf, maf
@@ -39,6 +41,7 @@ __all__ = [
     "BernoulliLikelihood",
     "CategoricalLikelihood",
     "ClassifyingFlow",
+    "DensityStack",
     "DiscretizedLogisticLikelihood",
     "Flow",
     "FlowMixture",
@@ -46,6 +49,7 @@ __all__ = [
     "GaussianLikelihood",
     "Likelihood",
     "ReverseKL",
+    "density_stack",
     "flowprior_vae",
     "glow",
     "glow_dense",

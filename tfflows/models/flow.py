@@ -172,7 +172,7 @@ class Flow(DensityModel):
     @property
     def is_initialized(self) -> bool:
         """Whether each data-dependent start has taken place."""
-        return self._transform.is_initialized
+        return self._transform.is_initialized and self.conditioning.is_initialized
 
     @property
     def distribution(self) -> FlowDistribution:
@@ -218,6 +218,7 @@ class Flow(DensityModel):
         """
         data = start_batch(batch, context, len(self.event_shape), self.name)
         y = self._raw.dequantized(data.x)
+        self.conditioning.initialize(data.context, self.name)
         self._transform.initialize(
             y, self._embedded(data.context, y, len(self.event_shape))
         )

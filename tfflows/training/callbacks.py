@@ -44,6 +44,9 @@ class CheckpointCallback(keras.callbacks.Callback):
       keep: Number of checkpoints to keep in `last`.
       every_steps: Number of steps between checkpoints within an epoch; None: save only
         at the ends of epochs.
+      patience: Number of epochs without a lower monitored value after which training
+        stops; None: it does not. The count is part of the state, and so survives a
+        resume.
       termination: Catches SIGTERM. The state is then saved after the running batch. If
         one of several workers passes it, all must. Workers that catch the signal after
         an epoch's last batch stop at its end, because they do not save running means.
@@ -57,9 +60,11 @@ class CheckpointCallback(keras.callbacks.Callback):
         keep: int = 2,
         every_steps: int | None = None,
         termination: Termination | None = None,
+        patience: int | None = None,
     ) -> None:
         super().__init__()
         self._monitor, self._every_steps = monitor, every_steps
+        self._patience = patience
         self._termination = termination
         self._trained, self._epoch_now, self._evaluating = model, 0, False
         # Creates the optimizer's slots: missing ones would be restored late, or never.
@@ -72,6 +77,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         self._epoch = tf.Variable(0, dtype=tf.int64)
         self._step = tf.Variable(0, dtype=tf.int64)
         self._best_value = tf.Variable(math.inf, dtype=tf.float64)
+        self._waited = tf.Variable(0, dtype=tf.int64)
         self._means = [
             tf.Variable(tf.zeros(variable.shape, variable.dtype))
             for variable in self._metric_variables()
@@ -84,7 +90,10 @@ class CheckpointCallback(keras.callbacks.Callback):
     def _state(self) -> dict[str, Any]:
         model = self._trained
         skipped = getattr(model, "skipped_steps", None)
+        # Runs of version 0.1.0, which had no patience, do not have it.
+        waited = {} if self._patience is None else {"waited": self._waited}
         return {
+            **waited,
             **_weights_state(model, self._epoch, self._step),
             "optimizer": [variable.value for variable in model.optimizer.variables],
             "best_value": self._best_value,
@@ -101,6 +110,11 @@ class CheckpointCallback(keras.callbacks.Callback):
     def finished_epochs(self) -> int:
         """Number of epochs that the model was trained for."""
         return int(self._epoch.numpy())
+
+    @property
+    def is_patience_over(self) -> bool:
+        """Whether as many epochs as `patience` were no better than one before."""
+        return self._patience is not None and self._waited.numpy() >= self._patience
 
     @property
     def steps(self) -> int:
@@ -184,13 +198,17 @@ class CheckpointCallback(keras.callbacks.Callback):
         self._epoch.assign(epoch + 1)
         updates = int(self._trained.optimizer.iterations.numpy())
         self._step.assign(max(self.steps, updates))
+        self._waited.assign_add(1)
         # Save the best first: if the process stops in between, the epoch is repeated.
         if value < self._best_value.numpy():
+            self._waited.assign(0)
             self._best_value.assign(value)
             if self._writes:
                 with self._average.swapped_in():
                     self._best.save(self.steps)
         self._save_last()
+        if self.is_patience_over:
+            self._trained.stop_training = True
         self._stop_if_asked()
 
     def _stop_if_asked(self) -> None:

@@ -13,6 +13,14 @@ TABLE_TRAINER = TrainerConfig(
 )
 
 add(
+    "auto_table",
+    "auto",
+    data=DataConfig(),
+    trainer=TrainerConfig(),
+    description="chooses a stack of densities for your own table, as "
+    "FlowDensity(): --dataset=csv:mine.csv",
+)
+add(
     "realnvp_table",
     "realnvp",
     num_couplings=10,

@@ -23,6 +23,8 @@ def classes_in_turn(config: ExperimentConfig, number: int) -> np.ndarray | None:
       int64 `[number]`; None for a model without classes.
     """
     num_classes = getattr(config.model, "num_classes", None)
+    if num_classes is None and config.data.label_as_context:
+        num_classes = len(config.data.label_names or ())
     return np.arange(number) % num_classes if num_classes else None
 
 
@@ -34,7 +36,8 @@ def context_of_samples(
     Args:
       model: A model.
       config: Its experiment.
-      texts: The numbers of one context for all samples; none: the classes in turn.
+      texts: The numbers of one context for all samples, or the name of a class; none:
+        the classes in turn.
       number: Number of samples.
 
     Returns:
@@ -52,6 +55,9 @@ def context_of_samples(
     try:
         if shape is None:
             raise ValueError("the model has no context")
+        names = config.data.label_names or ()
+        if len(texts) == 1 and texts[0] in names:
+            texts = [str(names.index(texts[0]))]
         dtype = model.conditioning.context_dtype.as_numpy_dtype
         return np.array([dtype(text) for text in texts], dtype).reshape(shape)
     except ValueError as error:

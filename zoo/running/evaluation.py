@@ -14,8 +14,11 @@ import tensorflow as tf
 import tfflows.data
 from tfflows.data.simulators import SIMULATORS
 from tfflows.data.source import SPLITS
+from tfflows.data.table import find
 from tfflows.data.toy import TOYS
+from tfflows.training import is_multi_worker
 from tfflows.zoo.config import ExperimentConfig
+from tfflows.zoo.running.per_label import per_label
 from tfflows.zoo.running.sources import load_source, resolve_shape
 
 # In place of a split: all three.
@@ -49,7 +52,9 @@ def evaluate(
       terms of its bound; "nll" is then -"elbo";
       "kl": for data with a known density (a simulator's posterior given the
       observation), mean of log p(x) - log_prob(x), an estimate of KL(data || model)
-      in nats.
+      in nats;
+      "per_label": of data of one's own with labels, or labels that condition the model,
+      "num_examples", "nll" and "bits_per_dim" by the name of the class.
 
     Raises:
       ConfigError: If the data have another shape.
@@ -65,7 +70,7 @@ def evaluate(
         model.compile()
     logs = model.evaluate(dataset, return_dict=True, verbose=0)
     nll = float(logs["loss"])
-    result = {
+    result: dict[str, Any] = {
         "model": config.name,
         "dataset": config.data.name,
         "split": split,
@@ -82,7 +87,18 @@ def evaluate(
     true_log_prob = _true_log_prob(source, splits)
     if true_log_prob is not None:
         result["kl"] = true_log_prob + nll
+    if _has_labels(config, source) and not is_multi_worker(
+        tf.distribute.get_strategy()
+    ):
+        batch_size = config.trainer.batch_size
+        result["per_label"] = per_label(model, source, splits, batch_size)
     return result
+
+
+def _has_labels(config: ExperimentConfig, source: tfflows.data.DataSource) -> bool:
+    """Whether figures of each class are worth a second pass."""
+    own = find(config.data.name or "").takes != ()
+    return source.label_names is not None and (own or source.label_as_context)
 
 
 def _true_log_prob(

@@ -9,7 +9,6 @@ import keras
 from tfflows.training import learning_rate_schedule
 from tfflows.training.weight_decay import decay_matrices_only
 from tfflows.zoo.config import TrainerConfig
-from tfflows.zoo.errors import ConfigError
 
 
 def make_optimizer(
@@ -23,23 +22,21 @@ def make_optimizer(
       weights: The weights to train, of which matrices and kernels decay.
 
     Returns:
-      A Keras optimizer with its schedule.
-
-    Raises:
-      ConfigError: If the warm-up is as long as the training.
+      A Keras optimizer with its schedule. A warm-up longer than a tenth of the training
+      is shortened to a tenth.
     """
-    if trainer.warmup_steps >= total_steps:
-        raise ConfigError(
-            f"expected trainer.warmup_steps below the {total_steps} steps of "
-            f"{trainer.epochs} epochs, got {trainer.warmup_steps}; train longer, with "
-            "a higher trainer.epochs or a lower trainer.batch_size, or shorten it: "
-            f"--set trainer.warmup_steps={total_steps // 10}"
+    warmup_steps = min(trainer.warmup_steps, total_steps // 10)
+    if warmup_steps < trainer.warmup_steps:
+        print(
+            f"warm-up of {warmup_steps} steps in place of trainer.warmup_steps="
+            f"{trainer.warmup_steps}: a tenth of the {total_steps} steps of "
+            f"{trainer.epochs} epochs"
         )
     schedule = learning_rate_schedule(
         trainer.learning_rate,
         total_steps,
         schedule=trainer.schedule,
-        warmup_steps=trainer.warmup_steps,
+        warmup_steps=warmup_steps,
     )
     settings = {
         "learning_rate": schedule,

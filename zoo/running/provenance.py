@@ -97,5 +97,5 @@ def _is_registered(config: ExperimentConfig) -> bool:
     if config.name not in list_models():
         return False
     return not overrides.first_difference(
-        config, get_config(config.name), run_dir.MAY_DIFFER
+        config, get_config(config.name), (*run_dir.MAY_DIFFER, "data.label_names")
     )

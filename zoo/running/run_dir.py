@@ -28,6 +28,8 @@ _LOCK = ".lock"
 # Errors of a model whose config.json, maybe edited, cannot be built.
 _UNFIT = (ValueError, TypeError, ArithmeticError, MemoryError, tf.errors.OpError)
 
+# Fields of the data that version 0.1.0 did not record.
+_LATER = ("label_names", "augment")
 # Fields that change no result: a resumed run may have its data elsewhere, or save more
 # often. `going_on` keeps its steps stacked, or not, as they are.
 MAY_DIFFER = (
@@ -77,14 +79,19 @@ def going_on(
       config: The requested configuration.
 
     Returns:
-      The same, but with steps stacked, or not, as in the folder's run.
+      The same, but with steps stacked, or not, as in the folder's run, and without the
+      fields of the data that an older version did not record.
 
     Raises:
       ValueError: If the folder's config.json is not a configuration.
     """
     if not (files.path(model_dir) / CONFIG).is_file():
         return config
-    there = read_config(model_dir).model
+    saved = read_config(model_dir)
+    for name in _LATER:
+        if getattr(saved.data, name) is None:
+            config = overrides.override(config, {f"data.{name}": None})
+    there = saved.model
     if there.family != config.model.family or "stacked" not in there.arguments:
         return config
     return overrides.override(config, {"model.stacked": there.stacked})

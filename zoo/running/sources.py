@@ -9,6 +9,8 @@ from typing import Any
 import tfflows.data
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError
+from tfflows.zoo.overrides import override
+from tfflows.zoo.running.as_trained import as_trained
 
 
 def load_source(config: ExperimentConfig) -> tfflows.data.DataSource:
@@ -31,29 +33,35 @@ def load_source(config: ExperimentConfig) -> tfflows.data.DataSource:
             f"expected a data set for {config.name}, got none; "
             "give one, for example --dataset=csv:mine.csv"
         )
-    return tfflows.data.load(
+    source = tfflows.data.load(
         data.name,
         data_dir=data.data_dir,
         seed=data.seed,
         label_as_context=data.label_as_context,
+        label_column=data.label_column,
+        context_columns=data.context_columns,
+        image_size=data.image_size,
+        augment=data.augment,
     )
+    return as_trained(source, data)
 
 
 def resolve_shape(
     config: ExperimentConfig, source: tfflows.data.DataSource
 ) -> ExperimentConfig:
-    """Checks shape, levels and columns against the data, or takes them from the data.
+    """Checks the data's facts against the configuration, or takes them from the data.
 
     Args:
       config: The experiment.
       source: Its data.
 
     Returns:
-      The configuration with the shape, levels and columns of the data.
+      The configuration with the shape, levels, columns and, if they condition the
+      model, names of classes of the data.
 
     Raises:
-      ConfigError: If the configuration has another shape, other levels or other
-        columns. Columns without names fit any.
+      ConfigError: If the configuration has another shape, other levels, columns or
+        classes. Columns without names fit any.
     """
     found = (tuple(source.event_shape), source.levels)
     wanted = (config.data.event_shape, config.data.levels)
@@ -82,7 +90,34 @@ def resolve_shape(
     data = dataclasses.replace(
         config.data, event_shape=found[0], levels=found[1], columns=columns
     )
-    return dataclasses.replace(config, data=data)
+    return _resolve_context(dataclasses.replace(config, data=data), source)
+
+
+def _resolve_context(
+    config: ExperimentConfig, source: tfflows.data.DataSource
+) -> ExperimentConfig:
+    """The number of classes, or the size of the observations, in the configuration."""
+    if not config.data.label_as_context:
+        return config
+    arguments, names = config.model.arguments, source.label_names
+    shape = source.observation_shape
+    if names is not None:
+        names = config.data.label_names or names
+        data = dataclasses.replace(config.data, label_names=names)
+        config = dataclasses.replace(config, data=data)
+        known = arguments.get("num_classes", 0)
+        if known is None:
+            return override(config, {"model.num_classes": len(names)})
+        if 0 < known < len(names):
+            raise ConfigError(
+                f"expected data of {known} classes for model.num_classes, got "
+                f"{len(names)} from {source.name}: {', '.join(names)}"
+            )
+    elif shape is not None and config.data.context_columns is None:
+        # Observations that no columns name.
+        known = arguments.get("context_dim", 0)
+        return override(config, {"model.context_dim": known or math.prod(shape)})
+    return config
 
 
 def initial_batch(source: tfflows.data.DataSource, limit: int) -> Any:

@@ -27,7 +27,7 @@ from tfflows.training import (
 from tfflows.zoo.config import ExperimentConfig, TrainerConfig
 from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.overrides import override
-from tfflows.zoo.running import run_dir
+from tfflows.zoo.running import automatic, run_dir
 from tfflows.zoo.running.optimizer import make_optimizer
 from tfflows.zoo.running.reports import make_reports
 from tfflows.zoo.running.sources import initial_batch, load_source, resolve_shape
@@ -40,6 +40,7 @@ def train(
     *,
     termination: Termination | None = None,
     debug_nonfinite: bool = False,
+    source: tfflows.data.DataSource | None = None,
 ) -> keras.Model:
     """Trains a model, or resumes an interrupted training of the same model.
 
@@ -57,6 +58,7 @@ def train(
       termination: Saves the state on SIGTERM and ends the process with 75.
       debug_nonfinite: Whether to stop at the first value that is not finite and name
         its layer.
+      source: The data; None: those that the configuration names.
 
     Returns:
       The model with the weights of its last epoch (the averaged ones with
@@ -69,8 +71,9 @@ def train(
       OSError: If the data or the folder cannot be read or written.
     """
     strategy = strategy or tf.distribute.get_strategy()
-    source = load_source(config)
-    config = run_dir.going_on(model_dir, resolve_shape(config, source))
+    source = source or load_source(config)
+    config = automatic.chosen(resolve_shape(config, source), source, model_dir)
+    config = run_dir.going_on(model_dir, config)
     _check_jit(config.trainer, strategy, debug_nonfinite)
     model_dir = files.path(model_dir)
     model, optimizer = _built(config, source, strategy)
@@ -91,6 +94,7 @@ def train(
             keep=config.trainer.keep,
             every_steps=config.trainer.checkpoint_steps,
             termination=termination,
+            patience=config.trainer.patience,
         )
         if _take_up(model, checkpoints, config, source, model_dir):
             return model
@@ -100,6 +104,8 @@ def train(
             stack.enter_context(naming_not_finite(model))
         try:
             _fit(model, checkpoints, config, source, model_dir)
+            if checkpoints.is_patience_over:
+                print(_settled(config, checkpoints))
         except SkippedTooManyError as error:
             raise ValueError(
                 f"{error}; of an experiment these are trainer.learning_rate, "
@@ -141,13 +147,17 @@ def _take_up(
     trainer, strategy = config.trainer, model.distribute_strategy
     finished = checkpoints.restore()
     require_same_on_all_workers(strategy, checkpoints.steps, "checkpoint's step")
-    if finished == trainer.epochs:
-        print(f"{model_dir}: finished, all {trainer.epochs} epochs")
+    if finished == trainer.epochs or checkpoints.is_patience_over:
+        why = f"all {trainer.epochs} epochs"
+        if checkpoints.is_patience_over:
+            why = _settled(config, checkpoints)
+        print(f"{model_dir}: finished, {why}")
         model.optimizer.finalize_variable_values(model.trainable_weights)
         return True
     if not checkpoints.steps:
         with strategy.scope():
             model.initialize(initial_batch(source, trainer.init_examples))
+            automatic.start(model, source, trainer.seed)
     else:
         steps = source.steps_per_epoch(trainer.batch_size)
         done = checkpoints.steps - finished * steps
@@ -161,6 +171,14 @@ def _take_up(
     return False
 
 
+def _settled(config: ExperimentConfig, checkpoints: CheckpointCallback) -> str:
+    finished, patience = checkpoints.finished_epochs, config.trainer.patience
+    return (
+        f"stopped after epoch {finished}: none of the last {patience} had a lower "
+        "validation loss than one before"
+    )
+
+
 def _fit(
     model: keras.Model,
     checkpoints: CheckpointCallback,
@@ -172,6 +190,7 @@ def _fit(
     chief = is_chief(model.distribute_strategy)
     reports = make_reports(model_dir, config, append=finished > 0) if chief else []
     # A terminal redraws the bar; a log file gets a line per epoch and per minute.
+    weighers = automatic.weigher(model, source)  # after the averages are swapped in
     verbose = (1 if sys.stdout.isatty() else 2) if chief else 0
     if verbose == 2:
         reports.append(ProgressLines())
@@ -184,7 +203,7 @@ def _fit(
         epochs=trainer.epochs,
         initial_epoch=finished,
         shuffle=False,  # the dataset shuffles; Keras would warn that it does not
-        callbacks=[*reports, StopWhereDiverged(), checkpoints],
+        callbacks=[*reports, StopWhereDiverged(), checkpoints, *weighers],
         verbose=verbose,
     )
 

@@ -41,6 +41,7 @@ class BinarizedSource(DrawnSource):
             levels=2,
             num_examples=source.num_examples,
             num_classes=source.num_classes,
+            label_names=source.label_names,
         )
         super().__init__(source, info, static=static, seed=seed)
         self._top_level = source.levels - 1

@@ -5,7 +5,7 @@ import itertools
 import math
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import pandas as pd
 
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import Examples
+from tfflows.data.sources.given_columns import take_out
 from tfflows.data.sources.table_notices import check_names, check_size, notices
 from tfflows.data.split import split_source
 from tfflows.system.extras import needed
@@ -21,7 +22,14 @@ from tfflows.system.notices import warn_of
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 
 
-def load_csv(path: str, *, seed: int = 0) -> ArraySource:
+def load_csv(
+    path: str,
+    *,
+    seed: int = 0,
+    label_column: str | None = None,
+    context_columns: Sequence[str] | None = None,
+    label_as_context: bool = False,
+) -> ArraySource:
     """Loads a comma-separated UTF-8 file of numbers as float32 rows.
 
     A first line in which every cell is a number is data; one in which no cell is,
@@ -30,6 +38,9 @@ def load_csv(path: str, *, seed: int = 0) -> ArraySource:
     Args:
         path: the file.
         seed: fixes the splits: 80, 10 and 10 per cent of the rows.
+        label_column: name of the column of class labels, which is then no data.
+        context_columns: names of columns of numbers that the data depend on.
+        label_as_context: whether batches carry the labels or context as "context".
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -55,17 +66,41 @@ def load_csv(path: str, *, seed: int = 0) -> ArraySource:
     numbers = [str(column + 1) for column in frame.columns]
     frame.columns = pd.Index(numbers if names is None else names)
     check_names(list(frame.columns), path)
-    x = _numeric(frame, path, lambda row: f"line {lines[row]}")
-    columns = None if names is None else tuple(names)
-    return split_source(f"csv:{path}", Examples(x), seed=seed, columns=columns)
+
+    def place(row: int) -> str:
+        return f"line {lines[row]}"
+
+    def numeric(part: pd.DataFrame) -> np.ndarray:
+        return _numeric(part, path, place)
+
+    wanted = label_column, context_columns
+    frame, given = take_out(frame, path, place, numeric, *wanted)
+    return split_source(
+        f"csv:{path}",
+        Examples(numeric(frame), given.labels),
+        seed=seed,
+        columns=None if names is None else tuple(map(str, frame.columns)),
+        label_as_context=label_as_context,
+        **given.options,
+    )
 
 
-def load_parquet(path: str, *, seed: int = 0) -> ArraySource:
+def load_parquet(
+    path: str,
+    *,
+    seed: int = 0,
+    label_column: str | None = None,
+    context_columns: Sequence[str] | None = None,
+    label_as_context: bool = False,
+) -> ArraySource:
     """Loads a Parquet file with numeric columns as float32 rows.
 
     Args:
         path: the file.
         seed: fixes the splits: 80, 10 and 10 per cent of the rows.
+        label_column: name of the column of class labels, which is then no data.
+        context_columns: names of columns of numbers that the data depend on.
+        label_as_context: whether batches carry the labels or context as "context".
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -84,11 +119,26 @@ def load_parquet(path: str, *, seed: int = 0) -> ArraySource:
         raise ValueError(f"{path}: expected a Parquet file: {error}") from error
     if frame.empty:
         raise ValueError(f"{path}: expected rows of numbers, got {frame.shape}")
-    x = _numeric(frame, path, lambda row: f"row {row + 1}")
-    columns = tuple(map(str, frame.columns))
-    check_names(columns, path)
-    _require_numbers(path, schema, columns)
-    return split_source(f"parquet:{path}", Examples(x), seed=seed, columns=columns)
+    check_names(tuple(map(str, frame.columns)), path)
+
+    def place(row: int) -> str:
+        return f"row {row + 1}"
+
+    def numeric(part: pd.DataFrame) -> np.ndarray:
+        x = _numeric(part, path, place)
+        _require_numbers(path, schema, tuple(map(str, part.columns)))
+        return x
+
+    wanted = label_column, context_columns
+    frame, given = take_out(frame, path, place, numeric, *wanted)
+    return split_source(
+        f"parquet:{path}",
+        Examples(numeric(frame), given.labels),
+        seed=seed,
+        columns=tuple(map(str, frame.columns)),
+        label_as_context=label_as_context,
+        **given.options,
+    )
 
 
 def _require_numbers(path: str, schema: Any, names: tuple[str, ...]) -> None:

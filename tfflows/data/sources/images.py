@@ -3,12 +3,15 @@
 import glob
 import io
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from tfflows.data.labels import numbered
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import Examples
+from tfflows.data.sources.resizing import resized
 from tfflows.data.split import split_source
 from tfflows.system import files
 from tfflows.system.extras import needed
@@ -22,16 +25,26 @@ _UNREADABLE = (
 )
 
 
-def load_images(path: str, *, seed: int = 0) -> ArraySource:
+def load_images(
+    path: str,
+    *,
+    seed: int = 0,
+    label_as_context: bool = False,
+    image_size: Sequence[int] | None = None,
+) -> ArraySource:
     """Loads png, jpg and bmp files of one size: uint8 [height, width, channels].
 
-    Channels are as in the files: 1 for grey, 3 for colour, 4 with transparency.
+    Channels are as in the files: 1 for grey, 3 for colour, 4 with transparency. If all
+    images of a folder lie in subfolders, these (of the first level) are their labels.
 
     Args:
         path: a folder (searched with its subfolders, hidden files left out) or a
             glob such as "faces/*.png" (every match has to be an image).
         seed: fixes the splits: 80, 10 and 10 per cent of the images, permuted from
             the sorted order of their paths.
+        label_as_context: whether batches carry the label as "context".
+        image_size: height and width that all images are resized to, from their middle;
+            None: they have to be of one size.
 
     Raises:
         FileNotFoundError: no such folder, or no image in it.
@@ -40,17 +53,44 @@ def load_images(path: str, *, seed: int = 0) -> ArraySource:
             another kind, or differs in shape (the message names it).
     """
     found = _find(path)
-    first = _decode(found[0])
+    first = _decode(found[0], image_size)
     x = np.empty((len(found), *first.shape), np.uint8)
     for i, file in enumerate(found):
-        image = _decode(file)
+        image = _decode(file, image_size)
         if image.shape != first.shape:
+            hint = "; --image_size resizes all" if image_size is None else ""
             raise ValueError(
                 f"{file}: expected an image of shape {first.shape} (height, width, "
-                f"channels) as {found[0]} has, got {image.shape}"
+                f"channels) as {found[0]} has, got {image.shape}{hint}"
             )
         x[i] = image
-    return split_source(f"images:{path}", Examples(x), seed=seed, levels=256)
+    labels, names = _labels(path, found)
+    return split_source(
+        f"images:{path}",
+        Examples(x, labels),
+        seed=seed,
+        levels=256,
+        label_as_context=label_as_context,
+        label_names=names,
+    )
+
+
+def _labels(
+    path: str, found: list[pathlib.Path]
+) -> tuple[np.ndarray | None, tuple[str, ...] | None]:
+    """The subfolders that images are in; None unless all are in some."""
+    folder = files.path(path)
+    if not folder.is_dir():  # a glob: the folders that its matches lie in
+        parents = [file.parent for file in found]
+        return (None, None) if len(set(parents)) == 1 else _named(parents)
+    below = [file.relative_to(folder).parts for file in found]
+    if any(len(parts) == 1 for parts in below):
+        return None, None
+    return _named([pathlib.Path(parts[0]) for parts in below])
+
+
+def _named(folders: list[pathlib.Path]) -> tuple[np.ndarray, tuple[str, ...]]:
+    return numbered(np.array([folder.name for folder in folders]))
 
 
 def _find(path: str) -> list[pathlib.Path]:
@@ -82,13 +122,14 @@ def _is_image(file: pathlib.Path) -> bool:
     return is_image and file.is_file() and not is_hidden
 
 
-def _decode(file: pathlib.Path) -> np.ndarray:
+def _decode(file: pathlib.Path, image_size: Sequence[int] | None) -> np.ndarray:
     contents = file.read_bytes()
     _check(file, contents)
     try:
-        return tf.io.decode_image(contents, expand_animations=False).numpy()
+        image = tf.io.decode_image(contents, expand_animations=False).numpy()
     except tf.errors.InvalidArgumentError as error:
         raise ValueError(f"{file}: {_UNREADABLE}") from error
+    return image if image_size is None else resized(image, image_size)
 
 
 def _check(file: pathlib.Path, contents: bytes) -> None:

@@ -44,6 +44,7 @@ class LogitSource(DrawnSource):
             levels=None,
             num_examples=source.num_examples,
             num_classes=source.num_classes,
+            label_names=source.label_names,
         )
         super().__init__(source, info, static=False, seed=seed)
         self._levels = float(source.levels)

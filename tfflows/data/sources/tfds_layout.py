@@ -32,6 +32,13 @@ class Layout:
     label: Path | None
     num_classes: int | None
 
+    def label_names(self, features: Any) -> tuple[str, ...] | None:
+        """The names of the classes; None without, or where the set names none."""
+        if self.label is None:
+            return None
+        names = getattr(_get(features, self.label), "names", None)
+        return None if names is None else tuple(names)
+
     def select(self, example: dict[str, Any]) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns (x, label) of one TFDS example; label 0 where there is none."""
         label = (

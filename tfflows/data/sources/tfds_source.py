@@ -68,6 +68,7 @@ def load_tfds(
         levels=256 if layout.dtype == "uint8" else None,
         num_examples=num_examples,
         num_classes=layout.num_classes,
+        label_names=layout.label_names(builder.info.features),
     )
 
     def stream(split: str) -> tf.data.Dataset:

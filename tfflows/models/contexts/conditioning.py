@@ -139,6 +139,22 @@ class Conditioning(CheckpointsAllWeights, keras.layers.Layer):
         network = keras.saving.deserialize_keras_object(config["context_network"])
         return cls(**{**config, "context_network": network})
 
+    @property
+    def is_initialized(self) -> bool:
+        """Whether the network's data-dependent start, if it has one, took place."""
+        return not isinstance(self.network, FlowStep) or self.network.is_initialized
+
+    def initialize(self, context: Any, name: str) -> None:
+        """Data-dependent start of a network that is a flow step, once.
+
+        Args:
+          context: Contexts `[B, *context_shape]`, or None.
+          name: Who expects it.
+        """
+        if isinstance(self.network, FlowStep):
+            rows = tf.cast(self._converted(context, name), self._flow_dtype)
+            self.network.initialize(rows, direction="forward")
+
     def check_parts(self, transform: FlowStep, base: Base) -> None:
         """Raises ValueError unless the parts take the context that the flow declares.
 

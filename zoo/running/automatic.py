@@ -1,0 +1,239 @@
+"""What `auto_table` trains: the same choice as that of `FlowDensity(family="auto")`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from tfflows.data import DataSource
+from tfflows.models import DensityStack
+from tfflows.sklearn import mixtures
+from tfflows.sklearn.expectation import Mixture, fit_mixture
+from tfflows.sklearn.plan import FlowPlan, plans_for
+from tfflows.sklearn.stacking import far_log_densities, stack_weights
+from tfflows.system import files
+from tfflows.zoo.config import ExperimentConfig, ModelConfig, TrainerConfig
+from tfflows.zoo.errors import ConfigError
+from tfflows.zoo.families import AUTO
+from tfflows.zoo.registry import get_config
+from tfflows.zoo.running import run_dir
+
+FAMILY = "density_stack"
+_MOST_MIXTURES, _LEAST_WEIGHT, _FOLDS = 6, 0.02, 5
+# Training of a mixture alone, which EM has fitted already.
+_MIXTURE_EPOCHS, _MIXTURE_RATE = 10, 1e-4
+_MOMENTUM, _STEPS_AVERAGED, _WARMUP_STEPS, _ROUNDS = 0.998, 0.1, 100, 40
+
+
+def chosen(
+    config: ExperimentConfig, source: DataSource, model_dir: str | os.PathLike
+) -> ExperimentConfig:
+    """The configuration with a model and a training in the place of "auto".
+
+    Args:
+      config: Any configuration; one without "auto" comes back as it is. Fields of the
+        trainer that are not `auto_table`'s own stay.
+      source: Its data.
+      model_dir: The folder of the run; what it has chosen already stays.
+
+    Raises:
+      ConfigError: The data are no table of real columns that vary.
+    """
+    if config.model.family != AUTO:
+        return config
+    _check(config, source)
+    if (files.path(model_dir) / run_dir.CONFIG).is_file():
+        there = run_dir.read_config(model_dir)
+        return _with(config, there.model, there.trainer)
+    rows = source.num_examples["train"]
+    plans = _plans(rows)
+    components = len(_fitted(source, config.trainer.seed)[0].weights)
+    model = ModelConfig(
+        FAMILY,
+        {
+            "num_components": components,
+            "num_steps": tuple(plan.num_layers for plan in plans),
+            "widths": tuple(plan.hidden_units[0] for plan in plans),
+            "num_bins": tuple(plan.arguments.get("num_bins", 8) for plan in plans),
+            "bounds": tuple(plan.arguments.get("bound", 3.0) for plan in plans),
+        },
+    )
+    config = _with(config, model, _trainer(config.trainer, plans, source))
+    names = [f"a Gaussian mixture of {components}", *(plan.name for plan in plans)]
+    print(
+        f"{config.name} chose {FAMILY} for {rows} rows of {source.event_shape[0]} "
+        f"columns: {'; '.join(names)}; a Student t. It trains for up to "
+        f"{config.trainer.epochs} epochs at {config.trainer.learning_rate:g}"
+    )
+    return config
+
+
+def start(model: keras.Model, source: DataSource, seed: int) -> None:
+    """Sets the Gaussian mixture of a new stack as EM fits it to the data.
+
+    Args:
+      model: Any model; others than stacks stay as they are.
+      source: The data.
+      seed: That of the choice.
+    """
+    if not isinstance(model, DensityStack):
+        return
+    flow = model.flows[0]
+    x, shift, scale = _standardised(source)
+    mixture, share = _fitted(source, seed)
+    wanted = flow.base.distribution.means.shape[0]
+    if len(mixture.weights) != wanted:  # a configuration of the user's own
+        kept = x[: source.num_examples["train"]]
+        mixture = fit_mixture(kept, np.ones(len(kept)), wanted, 1.0, seed=seed)
+    dtype = model.flow_dtype.name
+    fitted = mixtures.as_flow(mixture, shift, scale, None, dtype)
+    flow.set_weights(fitted.get_weights())
+    if _is_mixture_alone(model):
+        model.logits.assign(np.log([share, 1.0 - share]))
+
+
+def weigher(model: keras.Model, source: DataSource) -> list[keras.callbacks.Callback]:
+    """What gives a stack its weights before each validation; none for other models."""
+    if not isinstance(model, DensityStack) or _is_mixture_alone(model):
+        return []
+    return [_WeighsFlows(model, source.arrays("validation"))]
+
+
+def _is_mixture_alone(stack: DensityStack) -> bool:
+    return len(stack.flows) == 2
+
+
+class _WeighsFlows(keras.callbacks.Callback):
+    """Sets the weights of a stack's flows by the validation rows."""
+
+    def __init__(self, stack: DensityStack, x: np.ndarray) -> None:
+        super().__init__()
+        self._stack, self._x = stack, x
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        """Called by Keras, after the averaged weights are in place."""
+        log_p = self._stack.log_prob_of_flows(self._x).numpy().astype("float64")
+        weights = stack_weights(log_p, np.ones(len(log_p)))
+        self._stack.logits.assign(np.log(weights))
+
+
+def _check(config: ExperimentConfig, source: DataSource) -> None:
+    if source.label_as_context:
+        raise ConfigError(
+            f"expected data without a context for {config.name}, got "
+            "data.label_as_context; choose nsf_table or another flow"
+        )
+    if source.levels is not None or len(source.event_shape) != 1:
+        raise ConfigError(
+            f"expected a table of real numbers for {config.name}, got examples of "
+            f"shape {source.event_shape} with levels {source.levels}"
+        )
+    constant = np.flatnonzero(np.ptp(source.arrays("train"), axis=0) == 0)
+    if constant.size:
+        columns = source.columns or tuple(map(str, range(source.event_shape[0])))
+        names = ", ".join(columns[k] for k in constant)
+        raise ConfigError(
+            f"expected columns that vary, got constant ones in the training rows of "
+            f"{source.name}: {names}; leave them out"
+        )
+
+
+def _plans(rows: int) -> Sequence[FlowPlan]:
+    return plans_for(
+        "auto",
+        rows,
+        num_layers=None,
+        hidden_units=None,
+        learning_rate=None,
+        weight_decay=0.0,
+        batch_size=256,
+        max_epochs=200,
+        patience=12,
+    )
+
+
+def _trainer(
+    given: TrainerConfig, plans: Sequence[FlowPlan], source: DataSource
+) -> TrainerConfig:
+    """The training of the plans, but for what was given."""
+    if not plans:
+        return dataclasses.replace(
+            given,
+            epochs=_MIXTURE_EPOCHS,
+            learning_rate=_MIXTURE_RATE,
+            patience=_MIXTURE_EPOCHS,
+        )
+    budget = plans[0].budget
+    steps = budget.steps
+    epochs = max(1, round(steps / source.steps_per_epoch(budget.batch_size)))
+    return dataclasses.replace(
+        given,
+        epochs=epochs,
+        batch_size=budget.batch_size,
+        learning_rate=budget.learning_rate,
+        warmup_steps=min(_WARMUP_STEPS, steps // 10),
+        ema=min(_MOMENTUM, 1.0 - 1.0 / (1.0 + _STEPS_AVERAGED * steps)),
+        patience=max(2, -(-epochs * budget.patience // _ROUNDS)),
+    )
+
+
+def _with(
+    config: ExperimentConfig, model: ModelConfig, trainer: TrainerConfig
+) -> ExperimentConfig:
+    """The configuration with what was chosen, but for what the user has set."""
+    own = get_config("auto_table").trainer
+    kept = {
+        field.name: getattr(config.trainer, field.name)
+        for field in dataclasses.fields(TrainerConfig)
+        if getattr(config.trainer, field.name) != getattr(own, field.name)
+    }
+    trainer = dataclasses.replace(trainer, **kept)
+    return dataclasses.replace(config, model=model, trainer=trainer)
+
+
+def _standardised(source: DataSource) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Training and then validation rows, with mean and deviation of the first."""
+    parts = [source.arrays(split).astype("float64") for split in _SPLITS]
+    shift, scale = parts[0].mean(axis=0), parts[0].std(axis=0)
+    return (np.concatenate(parts) - shift) / scale, shift, scale
+
+
+_SPLITS = ("train", "validation")
+
+
+def _fitted(source: DataSource, seed: int) -> tuple[Mixture, float]:
+    """The mixtures that explain held-out rows best, joined, and their weight.
+
+    As `FlowDensity` looks for them: with flows besides, the validation rows are those
+    held out; without, the training rows in turn, and the mixtures are then fitted to
+    all of these. The weight is that beside a density with heavy tails.
+    """
+    x, _, _ = _standardised(source)
+    rows = source.num_examples["train"]
+    alone = not _plans(rows)
+    if alone:
+        x = x[:rows]
+        order = np.random.default_rng(seed).permutation(rows)
+        held_out = np.array_split(order, min(_FOLDS, rows))
+    else:
+        held_out = [np.arange(rows, len(x))]
+    far = far_log_densities(x, x)
+    folds = mixtures.Folds(x, np.ones(len(x)), held_out, far)
+    with threadpool_limits(1):
+        tried = list(mixtures.search(folds, seed))
+        seen = np.concatenate(held_out)
+        each = [*(one.log_densities for one in tried), far[seen]]
+        *shares, last = stack_weights(np.stack(each, axis=1), np.ones(len(seen)))
+        order = np.argsort(np.negative(shares), kind="stable")[:_MOST_MIXTURES]
+        best = [k for k in order if shares[k] >= _LEAST_WEIGHT] or order[:1]
+        fits = [
+            mixtures.refitted(tried[k], folds) if alone else tried[k].fits[0]
+            for k in best
+        ]
+    weights = [float(shares[k]) for k in best]
+    return mixtures.merged(fits, weights), sum(weights) / (sum(weights) + last)
