@@ -50,6 +50,12 @@ CALLS = {
         "context_dim": 2,
     },
     networks.CodeFeatures: {"columns": COLUMNS},
+    networks.GatedAttentionNet: {
+        "width": 4,
+        "num_blocks": 1,
+        "num_heads": 2,
+        "context_dim": 2,
+    },
     networks.DeepSet: {
         "hidden_units": (4,),
         "units": (4,),
@@ -67,6 +73,8 @@ CALLS = {
     fb.AffineCoupling: {"conditioner": mlp(), "log_scale": "tanh", "bound": 2.0},
     fb.AdditiveCoupling: {"conditioner": mlp(), "mask": "half"},
     fb.RationalQuadraticCoupling: {"conditioner": mlp(), "num_bins": 4, "bound": 3.0},
+    fb.MixtureLogisticCoupling: {"conditioner": mlp(), "num_components": 4},
+    fb.MixtureLogisticLaw: {"num_components": 4},
     fb.AffineLaw: {"log_scale": "tanh", "bound": 2.0},
     fb.RationalQuadraticLaw: {"num_bins": 4, "bound": 3.0},
     fb.MaskedAutoregressive: {"network": networks.MADE((4,)), "law": "affine"},
