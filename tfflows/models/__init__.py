@@ -19,6 +19,7 @@ from tfflows.vae.likelihoods import (
 )
 
 if TYPE_CHECKING:
+    from tfflows.families.flowpp import flowpp
     from tfflows.families.glow import glow
     from tfflows.families.glow_dense import glow_dense
     from tfflows.families.maf import iaf, maf
@@ -46,6 +47,7 @@ __all__ = [
     "GaussianLikelihood",
     "Likelihood",
     "ReverseKL",
+    "flowpp",
     "flowprior_vae",
     "glow",
     "glow_dense",

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfflows.backend.arguments import check_count
 from tfflows.backend.convolution import convolve
+from tfflows.backend.weight_kinds import mark_elementwise
 from tfflows.networks.image_context import ConvConditioner
 
 # Scale of the kernels before a gate: each block starts close to the identity.
@@ -36,7 +37,8 @@ class GatedAttentionNet(ConvConditioner):
     trains, and initialise the weights from data. We do neither: kernels start at unit
     gain. A context enters at the first layer, not in each block.
 
-    Source: Ho et al., "Flow++", 2019, arXiv 1902.00275, section 3.3 and appendix A.
+    Source: Ho et al., "Flow++", 2019, arXiv 1902.00275, section 3.2; the details
+    are those of the authors' code.
 
     Args:
       width: Channels of each layer.
@@ -73,10 +75,12 @@ class GatedAttentionNet(ConvConditioner):
         """Creates all weights in this layer itself (see `ConvNet`)."""
         channels, width = self._shape_with_context(input_shape)[-1], self.width
         self.first = self._linear("first", (3, 3, channels, width))
-        self.positions = self.add_weight(
-            shape=(*self._sides, width),
-            initializer=keras.initializers.RandomNormal(stddev=0.01),
-            name="positions",
+        self.positions = mark_elementwise(
+            self.add_weight(
+                shape=(*self._sides, width),
+                initializer=keras.initializers.RandomNormal(stddev=0.01),
+                name="positions",
+            )
         )
         self.blocks = [self._block(f"block_{k}") for k in range(self.num_blocks)]
 
