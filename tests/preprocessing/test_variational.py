@@ -12,7 +12,7 @@ import tensorflow as tf
 import tfflows
 from tests.testing_utils import randomize
 from tfflows import bijectors as fb
-from tfflows.backend import random
+from tfflows.backend.initializer_seeds import seeded_initializers
 from tfflows.distributions import StandardLogistic
 from tfflows.fitting.batch import Batch
 from tfflows.preprocessing import Dequantization, Logit, VariationalDequantization
@@ -31,7 +31,7 @@ def noise_flow(**kwargs):
 
 
 def flow_of(start=False):
-    with random.seeded_initializers(0):
+    with seeded_initializers(0):
         noise = VariationalDequantization(noise_flow(), LEVELS)
         coupling = fb.AffineCoupling(tfflows.networks.MLP((8,)))
         steps = fb.Chain([coupling, fb.Permute(), fb.Scale()])
