@@ -9,6 +9,8 @@ from tfflows import zoo
 SMALL = {
     "num_couplings": 4,
     "num_prior_couplings": 4,
+    "couplings_per_part": (2, 1, 1),
+    "num_components": 2,
     "num_layers": 2,
     "num_flows": 2,
     "num_steps": 2,

@@ -44,6 +44,7 @@ from tfflows.export.writing.endpoints import (
 )
 from tfflows.models.flow import Flow
 from tfflows.models.flow_mixture import FlowMixture
+from tfflows.models.raw_data import without
 
 
 def flow_endpoints(flow: Flow) -> dict[str, Endpoint]:
@@ -113,7 +114,7 @@ def _decode(flow: Flow) -> Endpoint:
 
 def _score(flow: Flow | FlowMixture) -> Endpoint:
     def score(x: tf.Tensor, *context: tf.Tensor) -> Outputs:
-        y = flow.dequantize(x)
+        y, log_q = flow._raw.with_fixed_noise(x)
         named = {"context": context[0]} if context else {}
         with tf.GradientTape() as tape:
             tape.watch(y)
@@ -121,7 +122,7 @@ def _score(flow: Flow | FlowMixture) -> Endpoint:
         # Codes have no gradient.
         zero = tf.UnconnectedGradients.ZERO
         score = tape.gradient(log_prob, y, unconnected_gradients=zero)
-        return {"score": score, "log_prob": log_prob}
+        return {"score": score, "log_prob": without(log_q, log_prob)}
 
     return make_endpoint(score, _data_spec(flow), *_context_specs(flow))
 

@@ -1,4 +1,4 @@
-"""Splines and autoregressive steps: rows of the contract."""
+"""Splines, logistic mixtures and autoregressive steps: rows of the contract."""
 
 from __future__ import annotations
 
@@ -34,11 +34,22 @@ def _transformer(**kwargs):
     return lambda d: fb.TransformerAutoregressive(**arguments, dtype=d)
 
 
+def _attention_coupling(dtype):
+    network = networks.GatedAttentionNet(4, 1, num_heads=2, dtype=dtype)
+    return fb.MixtureLogisticCoupling(
+        network, "columns", num_components=2, reverse=True, dtype=dtype
+    )
+
+
 AUTOREGRESSIVE_STEPS: dict[str, StepCase] = {
     "spline": StepCase(_spline(), (4,)),
     "spline_few_bins": StepCase(_spline(num_bins=2, bound=1.0, reverse=True), (5,)),
     "spline_alternating": StepCase(_spline(mask="alternating", bound=5.0), (5,)),
     "spline_array_mask": StepCase(_spline(mask=[0, 1, 1, 0]), (4,)),
+    "mixture": StepCase(
+        lambda d: fb.MixtureLogisticCoupling(_mlp(d), num_components=3, dtype=d), (4,)
+    ),
+    "mixture_attention": StepCase(_attention_coupling, (2, 4, 1)),
     "maf": StepCase(_maf(), (4,)),
     "maf_one": StepCase(
         _maf(),
@@ -58,6 +69,7 @@ AUTOREGRESSIVE_STEPS: dict[str, StepCase] = {
     ),
     "transformer": StepCase(_transformer(), (4, 2)),
     "transformer_reversed": StepCase(_transformer(reverse=True, num_layers=2), (3, 1)),
+    "maf_mixture": StepCase(_maf(fb.MixtureLogisticLaw(3)), (3,)),
     "iaf": StepCase(
         lambda d: fb.InverseAutoregressive(_made(d), dtype=d),
         (4,),

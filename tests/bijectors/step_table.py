@@ -175,6 +175,7 @@ ONE_PER_CLASS = (
     "invert",
     "tfp_step",
     "spline",
+    "mixture",
     "maf",
     "iaf",
     "given_first",

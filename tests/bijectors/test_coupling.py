@@ -71,6 +71,21 @@ def test_the_checkerboard_keeps_every_second_pixel():
     np.testing.assert_array_equal(same, np.indices((3, 4)).sum(axis=0) % 2 == 0)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_columns_keep_every_second_one_and_condition_on_it_alone(reverse):
+    conv = keras.layers.Conv2D(4, 3, padding="same")
+    step = fb.AffineCoupling(conv, "columns", reverse=reverse)
+    step.build((None, 3, 4, 2))
+    randomize(step)
+    assert step.event_ndims == 3
+    assert conv.input.shape == (None, 3, 2, 2)
+    x = np.random.default_rng(0).normal(size=(1, 3, 4, 2)).astype("float32")
+    same = np.isclose(step.forward(x), x).all(axis=(0, 1, 3))
+    np.testing.assert_array_equal(same, [not reverse, reverse] * 2)
+    with pytest.raises(ValueError, match="even width for the mask 'columns'"):
+        fb.AffineCoupling(conv, "columns").build((None, 4, 3, 1))
+
+
 def test_log_scales_stay_in_their_bounds():
     z, params = tf.ones((1, 1)), tf.constant([[0.0, 1e4]])
     at_most = -np.log(1.0 / (1.0 + np.exp(-2.0)))

@@ -16,6 +16,7 @@ REGISTERED = (
     "glow_digits",
     "glow_digits_classes",
     "glow_miniboone",  # dense
+    "flowpp_digits",
     "maf_two_moons",
     "maf_hepmass",
     "iaf_two_moons",

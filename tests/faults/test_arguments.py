@@ -50,6 +50,12 @@ CALLS = {
         "context_dim": 2,
     },
     networks.CodeFeatures: {"columns": COLUMNS},
+    networks.GatedAttentionNet: {
+        "width": 4,
+        "num_blocks": 1,
+        "num_heads": 2,
+        "context_dim": 2,
+    },
     networks.DeepSet: {
         "hidden_units": (4,),
         "units": (4,),
@@ -67,6 +73,8 @@ CALLS = {
     fb.AffineCoupling: {"conditioner": mlp(), "log_scale": "tanh", "bound": 2.0},
     fb.AdditiveCoupling: {"conditioner": mlp(), "mask": "half"},
     fb.RationalQuadraticCoupling: {"conditioner": mlp(), "num_bins": 4, "bound": 3.0},
+    fb.MixtureLogisticCoupling: {"conditioner": mlp(), "num_components": 4},
+    fb.MixtureLogisticLaw: {"num_components": 4},
     fb.AffineLaw: {"log_scale": "tanh", "bound": 2.0},
     fb.RationalQuadraticLaw: {"num_bins": 4, "bound": 3.0},
     fb.MaskedAutoregressive: {"network": networks.MADE((4,)), "law": "affine"},
@@ -119,6 +127,18 @@ CALLS = {
     distributions.ConditionalNormal: {"event_shape": 2, "context_dim": 2},
     distributions.Base: {"distribution": distributions.StandardNormal(2)},
     preprocessing.Dequantization: {
+        "levels": 16,
+        "n_bits": 2,
+        "evaluation_draws": 1,
+        "seed": 0,
+    },
+    preprocessing.VariationalDequantization: {
+        "flow": tfflows.Flow(
+            fb.AffineCoupling(networks.MLP((4,), context_dim=2)),
+            (2,),
+            preprocessing=preprocessing.Logit(),
+            context_shape=2,
+        ),
         "levels": 16,
         "n_bits": 2,
         "evaluation_draws": 1,
@@ -181,6 +201,10 @@ CALLS |= {
     | {"num_classes": 2},
     models.realnvp_multiscale: _IMAGES
     | {"num_blocks": 1, "log_scale": "tanh", "normalization": "actnorm"},
+    models.flowpp: {key: v for key, v in _IMAGES.items() if key != "num_levels"}
+    | {"couplings_per_part": (1, 1, 1), "num_components": 2, "num_blocks": 1}
+    | {"num_heads": 1, "noise": "variational", "noise_couplings": 1}
+    | {"noise_blocks": 1, "noise_width": 2, "n_bits": 1},
     models.vae: {"event_shape": (2,), "latent_dim": 2, "hidden_units": (2,)}
     | {"network": "dense", "posterior": "planar", "num_flows": 1, "prior": "realnvp"}
     | {"num_prior_couplings": 1, "flow_units": (2,), "levels": 4, "warmup_steps": 0}
@@ -195,7 +219,7 @@ ZERO_WILL_DO = (
 NEGATIVE_WILL_DO = ("low", "min_log_scale")
 NONE_WILL_DO = (
     *("context_dim", "num_params", "n_bits", "levels", "event_ndims", "num_classes"),
-    *("actnorm", "activation", "logit_alpha", "seed", "support"),
+    *("actnorm", "activation", "logit_alpha", "seed", "support", "noise_width"),
 )
 # What is no number, word, shape or layer anywhere.
 NOWHERE = [math.nan, "rele", b"3", {"a": 1}, object(), [[None]], 1j, np.array("a")]

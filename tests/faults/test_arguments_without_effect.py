@@ -37,6 +37,10 @@ CALLS = {
     "log_scale of additive couplings": lambda: models.glow(
         (8, 8, 1), coupling="additive", log_scale="exp"
     ),
+    "noise of real images": lambda: models.flowpp((8, 8, 1), noise_width=8),
+    "couplings of uniform noise": lambda: models.flowpp(
+        (8, 8, 1), noise="uniform", levels=4, noise_couplings=2
+    ),
     "widths of convolutions": lambda: models.vae(
         (8, 8, 1), network="gated_conv", hidden_units=(64, 32)
     ),

@@ -76,6 +76,13 @@ ROWS = {
         {"num_levels": 1, "width": 4, "num_blocks": 1, "normalization": "batch"},
         [],
     ),
+    "flowpp": (
+        "flowpp",
+        IMAGE,
+        {"couplings_per_part": (4, 1, 1), "num_components": 2, "width": 4}
+        | {"num_blocks": 1, "num_heads": 1},
+        [2],
+    ),
     "vae": ("vae", (5,), VAE, []),
     "radial": ("vae", (5,), {"posterior": "radial", "num_flows": 2, **VAE}, [2]),
     "planar_vae": ("planar_vae", (5,), {"num_flows": 3, **VAE}, [3]),

@@ -19,6 +19,10 @@ from tfflows.bijectors.masked_autoregressive import (
     InverseAutoregressive,
     MaskedAutoregressive,
 )
+from tfflows.bijectors.mixture_logistic import (
+    MixtureLogisticCoupling,
+    MixtureLogisticLaw,
+)
 from tfflows.bijectors.multiscale import Multiscale
 from tfflows.bijectors.permute import Permute
 from tfflows.bijectors.planar import Planar
@@ -62,6 +66,8 @@ __all__ = [
     "Invertible1x1Conv",
     "Logit",
     "MaskedAutoregressive",
+    "MixtureLogisticCoupling",
+    "MixtureLogisticLaw",
     "Multiscale",
     "OrthogonalSylvester",
     "Permute",

@@ -13,7 +13,12 @@ from tfflows.backend.arguments import check_count, check_flag, check_open_sizes
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.heads import DenseInColumns, check_head, make_head
 from tfflows.bijectors.laws import CouplingLaw, as_law, takes_columns
-from tfflows.bijectors.masks import BinaryMask, check_mask, make_mask
+from tfflows.bijectors.masks import (
+    IMAGE_MASKS,
+    BinaryMask,
+    check_mask,
+    make_mask,
+)
 from tfflows.bijectors.shapes import event_shape, only_event_ndims, sum_over_event
 
 
@@ -42,8 +47,9 @@ class Coupling(FlowStep):
         `context_dim` (the size of a vector) or `context_shape` (the shape of an image)
         on it.
       mask: "half" or "channel" (two halves of the last axis), "alternating" (its even
-        and odd positions), "checkerboard" (for an image [H, W, C]), or an array of the
-        event's shape that is 1 for kept elements.
+        and odd positions), for an image [H, W, C] "checkerboard" or "columns" (its even
+        and odd columns, each part half as wide), or an array of the event's shape that
+        is 1 for kept elements.
       reverse: Exchanges the two parts.
       head: The layer from features to parameters: "auto" (Dense or 3x3 Conv2D, zero),
         "glow" (the same with gain exp(3 logs)), "weight_norm", or a function of the
@@ -71,7 +77,7 @@ class Coupling(FlowStep):
                 f"expected a conditioner that is a Keras layer, got {conditioner!r}"
             )
         self_mask = check_mask(mask)
-        if self_mask == "checkerboard":
+        if self_mask in IMAGE_MASKS:
             only_event_ndims({"event_ndims": event_ndims}, 3)
             event_ndims = 3
         super().__init__(event_ndims=event_ndims, **kwargs)

@@ -50,6 +50,33 @@ class HalfMask:
         return params
 
 
+class ColumnsMask:
+    """Keeps the even columns of an image [H, W, C], or with `reverse` the odd ones.
+
+    Both parts are images [H, W / 2, C]: a conditioner works on half of the pixels, and
+    no parameters are made for the others.
+    """
+
+    def __init__(self, event: tuple[int, ...], reverse: bool) -> None:
+        height, width, channels = event
+        self._whole, self._pairs = event, (height, width // 2, 2 * channels)
+        self._halves = HalfMask(self._pairs, reverse)
+        part: tuple[int, ...] = (height, width // 2, channels)
+        self.kept_shape = self.changed_shape = part
+
+    def split(self, value: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Takes every second column."""
+        return self._halves.split(tf.reshape(value, (-1, *self._pairs)))
+
+    def merge(self, kept: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:
+        """Interleaves the columns."""
+        return tf.reshape(self._halves.merge(kept, changed), (-1, *self._whole))
+
+    def select(self, params: tf.Tensor) -> tf.Tensor:
+        """Returns all parameters: every element of the changed part changes."""
+        return params
+
+
 class AlternatingMask:
     """Keeps the even positions of the last axis, or with `reverse` the odd ones."""
 
@@ -106,7 +133,8 @@ class BinaryMask:
         return params * tf.cast(self._selected, params.dtype)
 
 
-MASKS = ("half", "alternating", "checkerboard", "channel")
+MASKS = ("half", "alternating", "checkerboard", "columns", "channel")
+IMAGE_MASKS = ("checkerboard", "columns")
 
 
 def check_mask(mask: Any) -> str | list[Any]:
@@ -136,7 +164,7 @@ def make_mask(
       num_params: Number of the law's parameters per element.
 
     Raises:
-      ValueError: If one of the two parts would be empty.
+      ValueError: If one of the two parts would be empty, or columns are no pairs.
     """
     if mask in ("half", "channel", "alternating"):
         if event[-1] < 2:
@@ -147,6 +175,13 @@ def make_mask(
             )
         split = AlternatingMask if mask == "alternating" else HalfMask
         return split(event, reverse)
+    if mask == "columns":
+        if event[1] % 2:
+            raise ValueError(
+                "expected images of an even width for the mask 'columns', got shape "
+                f"{event}"
+            )
+        return ColumnsMask(event, reverse)
     if mask == "checkerboard":
         rows, columns, _ = np.indices(event)
         array = (rows + columns) % 2 == 0

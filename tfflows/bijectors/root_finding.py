@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 _MAX_ITERATIONS = 200
+_FLAT = 1e-3
 
 ValueAndSlope = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
@@ -39,8 +40,11 @@ def increasing_root(
     stopped = [tf.stop_gradient(value) for value in (target, lower, upper, *params)]
     root = tf.stop_gradient(_solve(function, *stopped))
     value, slope = function(root, *params)
-    # One more Newton step changes nothing, but carries the derivatives.
-    return root - (value - target) / tf.stop_gradient(slope)
+    # One more Newton step changes little, but carries the derivatives. Where f is flat,
+    # the residual's rounding would carry it far away.
+    step = (value - target) / tf.stop_gradient(slope)
+    moved = tf.where(slope > _FLAT, step, tf.zeros_like(step))
+    return root - tf.stop_gradient(moved) - (step - tf.stop_gradient(step))
 
 
 def _solve(
@@ -58,8 +62,9 @@ def _solve(
     def is_open(
         root: tf.Tensor, last: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor
     ) -> tf.Tensor:
-        size = rounding(root)
-        return tf.reduce_any((upper - lower > size) & (last > size))
+        # The target may be of another scale than the root.
+        width = unit * (1.0 + tf.abs(root))
+        return tf.reduce_any((upper - lower > width) & (last > rounding(root)))
 
     def iterate(
         root: tf.Tensor, last: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor

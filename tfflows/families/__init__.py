@@ -13,6 +13,7 @@ from typing import Any
 # Each family's "module:function", or the function itself. Add new families here.
 BUILDERS: dict[str, str | Callable[..., Any]] = {
     "density_stack": "tfflows.families.density_stack:density_stack",
+    "flowpp": "tfflows.families.flowpp:flowpp",
     "flowprior_vae": "tfflows.families.vae:flowprior_vae",
     "glow": "tfflows.families.glow:glow",
     "glow_dense": "tfflows.families.glow_dense:glow_dense",

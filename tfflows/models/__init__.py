@@ -21,6 +21,7 @@ from tfflows.vae.likelihoods import (
 
 if TYPE_CHECKING:
     from tfflows.families.density_stack import density_stack
+    from tfflows.families.flowpp import flowpp
     from tfflows.families.glow import glow
     from tfflows.families.glow_dense import glow_dense
     from tfflows.families.maf import iaf, maf
@@ -50,6 +51,7 @@ __all__ = [
     "Likelihood",
     "ReverseKL",
     "density_stack",
+    "flowpp",
     "flowprior_vae",
     "glow",
     "glow_dense",

@@ -16,6 +16,7 @@ from tfflows.fitting.batch import Batch
 from tfflows.models.call_arguments import DATA
 from tfflows.models.compiled_calls import compiled_call
 from tfflows.models.flow import Flow
+from tfflows.models.raw_data import without
 
 _LABELS: dict[str, Any] = {"context_shape": ()}
 
@@ -90,8 +91,9 @@ class ClassifyingFlow(Flow):
         self, inputs: Any, training: bool = False, with_latents: bool = False
     ) -> Any:
         """Returns log-densities `[B]`, after z `[B, D]` if `with_latents`."""
-        y, labels = self._prepared(Batch.of(inputs), training)
+        y, labels, log_q = self._prepared(Batch.of(inputs), training)
         z, log_prob = self._density.latents(y, labels)
+        log_prob = without(log_q, log_prob)
         return (z, log_prob) if with_latents else log_prob
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:

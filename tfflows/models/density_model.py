@@ -24,7 +24,7 @@ from tfflows.models.call_arguments import (
 )
 from tfflows.models.compiled_calls import compiled_call
 from tfflows.models.contexts.draws import draws_of_each, has_axis_of_draws
-from tfflows.models.raw_data import RawData
+from tfflows.models.raw_data import RawData, without
 from tfflows.models.sampling import (
     checked_seeds,
     seeds_of_numbers,
@@ -97,13 +97,15 @@ class DensityModel(LikelihoodModel):
         dequantization = self.dequantization
         return RawData(self.event_shape, self.flow_dtype, dequantization, self.name)
 
-    def _prepared(self, batch: Batch, training: bool) -> tuple[tf.Tensor, Any]:
-        """Returns y and c of a batch; in training, y has fresh noise."""
+    def _prepared(
+        self, batch: Batch, training: bool
+    ) -> tuple[tf.Tensor, Any, tf.Tensor | None]:
+        """Returns y, c and ln q(u | x) of a batch; in training, y has fresh noise."""
         if training:
-            y = self._raw.noisy(batch, self.noise_step)
+            y, log_q = self._raw.noisy(batch, self.noise_step)
         else:
-            y = self._raw.dequantized(batch.x)
-        return y, self._embedded(batch.context, y, len(self.event_shape))
+            y, log_q = self._raw.with_fixed_noise(batch.x)
+        return y, self._embedded(batch.context, y, len(self.event_shape)), log_q
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """Returns log-densities `[B]` in nats; training adds fresh noise to integers.
@@ -112,7 +114,8 @@ class DensityModel(LikelihoodModel):
           inputs: x `[B, *event]`, or a dict with "x" and any of "context", "index".
           training: Whether to draw fresh noise.
         """
-        return self._log_prob_given(*self._prepared(Batch.of(inputs), training))
+        y, c, log_q = self._prepared(Batch.of(inputs), training)
+        return without(log_q, self._log_prob_given(y, c))
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """Returns losses -log p `[B]` in nats, and bits/dim for integer data."""
@@ -123,9 +126,7 @@ class DensityModel(LikelihoodModel):
         else:
             x = self._raw.checked(batch.x)
             c = self._embedded(batch.context, x, len(self.event_shape))
-            log_prob = self._raw.mean_over_noise(
-                batch, lambda y: self._log_prob_given(y, c)
-            )
+            log_prob = self._raw.over_noise(batch, lambda y: self._log_prob_given(y, c))
         return {"loss": -log_prob, **self._bits(log_prob)}
 
     def _bits(self, log_prob: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -154,16 +155,17 @@ class DensityModel(LikelihoodModel):
             holds in all methods.
 
         Returns:
-          `[...]`, deterministic: integer data get the fixed pattern u. -inf for data
-          outside the range of a step or the base's support.
+          `[...]`, deterministic: integer data get the fixed u, and ln q(u | x) of a
+          `VariationalDequantization` is subtracted. -inf for data outside the range of
+          a step or the base's support.
 
         Raises:
           ValueError: If data are not valid, see `dequantize`; if a context is missing,
             not expected, or has another shape or dtype.
         """
-        y = self.dequantize(x)
+        y, log_q = self._raw.with_fixed_noise(x)
         c = self._embedded(context, y, len(self.event_shape))
-        return self._log_prob_given(y, c)
+        return without(log_q, self._log_prob_given(y, c))
 
     def bits_per_dim(self, x: Any, context: Any = None) -> tf.Tensor:
         """Returns -log_prob / (D ln 2), `[...]`; see `log_prob`."""

@@ -40,7 +40,8 @@ class Flow(DensityModel):
 
     A call and `log_prob` return log-densities in nats in the units of the raw data,
     preprocessing included. For integer data, they are the densities of y = x + u with
-    one fixed u; training draws a new u.
+    one fixed u; training draws a new u. See `Dequantization` and
+    `VariationalDequantization`.
 
     Args:
       bijector: A flow step or any `tfb.Bijector`, from latents to (preprocessed) data.
@@ -116,7 +117,10 @@ class Flow(DensityModel):
         if self.levels is not None:
             self.metric_names = ("loss", "bits_per_dim")
         self._create_trackers()
-        self.supports_jit = self._transform.supports_jit
+        noise = self.dequantization
+        self.supports_jit = self._transform.supports_jit and (
+            noise is None or noise.supports_jit
+        )
         self.built = True
         self._post_build()
 
@@ -172,7 +176,8 @@ class Flow(DensityModel):
     @property
     def is_initialized(self) -> bool:
         """Whether each data-dependent start has taken place."""
-        return self._transform.is_initialized and self.conditioning.is_initialized
+        parts = (self._transform, self.conditioning, self.dequantization)
+        return all(part is None or part.is_initialized for part in parts)
 
     @property
     def distribution(self) -> FlowDistribution:
@@ -217,6 +222,8 @@ class Flow(DensityModel):
           ValueError: If the data are not valid, see `log_prob`.
         """
         data = start_batch(batch, context, len(self.event_shape), self.name)
+        if self.dequantization is not None:
+            self.dequantization.initialize(self.dequantization.checked(data.x))
         y = self._raw.dequantized(data.x)
         self.conditioning.initialize(data.context, self.name)
         self._transform.initialize(
@@ -244,7 +251,8 @@ class Flow(DensityModel):
     def decode(self, z: Any, context: Any = None) -> tf.Tensor:
         """Maps latents `[B, D]` to raw data `[B, *event]`; the inverse of `encode`.
 
-        For integer data it returns y - u with the fixed u, not rounded or clipped.
+        For integer data it returns y - u with the fixed u, not rounded or clipped; with
+        a `VariationalDequantization`, y rounded down.
         """
         z = checked_latents(z, self.latent_dim, self._transform.flow_dtype, self.name)
         c = self._embedded(context, z, 1)

@@ -19,7 +19,7 @@ from tfflows.fitting.batch import first_batch
 from tfflows.fitting.call_signature import input_spec
 from tfflows.models.density_model import DensityModel
 from tfflows.models.flow import Flow
-from tfflows.preprocessing import Dequantization
+from tfflows.preprocessing import Dequantization, VariationalDequantization
 
 _COMPONENT = 1  # the stream of random numbers that choose a row's flow
 
@@ -35,7 +35,7 @@ class FlowMixture(DensityModel):
 
     Args:
       flows: One or more `tfflows.Flow`s with an inverse and without contexts. They have
-        the same event shape, dtype and levels.
+        the same event shape, dtype and levels; dequantization is uniform.
       weights: The first w_k, above 0, scaled to the sum 1; None: equal.
       name: Name of the model.
       columns: What exports record about the columns of a table: for each column, in
@@ -185,6 +185,11 @@ def _checked_flows(given: Any) -> list[Flow]:
                 "expected tfflows.Flows with an inverse and without a context, got "
                 f"{flow!r}"
             )
+    if any(isinstance(f.dequantization, VariationalDequantization) for f in flows):
+        raise ValueError(
+            "expected flows with a uniform Dequantization, whose noise all of them can "
+            "share, got a VariationalDequantization"
+        )
     facts = {(f.event_shape, f.flow_dtype, f.levels) for f in flows}
     if len(facts) != 1:
         raise ValueError(

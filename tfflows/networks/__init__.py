@@ -4,6 +4,7 @@ from tfflows.networks.code_features import CodeFeatures
 from tfflows.networks.conv_resnet import ConvResNet
 from tfflows.networks.convnet import ConvNet
 from tfflows.networks.deep_set import DeepSet
+from tfflows.networks.gated_attention_net import GatedAttentionNet
 from tfflows.networks.gated_conv import GatedConv
 from tfflows.networks.made import MADE
 from tfflows.networks.mlp import MLP
@@ -17,6 +18,7 @@ __all__ = [
     "ConvNet",
     "ConvResNet",
     "DeepSet",
+    "GatedAttentionNet",
     "GatedConv",
     "ResNet",
     "SetTransformer",

@@ -5,5 +5,13 @@ from tfflows.bijectors.logit import Logit
 from tfflows.bijectors.rescale import Rescale
 from tfflows.bijectors.standardize import Standardize
 from tfflows.preprocessing.dequantization import Dequantization
+from tfflows.preprocessing.variational import VariationalDequantization
 
-__all__ = ["Bounded", "Dequantization", "Logit", "Rescale", "Standardize"]
+__all__ = [
+    "Bounded",
+    "Dequantization",
+    "Logit",
+    "Rescale",
+    "Standardize",
+    "VariationalDequantization",
+]

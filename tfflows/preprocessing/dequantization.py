@@ -13,6 +13,9 @@ from tfflows.backend.arguments import check_count
 from tfflows.backend.checks import require
 from tfflows.bijectors.shapes import at_least_single
 
+# u, and ln q(u | x) [B]; None stands for 0, that of uniform noise.
+Noise = tuple[tf.Tensor, tf.Tensor | None]
+
 # Streams of noise for one seed, which must not overlap.
 _PATTERN, _TRAINING, _EVALUATION = 0, 1, 2
 
@@ -120,32 +123,66 @@ class Dequantization(keras.layers.Layer):
         """Draws u `[B, *event]` for `evaluate`, keyed by (seed, index)."""
         return self._draw(index, _EVALUATION, draw, tuple(self.pattern.shape))
 
+    def fixed_noise(self, x: tf.Tensor) -> Noise:
+        """Returns the u of `log_prob`, here the pattern, and ln q(u | x).
+
+        Args:
+          x: Raw data `[..., *event]` as `checked` returns them.
+        """
+        return self.pattern, None
+
+    def drawn_noise(
+        self, x: tf.Tensor, index: tf.Tensor, number: tf.Tensor, training: bool
+    ) -> Noise:
+        """Draws u `[B, *event]` for raw data x, and returns ln q(u | x) `[B]`.
+
+        Args:
+          x: `[B, *event]`, as `checked` returns them.
+          index: `[B]`, the examples' positions in their data set.
+          number: The training's step, or the number of an evaluation's draw.
+          training: Whether the noise is for training or for `evaluate`.
+        """
+        draw = self.training_noise if training else self.evaluation_noise
+        return draw(index, number), None
+
+    def over_draws(self, log_weights: tf.Tensor) -> tf.Tensor:
+        """Joins the ln p(x + u) - ln q(u | x) `[N, B]` of N draws: here, their mean."""
+        return tf.reduce_mean(log_weights, axis=0)
+
+    is_initialized = True  # no weights depend on data
+    decodes_integers = False
+
+    def initialize(self, x: tf.Tensor) -> None:
+        """Data-dependent start from raw data `[B, *event]`: there is none."""
+
     def _draw(
         self, index: tf.Tensor, stream: int, step: Any, event: tuple[int, ...]
     ) -> tf.Tensor:
         rows = random.noise_seeds(self.seed, stream, step, index)
         noise = random.uniform_rows(rows, int(np.prod(event)), self.flow_dtype)
-        # The largest float below levels, because x + u must not round up to levels.
-        limit = 1.0 - np.spacing(
-            np.asarray(self.levels, self.flow_dtype.as_numpy_dtype)
-        )
-        return tf.reshape(tf.minimum(noise, limit), (-1, *event))
+        return tf.reshape(self._below_one(noise), (-1, *event))
+
+    def _below_one(self, noise: tf.Tensor) -> tf.Tensor:
+        # x + u must not round up to levels.
+        levels = np.asarray(self.levels, self.flow_dtype.as_numpy_dtype)
+        return tf.minimum(noise, 1.0 - np.spacing(levels))
 
     def dequantize(self, x: tf.Tensor, noise: tf.Tensor | None = None) -> tf.Tensor:
         """Returns y = floor(x / bin_width) + u.
 
         Args:
           x: Raw data `[B, *event]`, any real dtype.
-          noise: u, or None for the fixed pattern.
+          noise: u, or None for `fixed_noise`.
 
         Returns:
           y `[B, *event]` in [0, num_levels).
         """
-        noise = self.pattern if noise is None else noise
-        return tf.floor(self.checked(x) / self.bin_width) + noise
+        x = self.checked(x)
+        noise = self.fixed_noise(x)[0] if noise is None else noise
+        return tf.floor(x / self.bin_width) + noise
 
     def requantize(self, y: tf.Tensor) -> tf.Tensor:
-        """Inverts `dequantize` with the fixed pattern, without rounding: y - u."""
+        """Inverts `dequantize` with the fixed noise, here without rounding: y - u."""
         return (y - self.pattern) * self.bin_width
 
     def to_raw_range(self, y: tf.Tensor) -> tf.Tensor:
@@ -153,7 +190,7 @@ class Dequantization(keras.layers.Layer):
         return y * self.bin_width
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Applies `dequantize` with the fixed pattern."""
+        """Applies `dequantize` with the fixed noise."""
         return self.dequantize(x)
 
     def get_config(self) -> dict[str, Any]:
