@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         zoo,
     )
     from tfflows.bijectors import FlowStep, InverseNotAvailable
-    from tfflows.models import Flow, FlowVAE, ReverseKL
+    from tfflows.models import Flow, FlowMatching, FlowVAE, ReverseKL
 
 __version__ = "0.1.0"
 
@@ -46,6 +46,7 @@ _PARTS = (
 _LAZY = ("diagnostics", "export", "latent", "plots", "sklearn", "zoo")
 _CLASSES = {
     "Flow": "models",
+    "FlowMatching": "models",
     "FlowStep": "bijectors",
     "FlowVAE": "models",
     "InverseNotAvailable": "bijectors",
@@ -56,6 +57,7 @@ _BACKEND = ("autograph", "checkpointing", "checks", "random", "xla")
 
 __all__ = [
     "Flow",
+    "FlowMatching",
     "FlowStep",
     "FlowVAE",
     "InverseNotAvailable",

@@ -16,8 +16,14 @@ CHECKS = {
 }
 
 
-@pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    ("step", "check"),
+    [
+        pytest.param(step, check, marks=[pytest.mark.large] * (check in case.large))
+        for step, case in STEPS.items()
+        for check in CHECKS
+    ],
+)
 def test_step(step, check, tmp_path):
     case = STEPS[step]
     if check in case.except_for:

@@ -5,6 +5,7 @@ from tfflows.bijectors.affine_coupling import AdditiveCoupling, AffineCoupling
 from tfflows.bijectors.batch_normalization import BatchNormalization
 from tfflows.bijectors.chain import Chain
 from tfflows.bijectors.class_affine import ClassAffine
+from tfflows.bijectors.continuous_flow import ContinuousFlow
 from tfflows.bijectors.coupling import Coupling
 from tfflows.bijectors.errors import InverseNotAvailable
 from tfflows.bijectors.flatten import Flatten
@@ -48,6 +49,7 @@ __all__ = [
     "BatchNormalization",
     "Chain",
     "ClassAffine",
+    "ContinuousFlow",
     "Coupling",
     "CouplingLaw",
     "Flatten",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tfflows.fitting.solver_errors import SolverError, solver_error
 from tfflows.models.classifying_flow import ClassifyingFlow
 from tfflows.models.flow import Flow
 from tfflows.models.flow_mixture import FlowMixture
 from tfflows.models.flow_vae import FlowVAE
+from tfflows.models.matching import FlowMatching
 from tfflows.models.reverse_kl import ReverseKL
 from tfflows.vae.likelihoods import (
     BernoulliLikelihood,
@@ -19,6 +21,7 @@ from tfflows.vae.likelihoods import (
 )
 
 if TYPE_CHECKING:
+    from tfflows.families.continuous import ffjord, flow_matching
     from tfflows.families.glow import glow
     from tfflows.families.glow_dense import glow_dense
     from tfflows.families.maf import iaf, maf
@@ -41,11 +44,15 @@ __all__ = [
     "ClassifyingFlow",
     "DiscretizedLogisticLikelihood",
     "Flow",
+    "FlowMatching",
     "FlowMixture",
     "FlowVAE",
     "GaussianLikelihood",
     "Likelihood",
     "ReverseKL",
+    "SolverError",
+    "ffjord",
+    "flow_matching",
     "flowprior_vae",
     "glow",
     "glow_dense",
@@ -58,6 +65,7 @@ __all__ = [
     "realnvp",
     "realnvp_multiscale",
     "realnvp_vae",
+    "solver_error",
     "sylvester_vae",
     "vae",
 ]
