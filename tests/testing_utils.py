@@ -24,7 +24,7 @@ class StepCase:
     `make(dtype)` gives a fresh step; `data` maps standard normals of `event_shape` into
     the step's data side (identity unless its domain is bounded); `extreme` is the size
     of latents that must stay finite; `except_for` names checks that cannot hold, with
-    the reason.
+    the reason; `large` those that take long, and run with the large tests.
     """
 
     make: Callable[[str], Any]
@@ -32,6 +32,7 @@ class StepCase:
     data: Callable[[np.ndarray], np.ndarray] = lambda x: x
     extreme: float = 30.0
     except_for: dict[str, str] = dataclasses.field(default_factory=dict)
+    large: tuple[str, ...] = ()
 
     def values(self, *leading: int, seed: int = 0) -> np.ndarray:
         rng = np.random.default_rng(seed)

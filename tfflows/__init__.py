@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         zoo,
     )
     from tfflows.bijectors import FlowStep, InverseNotAvailable
-    from tfflows.models import Flow, FlowVAE, ReverseKL
+    from tfflows.models import Flow, FlowMatching, FlowVAE, ReverseKL
 
 __version__ = "0.2.0"
 
@@ -47,6 +47,7 @@ _PARTS = (
 _LAZY = ("diagnostics", "export", "latent", "plots", "sklearn", "zoo")
 _CLASSES = {
     "Flow": "models",
+    "FlowMatching": "models",
     "FlowStep": "bijectors",
     "FlowVAE": "models",
     "InverseNotAvailable": "bijectors",
@@ -57,6 +58,7 @@ _BACKEND = ("autograph", "checkpointing", "checks", "random", "xla")
 
 __all__ = [
     "Flow",
+    "FlowMatching",
     "FlowStep",
     "FlowVAE",
     "InverseNotAvailable",

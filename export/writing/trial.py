@@ -22,6 +22,7 @@ from tfflows.export.writing.warmup import (
     warmup_record,
     write_warmup,
 )
+from tfflows.fitting.solver_errors import warn_if_coarse
 
 _NOT_BATCHABLE = "sample_n"
 
@@ -85,6 +86,9 @@ def try_out(
             served=lambda name, inputs: ask(places[name], name, inputs),
         )
         verification.run()
+        if "log_prob" in endpoints:
+            examples = verification.examples.inputs("log_prob")
+            warn_if_coarse(model, examples, f"the export of {model.name}")
         for path, names in exports.items():
             records = []
             for name in (*names, "serving_default"):

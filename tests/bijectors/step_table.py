@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 
 from tests.bijectors.autoregressive_steps import AUTOREGRESSIVE_STEPS
+from tests.bijectors.continuous_steps import CONTINUOUS_STEPS
 from tests.bijectors.image_steps import IMAGE_STEPS
 from tests.bijectors.variational_steps import VARIATIONAL_STEPS
 from tests.testing_utils import StepCase
@@ -153,6 +154,7 @@ STEPS: dict[str, StepCase] = {
     ),
 }
 STEPS |= AUTOREGRESSIVE_STEPS
+STEPS |= CONTINUOUS_STEPS
 STEPS |= IMAGE_STEPS
 STEPS |= VARIATIONAL_STEPS
 
@@ -174,6 +176,7 @@ ONE_PER_CLASS = (
     "recomputed_chain",
     "invert",
     "tfp_step",
+    "continuous",
     "spline",
     "mixture",
     "maf",

@@ -25,7 +25,8 @@ KINDS |= {"image_channel_weight_norm", "coupling_convnet", "coupling_conv_resnet
 
 
 def marks(step, check):
-    return () if check not in BY_CLASS or step in KINDS else pytest.mark.large
+    repeats = check in BY_CLASS and step not in KINDS
+    return pytest.mark.large if repeats or check in STEPS[step].large else ()
 
 
 @pytest.mark.parametrize(

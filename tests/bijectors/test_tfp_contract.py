@@ -114,9 +114,10 @@ def exception(way, case, step):
 @pytest.mark.parametrize(
     ("name", "way"),
     [
-        pytest.param(name, way, marks=() if name in quick else pytest.mark.large)
-        for name in STEPS
+        pytest.param(name, way, marks=() if is_quick else pytest.mark.large)
+        for name, case in STEPS.items()
         for way, quick in WAYS.items()
+        for is_quick in [name in quick and way.__name__ not in case.large]
     ],
 )
 def test_step_in_tfp(name, way, tmp_path):

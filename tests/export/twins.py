@@ -13,6 +13,7 @@ REGISTERED = (
     "realnvp_digits",
     "realnvp_digits_multiscale",
     "realnvp_linear_gaussian",  # conditional
+    "flow_matching_two_moons",
     "glow_digits",
     "glow_digits_classes",
     "glow_miniboone",  # dense

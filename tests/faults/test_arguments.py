@@ -68,6 +68,16 @@ CALLS = {
         "num_layers": 1,
         "num_seeds": 1,
     },
+    networks.UNet: {"width": 4, "num_levels": 1, "context_dim": 2},
+    fb.ContinuousFlow: {
+        "network": mlp(),
+        "method": "rk4",
+        "num_steps": 2,
+        "divergence": "exact",
+        "num_probes": 1,
+        "tolerance": 1e-3,
+        "seed": 0,
+    },
     fb.Coupling: {"law": "affine", "conditioner": mlp(), "mask": "half"}
     | {"reverse": True, "head": "auto", "event_ndims": 1},
     fb.AffineCoupling: {"conditioner": mlp(), "log_scale": "tanh", "bound": 2.0},
@@ -149,6 +159,14 @@ CALLS = {
     likelihoods.GaussianLikelihood: {"min_log_scale": -7.0},
     tfflows.Flow: {"bijector": scale(), "event_shape": (2,), "backprop": "stored"}
     | {"support": "unit"},
+    tfflows.FlowMatching: {
+        "network": mlp(),
+        "event_shape": (2,),
+        "path": "linear",
+        "method": "rk4",
+        "num_steps": 2,
+        "seed": 0,
+    },
     tfflows.FlowVAE: {
         "encoder": keras.layers.Dense(2),
         "decoder": keras.layers.Dense(2),
@@ -185,6 +203,9 @@ _IMAGES = {"event_shape": (4, 4, 1), "num_levels": 1, "levels": 4, "logit_alpha"
 _IMAGES |= {"evaluation_draws": 1, "base": "normal", "backprop": "stored", "width": 2}
 _AUTOREGRESSIVE = {"num_steps": 1, "activation": "relu", "residual": False}
 _AUTOREGRESSIVE |= {"log_scale": "tanh", "normalization": "none"}
+_CONTINUOUS = {"network": "mlp", "activation": "tanh", "method": "rk4"}
+_CONTINUOUS |= {"num_steps": 1, "divergence": "exact", "num_probes": 1}
+_CONTINUOUS |= {"tolerance": 1e-3}
 CALLS |= {
     models.nice: _NICE | {"num_couplings": 1},
     models.realnvp: _DENSE
@@ -195,6 +216,8 @@ CALLS |= {
     models.nsf: _DENSE
     | {"num_steps": 1, "structure": "coupling", "network": "mlp", "num_bins": 4}
     | {"bound": 3.0, "permutation": "linear", "actnorm": False},
+    models.ffjord: _DENSE | _CONTINUOUS,
+    models.flow_matching: _DENSE | _CONTINUOUS | {"path": "linear", "seed": 0},
     models.glow: _IMAGES
     | {"num_steps": 1, "coupling": "affine", "log_scale": "sigmoid", "n_bits": 1}
     | {"permutation": "conv", "split_priors": True, "classifier_weight": 0.1}

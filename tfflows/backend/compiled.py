@@ -31,7 +31,7 @@ class CompiledCalls:
 
     The first call of each kind is not compiled, because a trace takes as long as ten to
     twenty uncompiled calls, and many kinds of call occur once. Both give the same bits,
-    see `_as_written`.
+    see `as_written`.
 
     Keras and TensorFlow neither track nor save the functions; copies and pickles are
     empty.
@@ -120,7 +120,7 @@ class CompiledCall:
 
     def __call__(self, *tensors: tf.Tensor) -> Any:
         """Returns the function's result."""
-        with _as_written():
+        with as_written():
             return self._function(*tensors)
 
 
@@ -148,7 +148,7 @@ def inside() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _as_written() -> Iterator[None]:
+def as_written() -> Iterator[None]:
     """Context manager in which TensorFlow does not rewrite traced operations.
 
     Rewriting sums and products changes the last digits, so a second call would differ

@@ -6,6 +6,7 @@ from tfflows.bijectors.batch_normalization import BatchNormalization
 from tfflows.bijectors.bounded import Bounded
 from tfflows.bijectors.chain import Chain
 from tfflows.bijectors.class_affine import ClassAffine
+from tfflows.bijectors.continuous_flow import ContinuousFlow
 from tfflows.bijectors.coupling import Coupling
 from tfflows.bijectors.errors import InverseNotAvailable
 from tfflows.bijectors.flatten import Flatten
@@ -54,6 +55,7 @@ __all__ = [
     "Bounded",
     "Chain",
     "ClassAffine",
+    "ContinuousFlow",
     "Coupling",
     "CouplingLaw",
     "Flatten",

@@ -38,7 +38,7 @@ class PureStep:
         Raises:
           ValueError: If the pass has side effects, which would be lost.
         """
-        with self._with(weights) as scope:
+        with self.values(weights) as scope:
             given = self._values_in(scope)
             outputs = self.step._fused_pass(direction)(value, context)
             now = self._values_in(scope)
@@ -57,18 +57,18 @@ class PureStep:
         self, weights: Weights, value: tf.Tensor, context: Any, direction: str
     ) -> tuple[tf.Tensor, Weights]:
         """Initialises from data; returns the output and the new weights."""
-        with self._with(weights) as scope:
+        with self.values(weights) as scope:
             value = self.step._initialize(value, context, direction)
             return value, self._values_in(scope)
 
     def is_initialized(self, weights: Weights) -> bool:
         """Returns whether these weights were initialised from data."""
-        with self._with(weights):
+        with self.values(weights):
             return self.step.is_initialized
 
     @contextlib.contextmanager
-    def _with(self, weights: Weights) -> Iterator[keras.StatelessScope]:
-        # Inside this scope the step's variables have these values.
+    def values(self, weights: Weights) -> Iterator[keras.StatelessScope]:
+        """Inside this scope the step's variables have these values."""
         pairs = list(zip(self.step.variables, weights, strict=True))
         with keras.StatelessScope(state_mapping=pairs, collect_losses=True) as scope:
             yield scope

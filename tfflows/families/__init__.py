@@ -12,6 +12,8 @@ from typing import Any
 
 # Each family's "module:function", or the function itself. Add new families here.
 BUILDERS: dict[str, str | Callable[..., Any]] = {
+    "ffjord": "tfflows.families.continuous:ffjord",
+    "flow_matching": "tfflows.families.continuous:flow_matching",
     "density_stack": "tfflows.families.density_stack:density_stack",
     "flowpp": "tfflows.families.flowpp:flowpp",
     "flowprior_vae": "tfflows.families.vae:flowprior_vae",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tfflows.fitting.solver_errors import SolverError, solver_error
 from tfflows.models.classifying_flow import ClassifyingFlow
 from tfflows.models.flow import Flow
 from tfflows.models.flow_mixture import FlowMixture
 from tfflows.models.flow_vae import FlowVAE
+from tfflows.models.matching import FlowMatching
 from tfflows.models.reverse_kl import ReverseKL
 from tfflows.models.stack import DensityStack
 from tfflows.vae.likelihoods import (
@@ -20,6 +22,7 @@ from tfflows.vae.likelihoods import (
 )
 
 if TYPE_CHECKING:
+    from tfflows.families.continuous import ffjord, flow_matching
     from tfflows.families.density_stack import density_stack
     from tfflows.families.flowpp import flowpp
     from tfflows.families.glow import glow
@@ -45,12 +48,16 @@ __all__ = [
     "DensityStack",
     "DiscretizedLogisticLikelihood",
     "Flow",
+    "FlowMatching",
     "FlowMixture",
     "FlowVAE",
     "GaussianLikelihood",
     "Likelihood",
     "ReverseKL",
+    "SolverError",
     "density_stack",
+    "ffjord",
+    "flow_matching",
     "flowpp",
     "flowprior_vae",
     "glow",
@@ -64,6 +71,7 @@ __all__ = [
     "realnvp",
     "realnvp_multiscale",
     "realnvp_vae",
+    "solver_error",
     "sylvester_vae",
     "vae",
 ]

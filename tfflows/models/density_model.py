@@ -10,8 +10,10 @@ from tfflows import metrics
 from tfflows.backend import random
 from tfflows.backend.autograph import without_autograph
 from tfflows.backend.random import Seeds
+from tfflows.bijectors.training_noise import in_training
 from tfflows.fitting.batch import Batch
 from tfflows.fitting.impossible_data import checked_density
+from tfflows.fitting.solver_errors import warn_if_coarse
 from tfflows.fitting.train_step import LikelihoodModel
 from tfflows.models.call_arguments import (
     CONTEXT,
@@ -114,8 +116,17 @@ class DensityModel(LikelihoodModel):
           inputs: x `[B, *event]`, or a dict with "x" and any of "context", "index".
           training: Whether to draw fresh noise.
         """
-        y, c, log_q = self._prepared(Batch.of(inputs), training)
-        return without(log_q, self._log_prob_given(y, c))
+        batch = Batch.of(inputs)
+        y, c, log_q = self._prepared(batch, training)
+        if not training:
+            return without(log_q, self._log_prob_given(y, c))
+        index = batch.index_or_position()
+
+        def seeds(stream: int) -> tf.Tensor:
+            return random.noise_seeds(0, stream, self.noise_step(), index)
+
+        with in_training(seeds):
+            return without(log_q, self._log_prob_given(y, c))
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """Returns losses -log p `[B]` in nats, and bits/dim for integer data."""
@@ -128,6 +139,13 @@ class DensityModel(LikelihoodModel):
             c = self._embedded(batch.context, x, len(self.event_shape))
             log_prob = self._raw.over_noise(batch, lambda y: self._log_prob_given(y, c))
         return {"loss": -log_prob, **self._bits(log_prob)}
+
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As in the base; warns of the solver of a continuous flow that is coarse."""
+        results = super().evaluate(x, y, *args, **kwargs)
+        if not kwargs.get("_use_cached_eval_dataset", False):  # not inside of `fit`
+            warn_if_coarse(self, x, f"{self.name}.evaluate")
+        return results
 
     def _bits(self, log_prob: tf.Tensor) -> dict[str, tf.Tensor]:
         if self.levels is None:

@@ -59,7 +59,7 @@ class DensityStack(FlowMixture):
         """Losses `[B]` in nats, see the class, and bits/dim of integer data."""
         if not training:
             return super().per_example(batch, training)
-        y, _ = self._prepared(batch, training)
+        y, _, _ = self._prepared(batch, training)
         trained = [f for k, f in enumerate(self.flows) if k not in self._fixed]
         loss = -tf.add_n([flow._density.log_prob(y) for flow in trained])
         return {"loss": loss, **self._bits(-loss)}

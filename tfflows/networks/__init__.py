@@ -10,6 +10,7 @@ from tfflows.networks.made import MADE
 from tfflows.networks.mlp import MLP
 from tfflows.networks.resnet import ResNet
 from tfflows.networks.set_transformer import SetTransformer
+from tfflows.networks.unet import UNet
 
 __all__ = [
     "MADE",
@@ -22,4 +23,5 @@ __all__ = [
     "GatedConv",
     "ResNet",
     "SetTransformer",
+    "UNet",
 ]

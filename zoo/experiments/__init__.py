@@ -2,6 +2,7 @@
 
 from tfflows.zoo.experiments import (
     autoregressive,
+    continuous,
     density,
     image_flows,
     images,
@@ -13,6 +14,7 @@ from tfflows.zoo.experiments import (
 
 __all__ = [
     "autoregressive",
+    "continuous",
     "density",
     "image_flows",
     "images",
