@@ -34,8 +34,8 @@ from tfflows.export.writing.endpoints import (
     sample_endpoint,
     sample_n_endpoint,
 )
+from tfflows.models.calls.sampling import seeds_of_numbers
 from tfflows.models.flow_vae import FlowVAE
-from tfflows.models.sampling import seeds_of_numbers
 
 
 def vae_endpoints(vae: FlowVAE) -> dict[str, Endpoint]:

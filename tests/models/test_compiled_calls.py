@@ -15,7 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 import tfflows
 from tests.testing_utils import randomize
 from tfflows.backend import compiled
-from tfflows.models.compiled_calls import calls_of
+from tfflows.models.calls.compiled_calls import calls_of
 
 
 def small_flow(**kwargs):

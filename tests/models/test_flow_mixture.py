@@ -12,7 +12,7 @@ import tensorflow as tf
 import tfflows
 from tfflows import bijectors as fb
 from tfflows.models import FlowMixture
-from tfflows.models.compiled_calls import calls_of
+from tfflows.models.calls.compiled_calls import calls_of
 from tfflows.preprocessing import Dequantization
 
 WEIGHTS = (0.7, 0.3)

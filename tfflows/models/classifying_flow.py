@@ -13,8 +13,8 @@ from tfflows.backend.arguments import check_number
 from tfflows.backend.autograph import without_autograph
 from tfflows.bijectors import Chain, ClassAffine, FlowStep, Multiscale
 from tfflows.fitting.batch import Batch
-from tfflows.models.call_arguments import DATA
-from tfflows.models.compiled_calls import compiled_call
+from tfflows.models.calls.arguments import DATA
+from tfflows.models.calls.compiled_calls import compiled_call
 from tfflows.models.flow import Flow
 from tfflows.models.raw_data import without
 

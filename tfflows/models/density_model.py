@@ -15,7 +15,7 @@ from tfflows.fitting.batch import Batch
 from tfflows.fitting.impossible_data import checked_density
 from tfflows.fitting.solver_errors import warn_if_coarse
 from tfflows.fitting.train_step import LikelihoodModel
-from tfflows.models.call_arguments import (
+from tfflows.models.calls.arguments import (
     CONTEXT,
     DATA,
     NUMBER,
@@ -24,14 +24,14 @@ from tfflows.models.call_arguments import (
     START,
     temperature_in,
 )
-from tfflows.models.compiled_calls import compiled_call
-from tfflows.models.contexts.draws import draws_of_each, has_axis_of_draws
-from tfflows.models.raw_data import RawData, without
-from tfflows.models.sampling import (
+from tfflows.models.calls.compiled_calls import compiled_call
+from tfflows.models.calls.sampling import (
     checked_seeds,
     seeds_of_numbers,
     temperature_rows,
 )
+from tfflows.models.contexts.draws import draws_of_each, has_axis_of_draws
+from tfflows.models.raw_data import RawData, without
 
 _TEMPERATURE = temperature_in(lambda model: model.flow_dtype)
 _DRAWS = {

@@ -21,14 +21,14 @@ from tfflows.models.assembly import (
     split_preprocessing,
     support_steps,
 )
-from tfflows.models.call_arguments import CONTEXT, DATA, LATENTS
-from tfflows.models.compiled_calls import calls_of, compiled_call
+from tfflows.models.calls.arguments import CONTEXT, DATA, LATENTS
+from tfflows.models.calls.compiled_calls import calls_of, compiled_call
+from tfflows.models.calls.inputs import checked_latents, existing_latents
 from tfflows.models.contexts.conditional_distribution import ConditionalDistribution
 from tfflows.models.contexts.conditioning import Conditioning
 from tfflows.models.density import Density
 from tfflows.models.density_model import DensityModel
 from tfflows.models.flow_distribution import FlowDistribution
-from tfflows.models.inputs import checked_latents, existing_latents
 
 
 @keras.saving.register_keras_serializable("tfflows")

@@ -12,8 +12,8 @@ from tensorflow_probability.python.internal import samplers
 from tfflows.backend.compiled import CompiledCalls
 from tfflows.bijectors import FlowStep
 from tfflows.distributions import Base
-from tfflows.models.call_arguments import Argument
-from tfflows.models.compiled_calls import compiled_call
+from tfflows.models.calls.arguments import Argument
+from tfflows.models.calls.compiled_calls import compiled_call
 from tfflows.models.contexts.conditioning import Conditioning
 from tfflows.models.contexts.slicing import check_slices
 from tfflows.models.density import Density

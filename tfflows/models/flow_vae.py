@@ -16,7 +16,7 @@ from tfflows.bijectors.shapes import as_float
 from tfflows.bijectors.shapes import event_shape as event_shape_of
 from tfflows.fitting.batch import Batch, first_batch
 from tfflows.fitting.call_signature import input_spec
-from tfflows.models.inputs import check_rows
+from tfflows.models.calls.inputs import check_rows
 from tfflows.models.vae_densities import VAEDensities
 from tfflows.models.vae_model import VAEModel
 from tfflows.models.vae_objective import VAEObjective

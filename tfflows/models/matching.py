@@ -14,8 +14,8 @@ from tfflows.backend.autograph import without_autograph
 from tfflows.bijectors import ContinuousFlow
 from tfflows.fitting.batch import Batch
 from tfflows.fitting.transport import drawn_partners, transport_plan
+from tfflows.models.calls.inputs import existing_latents
 from tfflows.models.flow import Flow
-from tfflows.models.inputs import existing_latents
 
 PATHS = ("linear", "minibatch_ot")
 # Kinds of noise.

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfflows.fitting.batch import Batch
-from tfflows.models.inputs import checked_data
+from tfflows.models.calls.inputs import checked_data
 from tfflows.preprocessing import Dequantization
 from tfflows.preprocessing.dequantization import Noise
 

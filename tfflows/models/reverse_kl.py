@@ -18,8 +18,8 @@ from tfflows.fitting.batch import Batch
 from tfflows.fitting.call_signature import input_spec
 from tfflows.fitting.impossible_data import first_row
 from tfflows.fitting.train_step import LikelihoodModel
-from tfflows.models.call_arguments import NUMBER, SEED, START
-from tfflows.models.compiled_calls import compiled_call
+from tfflows.models.calls.arguments import NUMBER, SEED, START
+from tfflows.models.calls.compiled_calls import compiled_call
 from tfflows.models.flow import Flow
 
 _TRAINING = 0

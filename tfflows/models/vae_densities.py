@@ -11,8 +11,8 @@ import tensorflow as tf
 from tfflows.backend import random
 from tfflows.bijectors import FlowStep
 from tfflows.bijectors.shapes import sum_over_event
+from tfflows.models.calls.sampling import checked_seeds, temperature_rows
 from tfflows.models.density import Density
-from tfflows.models.sampling import checked_seeds, temperature_rows
 from tfflows.vae.gaussian import Gaussian
 from tfflows.vae.importance import importance_bound
 from tfflows.vae.likelihood import Likelihood

@@ -12,7 +12,7 @@ from tfflows.backend.autograph import without_autograph
 from tfflows.backend.random import Seeds
 from tfflows.bijectors.shapes import as_float, at_least_single
 from tfflows.fitting.train_step import LikelihoodModel
-from tfflows.models.call_arguments import (
+from tfflows.models.calls.arguments import (
     DATA,
     LATENTS,
     NUMBER,
@@ -22,9 +22,9 @@ from tfflows.models.call_arguments import (
     START,
     temperature_in,
 )
-from tfflows.models.compiled_calls import compiled_call
-from tfflows.models.inputs import check_rows
-from tfflows.models.sampling import seeds_of_numbers
+from tfflows.models.calls.compiled_calls import compiled_call
+from tfflows.models.calls.inputs import check_rows
+from tfflows.models.calls.sampling import seeds_of_numbers
 from tfflows.models.vae_densities import VAEDensities
 from tfflows.vae.likelihood import Likelihood
 

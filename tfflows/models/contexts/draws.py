@@ -7,9 +7,9 @@ from typing import Any
 import tensorflow as tf
 
 from tfflows.backend import random
-from tfflows.models.call_arguments import SEEDS, Argument
-from tfflows.models.compiled_calls import compiled_call
-from tfflows.models.sampling import checked_number, temperature_rows
+from tfflows.models.calls.arguments import SEEDS, Argument
+from tfflows.models.calls.compiled_calls import compiled_call
+from tfflows.models.calls.sampling import checked_number, temperature_rows
 
 _EMBEDDED = Argument(lambda model: model.conditioning.embedded_shape)
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfflows.backend import random
 from tfflows.bijectors.shapes import as_float
-from tfflows.models.sampling import checked_number
+from tfflows.models.calls.sampling import checked_number
 
 _Shape = tuple[int | None, ...]
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import tensorflow as tf
 
 from tfflows.backend.compiled import CompiledCall, CompiledCalls, inside, may_compile
-from tfflows.models.call_arguments import Argument
+from tfflows.models.calls.arguments import Argument
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

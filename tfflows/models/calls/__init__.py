@@ -1,0 +1,1 @@
+"""What public calls take, check and run: arguments, draws, compiled functions."""
