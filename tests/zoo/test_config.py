@@ -32,7 +32,7 @@ def test_json_round_trip(name):
 def test_the_builders_signature_is_what_a_family_can_be_set_to(family):
     parameters = inspect.signature(getattr(tfflows.models, family)).parameters
     others = {"event_shape", "levels", "name", "context", "context_shape"}
-    others |= {"context_dtype", "context_network"}
+    others |= {"context_dtype", "context_network", "support"}
     wanted = {k: p.default for k, p in parameters.items() if k not in others}
     model = ModelConfig(family)
     assert model.arguments == wanted
