@@ -20,6 +20,8 @@ import tfflows
 
 # Imported: module, or module and name -> what for.
 IMPORTED = {
+    "keras.src.backend.common.variables.AutocastScope": "continuous flows: weights in "
+    "their own dtype",
     "keras.src.backend.common.global_state.get_global_attribute": "compiled calls: "
     "whether a layer's call is under way",
     "keras.src.backend.common.stateless_scope.in_stateless_scope": "compiled calls: "

@@ -32,6 +32,7 @@ def test_steps(column, step):
     assert step_of(column) == pytest.approx(step, rel=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:columns 0 .8 distinct values.:UserWarning")
 def test_a_rounded_column_has_the_density_of_what_it_was_rounded_from():
     x = np.stack([Z.round(0), 3 + Z[::-1]], axis=1)
     with pytest.warns(UserWarning, match=r"columns rounded to steps, 0 \(1\), have"):

@@ -27,6 +27,20 @@ table = sklearn.datasets.load_breast_cancer(as_frame=True).data
 for name in ("mine", "new", "rows-1", "rows-2"):
     table.to_csv(f"{name}.csv", index=False)
 """
+_FACES = """import pathlib
+import keras
+import numpy as np
+rng = np.random.default_rng(0)
+for label in ("sad", "glad"):
+    folder = pathlib.Path("faces", label)
+    folder.mkdir(parents=True)
+    for number in range(40):
+        image = rng.integers(0, 256, (8, 8, 1)).astype("uint8")
+        keras.utils.save_img(folder / f"{number}.png", image)
+rows = rng.normal([40.0, 1.7, 70.0], [10.0, 0.1, 9.0], (600, 3))
+header = "age,height,weight"
+np.savetxt("mine.csv", rows, delimiter=",", header=header, comments="")
+"""
 _TWO_REPLICAS = """import keras
 import tensorflow as tf
 import tfflows
@@ -65,6 +79,15 @@ DOCUMENTS = {
     ),
     "docs/zoo.md": Document(),
     "docs/guides/tables.md": Document(_TABLE, instead=_SHORT),
+    "docs/guides/images_and_labels.md": Document(
+        _FACES,
+        instead={
+            "--model_dir=runs/faces\ntfflows-evaluate": "--model_dir=runs/faces "
+            "--set trainer.epochs=2\ntfflows-evaluate",
+            "height \\\n": "height --set trainer.epochs=2 \\\n",
+        },
+    ),
+    "docs/guides/continuous_flows.md": Document(),
     "docs/guides/scaling.md": Document(
         names=_TWO_REPLICAS, unused={"host1:2222": "needs two machines"}
     ),

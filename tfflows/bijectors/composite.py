@@ -33,6 +33,7 @@ class Composite(FlowStep):
 
     argument = "steps"
     is_sequence = True
+    hands_context_on = True  # the context of its parts is its own
 
     def __init__(self, parts: Sequence[FlowStep], **kwargs: Any) -> None:
         if kwargs.get("dtype") is None and parts:
@@ -125,7 +126,7 @@ def is_transparent(step: Any) -> TypeGuard[Composite]:
     True for our composites; a user's subclass may do anything in its passes.
     """
     ours = type(step).__module__.startswith("tfflows.")
-    return ours and isinstance(step, Composite)
+    return ours and isinstance(step, Composite) and step.hands_context_on
 
 
 def passes_of(step: FlowStep, direction: str) -> list[Pass]:

@@ -38,6 +38,7 @@ class GivenFirst(Composite):
 
     argument = "step"
     is_sequence = False
+    hands_context_on = False
     context_dim = None  # whatever the step takes, it gets
 
     def __init__(
