@@ -112,9 +112,9 @@ def _limits(description: Mapping[str, Any]) -> str:
     limits = [
         "Densities say how well an example fits the training data; a high one is no "
         "proof that it comes from there (Nalisnick et al., 2018, arXiv 1810.09136).",
-        "NaN, infinities and integers outside the data's levels are refused (HTTP 400). "
-        "A density may be -Infinity outside the support, as for the code of no category, "
-        "which is no strict JSON.",
+        "NaN, infinities and integers outside the data's levels are refused (HTTP "
+        "400). A density may be -Infinity outside the support, as for the code of no "
+        "category, which is no strict JSON.",
         "`sample_n` takes scalars: no batching by the server, and in REST the columnar "
         f"form alone. It draws at most {most_samples(description['event_shape'])} "
         "samples for a request.",
