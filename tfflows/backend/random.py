@@ -5,7 +5,7 @@ on its position in the batch. Training noise must not depend on how replicas sha
 batch, nor a served sample on the other rows, so both need a seed per row. Threefry in
 plain integer ops provides that, vectorised, on every device and in every export. Where
 one seed serves a whole tensor, `RowsOfSeed` takes TensorFlow's own Philox, which costs
-a third of it without XLA (`benchmarks/random_numbers.py`).
+half of it without XLA (`benchmarks/random_numbers.py`).
 
 Source: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011, Threefry2x32
 with 20 rounds; the constants are those of the authors' Random123 library.
