@@ -123,12 +123,12 @@ def require_model(values: flags.FlagValues) -> None:
     """
     if bool(values.model_dir) == bool(values.model):
         raise ConfigError(
-            "expected either --model_dir of a training run or --model with weights "
-            f"that ship ({', '.join(pretrained.names())})"
+            "expected either --model_dir of a training run or --model with trained "
+            f"weights ({', '.join(pretrained.names())})"
         )
     if values.model:
         describe(values.model)  # raises for an unknown name
-        pretrained.path(values.model)
+        pretrained.record(values.model)  # fetches nothing yet
 
 
 def trained_model(

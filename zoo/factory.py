@@ -45,8 +45,9 @@ def create(
 
     Args:
       name: A registered name (`tfflows.zoo.list_models`).
-      weights: None for new weights, "pretrained" for shipped ones, or a path: a
-        `.weights.h5` or `.keras` file, or the model_dir of a training run.
+      weights: None for new weights, "pretrained" for trained ones (which ship, or are
+        fetched: `tfflows.zoo.pretrained`), or a path: a `.weights.h5` or `.keras`
+        file, or the model_dir of a training run.
       **overrides: Fields of the model by name (`num_couplings=4`), `event_shape=` and
         `levels=`, or dotted names (`**{"model.num_couplings": 4}`).
 
@@ -56,16 +57,16 @@ def create(
     Raises:
       ConfigError: If a name is unknown, a value does not fit, or the weights belong to
         another configuration.
-      OSError: If there is no such weight file.
+      OSError: If there is no such weight file, or it cannot be fetched.
       ValueError: If the weight file cannot be read or belongs to another model.
     """
     config = override(get_config(name), {_dotted(k): v for k, v in overrides.items()})
     if weights is None:
         return config.build()
     if weights == "pretrained":
-        path = pretrained.path(name)
+        pretrained.record(name)  # raises for a model without any
         _require_same_model(config, get_config(name), "the pretrained weights")
-        return _with_weights(config, path)
+        return _with_weights(config, pretrained.path(name))
     path = files.path(weights)
     if not path.exists():
         raise FileNotFoundError(

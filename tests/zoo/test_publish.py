@@ -50,10 +50,24 @@ def test_another_configuration_is_not_published(tiny, tmp_path, capsys):
     assert run(publish) == 2
 
 
-def test_large_weights_are_not_published(tiny, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(publish, "_MOST_BYTES", 1000)
+def test_large_weights_are_kept_out_of_the_wheel(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(pretrained, "MOST_BYTES", 1000)
     folder = f"--model_dir={tmp_path / 'run'}"
-    assert run(train, "--model=realnvp_tiny", folder) == 0
-    assert run(publish, folder) == 1
-    assert "expected at most 1000 bytes" in error_line(capsys)
+    assert run(train, "--model=realnvp_tiny", folder, "--set=trainer.seed=1") == 0
+    with monkeypatch.context() as strict:
+        strict.setattr(publish, "_MOST_NATS", -1.0)
+        assert run(publish, folder, "--half") == 1
+    assert "publish without --half" in error_line(capsys)
     assert not list((tmp_path / "weights").iterdir())
+    assert run(publish, folder, "--half", "--commit=abc") == 0
+    file = tmp_path / "weights" / "large" / "realnvp_tiny.weights.h5"
+    assert pretrained.path("realnvp_tiny") == file
+    record = pretrained.record("realnvp_tiny")
+    assert record["command"].endswith("/realnvp_tiny --set=trainer.seed=1")
+    assert record["commit"] == "abc"
+    assert record["hours"] >= 0
+    # In half precision: near to the trained weights, but not these.
+    halved = zoo.create("realnvp_tiny", weights="pretrained").get_weights()
+    trained = zoo.load(tmp_path / "run").get_weights()
+    for half, full in zip(halved, trained, strict=True):
+        np.testing.assert_array_equal(half, full.astype(np.float16))
