@@ -50,6 +50,7 @@ __all__ = [
     "ExperimentConfig",
     "ModelConfig",
     "ModelInfo",
+    "Reference",
     "TrainerConfig",
     "create",
     "describe",

@@ -188,7 +188,7 @@ class ExperimentConfig:
       data: The data's configuration.
       trainer: The training's configuration.
       description: One sentence about the experiment.
-      reference: Published or measured figures for comparison, by name and unit.
+      reference: Figures of this architecture and data, by name.
     """
 
     name: str

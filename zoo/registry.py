@@ -17,13 +17,14 @@ import dataclasses
 import fnmatch
 import functools
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tfflows.system import files
 from tfflows.zoo import pretrained
 from tfflows.zoo.config import DataConfig, ExperimentConfig, ModelConfig, TrainerConfig
 from tfflows.zoo.errors import unknown_name
+from tfflows.zoo.reference import Reference
 
 ConfigFunction = Callable[[], ExperimentConfig]
 
@@ -40,8 +41,9 @@ class ModelInfo:
       dataset: Name of the data set; None: the user's own.
       event_shape: Shape of one example; None: taken from the data.
       levels: Number of levels of integer data; None for continuous data.
-      reference: Published or measured figures, by name and unit.
-      pretrained: The record of the shipped weights; None: none ship.
+      reference: Figures of this architecture and data, by name.
+      pretrained: The record of the trained weights; None: there are none.
+      references: All figures to compare with, with units and sources.
     """
 
     name: str
@@ -53,6 +55,7 @@ class ModelInfo:
     levels: int | None
     reference: Mapping[str, float]
     pretrained: Mapping[str, Any] | None
+    references: tuple[Reference, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +68,11 @@ class _Row:
     data: DataConfig
     trainer: TrainerConfig
     description: str
-    reference: Mapping[str, float]
+    references: tuple[Reference, ...]
+
+    @property
+    def reference(self) -> Mapping[str, float]:
+        return {r.name: r.value for r in self.references if r.same_model}
 
     def config(self) -> ExperimentConfig:
         return ExperimentConfig(
@@ -97,7 +104,7 @@ def add(
     data: DataConfig,
     trainer: TrainerConfig,
     description: str,
-    reference: Mapping[str, float] | None = None,
+    references: Sequence[Reference] = (),
     **arguments: Any,
 ) -> None:
     """Registers a built-in experiment; see `ExperimentConfig`.
@@ -108,13 +115,13 @@ def add(
       data: The data's configuration.
       trainer: The training's configuration.
       description: One sentence about the experiment.
-      reference: Figures for comparison, by name and unit.
+      references: Figures to compare with.
       **arguments: Arguments for the family's builder.
 
     Raises:
       KeyError: If the name is registered already.
     """
-    row = _Row(name, family, arguments, data, trainer, description, reference or {})
+    row = _Row(name, family, arguments, data, trainer, description, tuple(references))
     _enter(name, _Entry(row.config, row=row))
 
 
@@ -194,6 +201,7 @@ def describe(name: str) -> ModelInfo:
         event_shape=facts.data.event_shape,
         levels=facts.data.levels,
         reference=facts.reference,
+        references=entry.row.references if entry.row else (),
         pretrained=pretrained.record(name) if pretrained.exists(name) else None,
     )
 

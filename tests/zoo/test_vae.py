@@ -31,8 +31,17 @@ def test_every_family_has_digits_and_mnist_of_both_kinds():
     for family in families:
         data = ("digits", "mnist", "static_mnist")
         assert {f"{family}_{name}" for name in data} <= set(NAMES)
-    reference = zoo.describe("sylvester_vae_o_static_mnist").reference
-    assert reference == {"nll": 83.32}
+
+
+def test_a_figure_of_another_network_is_no_reference():
+    dense = zoo.describe("sylvester_vae_o_static_mnist")
+    assert dense.reference == {}
+    (figure,) = dense.references
+    assert (figure.name, figure.value, figure.unit) == ("nll", 83.32, "nats")
+    assert "gated convolutions" in figure.source
+    assert not figure.same_model
+    gated = zoo.describe("sylvester_vae_o_gated_static_mnist")
+    assert gated.reference == {"nll": 83.32}
 
 
 @pytest.mark.parametrize(

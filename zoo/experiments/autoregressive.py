@@ -10,7 +10,7 @@ from tfflows.zoo.experiments.datasets import (
     DIGITS,
     DIGITS_BASELINES,
     MNIST,
-    TOY_REFERENCE,
+    TOY_REFERENCES,
     TOYS,
 )
 from tfflows.zoo.experiments.tables import TABLE_TRAINER
@@ -64,7 +64,7 @@ _MNIST_NSF: dict[str, Any] = {
     "standardize": True,
 }
 for _toy, _data in TOYS.items():
-    _row: dict[str, Any] = {"data": _data, "reference": TOY_REFERENCE.get(_toy)}
+    _row: dict[str, Any] = {"data": _data, "references": TOY_REFERENCES.get(_toy, ())}
     _text = f"the 2-D density {_toy}"
     _shorter = dataclasses.replace(TOY_TRAINER, epochs=30)
     for _title in ("maf", "iaf"):
@@ -78,7 +78,7 @@ _row = {
     "trainer": TrainerConfig(
         epochs=80, batch_size=64, learning_rate=2e-3, weight_decay=2.0, clip_norm=50.0
     ),
-    "reference": DIGITS_BASELINES,
+    "references": DIGITS_BASELINES,
 }
 _add("maf", "digits", **_DIGITS_MAF, **_row)
 _add("iaf", "digits", **_DIGITS_MAF, **_row)

@@ -13,7 +13,7 @@ from tfflows.zoo.experiments.datasets import (
     DIGITS,
     DIGITS_BASELINES,
     MNIST,
-    TOY_REFERENCE,
+    TOY_REFERENCES,
     TOYS,
 )
 from tfflows.zoo.registry import add
@@ -32,7 +32,7 @@ for _toy in ("eight_gaussians", "checkerboard", "two_moons", "rings"):
         data=TOYS[_toy],
         trainer=_FFJORD_TOY,
         description=f"FFJORD with an exact trace on the 2-D density {_toy}",
-        reference=TOY_REFERENCE.get(_toy),
+        references=TOY_REFERENCES.get(_toy, ()),
     )
     add(
         f"flow_matching_{_toy}",
@@ -43,7 +43,7 @@ for _toy in ("eight_gaussians", "checkerboard", "two_moons", "rings"):
         data=TOYS[_toy],
         trainer=_MATCHING_TOY,
         description=f"flow matching on straight paths, on the 2-D density {_toy}",
-        reference=TOY_REFERENCE.get(_toy),
+        references=TOY_REFERENCES.get(_toy, ()),
     )
 
 _IMAGES: dict[str, Any] = {"network": "unet", "divergence": "hutchinson"}
@@ -60,7 +60,7 @@ add(
     data=DIGITS,
     trainer=_DIGITS_TRAINER,
     description="FFJORD of a small U-Net on scikit-learn's 8x8 digits, 17 grey levels",
-    reference=DIGITS_BASELINES,
+    references=DIGITS_BASELINES,
 )
 add(
     "flow_matching_digits",
@@ -77,7 +77,7 @@ add(
     ),
     description="flow matching of a small U-Net on scikit-learn's 8x8 digits, 17 grey "
     "levels, pairs by minibatch optimal transport",
-    reference=DIGITS_BASELINES,
+    references=DIGITS_BASELINES,
 )
 _MNIST_TRAINER = TrainerConfig(
     epochs=20, batch_size=128, learning_rate=1e-3, warmup_steps=400, clip_norm=50.0

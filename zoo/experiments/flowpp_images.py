@@ -18,8 +18,10 @@ from tfflows.zoo.experiments.image_trainers import (
     SMALL_CIFAR10,
     SMALL_MNIST,
 )
+from tfflows.zoo.reference import Reference
 from tfflows.zoo.registry import add
 
+_SOURCE = "Ho et al. 2019, arXiv 1902.00275, table 1"
 _PAPER = TrainerConfig(
     epochs=400,
     batch_size=64,
@@ -87,10 +89,14 @@ add(
     trainer=_PAPER,
     description="Flow++ on CIFAR-10: the authors' 9 couplings of 10 blocks of width "
     "96, without dropout",
-    reference={
-        "bits_per_dim of the authors' model, which has dropout": 3.08,
-        "bits_per_dim of theirs with uniform dequantization": 3.29,
-    },
+    references=(
+        Reference(
+            "bits_per_dim", 3.08, "bits/dim", f"{_SOURCE}: the same with dropout"
+        ),
+        Reference(
+            "bits_per_dim", 3.29, "bits/dim", f"{_SOURCE}: uniform dequantization"
+        ),
+    ),
 )
 add(
     "flowpp_cifar10_small",

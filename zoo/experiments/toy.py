@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfflows.zoo.config import TrainerConfig
-from tfflows.zoo.experiments.datasets import TOY_REFERENCE, TOYS
+from tfflows.zoo.experiments.datasets import TOY_REFERENCES, TOYS
 from tfflows.zoo.registry import add
 
 TOY_TRAINER = TrainerConfig(
@@ -20,7 +20,7 @@ for _toy, _data in TOYS.items():
         data=_data,
         trainer=TOY_TRAINER,
         description=f"RealNVP on the 2-D density {_toy}",
-        reference=TOY_REFERENCE.get(_toy),
+        references=TOY_REFERENCES.get(_toy, ()),
     )
     add(
         f"nice_{_toy}",
@@ -30,5 +30,5 @@ for _toy, _data in TOYS.items():
         data=_data,
         trainer=TOY_TRAINER,
         description=f"NICE on the 2-D density {_toy}",
-        reference=TOY_REFERENCE.get(_toy),
+        references=TOY_REFERENCES.get(_toy, ()),
     )
