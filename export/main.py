@@ -16,9 +16,9 @@ from absl import flags
 
 from tfflows.provenance import Provenance
 from tfflows.system import command_line
-from tfflows.zoo import pretrained
 from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.registry import describe
+from tfflows.zoo.shelf import pretrained
 
 if TYPE_CHECKING:
     import keras
@@ -137,7 +137,7 @@ def _check_flags() -> None:
     if FLAGS.model:
         describe(FLAGS.model)  # an unknown name is refused
         if FLAGS.weights in (None, "pretrained"):
-            pretrained.path(FLAGS.model)
+            pretrained.record(FLAGS.model)
 
 
 def _check_convert() -> None:

@@ -9,11 +9,11 @@ from absl import flags
 
 from tfflows.system import command_line
 from tfflows.system.command_line import call, parse, refuse_unused, run
-from tfflows.zoo import pretrained
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.overrides import override
 from tfflows.zoo.registry import describe, get_config
+from tfflows.zoo.shelf import pretrained
 
 if TYPE_CHECKING:
     import keras

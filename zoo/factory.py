@@ -11,12 +11,12 @@ import keras
 
 from tfflows.families.stacking import copy_weights
 from tfflows.system import files
-from tfflows.zoo import pretrained
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.overrides import first_difference, override
 from tfflows.zoo.registry import get_config
 from tfflows.zoo.running import run_dir
+from tfflows.zoo.shelf import pretrained
 
 # Arguments of `create` that belong to the data, not to the model.
 _DATA_FIELDS = ("event_shape", "levels")
@@ -46,7 +46,7 @@ def create(
     Args:
       name: A registered name (`tfflows.zoo.list_models`).
       weights: None for new weights, "pretrained" for trained ones (which ship, or are
-        fetched: `tfflows.zoo.pretrained`), or a path: a `.weights.h5` or `.keras`
+        fetched: `tfflows.zoo.shelf.pretrained`), or a path: a `.weights.h5` or `.keras`
         file, or the model_dir of a training run.
       **overrides: Fields of the model by name (`num_couplings=4`), `event_shape=` and
         `levels=`, or dotted names (`**{"model.num_couplings": 4}`).

@@ -21,10 +21,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tfflows.system import files
-from tfflows.zoo import pretrained
 from tfflows.zoo.config import DataConfig, ExperimentConfig, ModelConfig, TrainerConfig
 from tfflows.zoo.errors import unknown_name
 from tfflows.zoo.reference import Reference
+from tfflows.zoo.shelf import pretrained
 
 ConfigFunction = Callable[[], ExperimentConfig]
 

@@ -31,6 +31,7 @@ _WRITTEN_ELSEWHERE = {
 _LOADED = re.compile(r"<(script|img|link|iframe)\b[^>]*(src|href)=.?(https?:)?//[^>]*>")
 _HOME = "---\nhide: [navigation]\n---\n\n"
 _LISTED = {
+    "models": "# Trained models\n\nAll in [one table](../results/shelf.md).\n",
     "results": "# Measured\n\nFigures, each with the command that made it.\n",
     "adr": "# Decisions\n\nDecisions that a reader of the code may wonder about.\n",
 }

@@ -10,7 +10,8 @@ import pytest
 
 from tests.zoo.test_cli import error_line, run
 from tfflows import zoo
-from tfflows.zoo import evaluate, pretrained
+from tfflows.zoo import evaluate
+from tfflows.zoo.shelf import pretrained
 
 NAME = "realnvp_two_moons"
 FILE = f"{NAME}.weights.h5"

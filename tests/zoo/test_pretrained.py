@@ -1,8 +1,8 @@
 import pytest
 
 from tfflows import data, zoo
-from tfflows.zoo import pretrained
 from tfflows.zoo.running import evaluation
+from tfflows.zoo.shelf import pretrained
 
 NAMES = pretrained.names()
 # Of the flows of toys one is enough for the quick suite.

@@ -5,7 +5,8 @@ import pytest
 
 from tests.zoo.test_cli import error_line, run
 from tfflows import zoo
-from tfflows.zoo import pretrained, publish, registry, train
+from tfflows.zoo import registry, train
+from tfflows.zoo.shelf import pretrained, publish
 
 
 @pytest.fixture

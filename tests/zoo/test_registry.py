@@ -7,8 +7,9 @@ import pytest
 
 import tfflows
 from tfflows import data, families, zoo
-from tfflows.zoo import parameters, pretrained, registry
+from tfflows.zoo import parameters, registry
 from tfflows.zoo.config import ModelConfig
+from tfflows.zoo.shelf import pretrained
 
 NAMES = zoo.list_models()
 SIZES = {n: zoo.describe(n).parameters for n in NAMES}
@@ -147,7 +148,7 @@ import sys, types
 tfflows = types.ModuleType("tfflows")
 tfflows.__path__ = [sys.argv[1]]
 sys.modules["tfflows"] = tfflows
-import tfflows.zoo.overrides, tfflows.zoo.registry, tfflows.zoo.pretrained
+import tfflows.zoo.overrides, tfflows.zoo.registry, tfflows.zoo.shelf.pretrained
 import tfflows.data.registry
 from tfflows import zoo
 for name in zoo.list_models():

@@ -58,6 +58,19 @@ def write_plots(
     return written
 
 
+def picture(model: keras.Model, config: ExperimentConfig) -> Figure:
+    """Draws a model: images as a grid of samples, points as a density or beside data.
+
+    Args:
+      model: The model.
+      config: Its experiment.
+    """
+    drawn = dict(_figures(model, config, load_source(config), "test", None))
+    return next(
+        drawn[name] for name in ("samples", "density", "pairs") if name in drawn
+    )
+
+
 def _figures(
     model: keras.Model,
     config: ExperimentConfig,

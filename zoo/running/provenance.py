@@ -10,10 +10,11 @@ from typing import Any
 from tfflows.data.table import licence as data_licence
 from tfflows.provenance import Provenance
 from tfflows.system import files
-from tfflows.zoo import overrides, pretrained
+from tfflows.zoo import overrides
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.registry import get_config, list_models
 from tfflows.zoo.running import run_dir
+from tfflows.zoo.shelf import pretrained
 
 _FILE_KINDS = ("csv", "npz", "parquet", "images")
 

@@ -1,6 +1,6 @@
 """Copies the best weights of a training run into the package, with their figures.
 
-Run `python -m tfflows.zoo.publish --model_dir=DIR` in a checkout. Afterwards,
+Run `python -m tfflows.zoo.shelf.publish --model_dir=DIR` in a checkout. Afterwards,
 `tfflows.zoo.create(name, weights="pretrained")` finds the weights.
 """
 
@@ -23,12 +23,13 @@ from absl import flags
 
 from tfflows.families.stacking import copy_weights
 from tfflows.system import command_line, files
-from tfflows.zoo import cli, pretrained
+from tfflows.zoo import cli
 from tfflows.zoo.config import ExperimentConfig, TrainerConfig
 from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.overrides import first_difference
 from tfflows.zoo.registry import get_config
 from tfflows.zoo.running import evaluation, run_dir
+from tfflows.zoo.shelf import pretrained
 
 _MOST_NATS = 0.5  # that half precision may cost
 _PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")

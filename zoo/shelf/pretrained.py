@@ -18,7 +18,7 @@ from tfflows.zoo.errors import ConfigError
 
 DIR, URL = "TFFLOWS_WEIGHTS_DIR", "TFFLOWS_WEIGHTS_URL"
 MOST_BYTES = 5_000_000  # of a file in the wheel
-_FOLDER = pathlib.Path(__file__).parent / "weights"
+_FOLDER = pathlib.Path(__file__).parents[1] / "weights"
 _LARGE = "large"
 _SUFFIX = ".weights.h5"
 _CACHE = "tfflows"
