@@ -112,7 +112,7 @@ def test_windows_of_even_size_are_refused():
         convolve(tf.zeros((1, 4, 4, 9)), tf.zeros((3, 2, 9, 1)))
 
 
-@pytest.mark.parametrize("head", ["auto", "glow", "weight_norm"])
+@pytest.mark.parametrize("head", ["auto", "glow", "weight_norm", "pointwise"])
 def test_a_wide_coupling_has_the_gradients_of_plain_convolutions(head, monkeypatch):
     coupling = AffineCoupling(ConvNet(40), mask="channel", head=head)
     coupling.build((None, 6, 6, 2))

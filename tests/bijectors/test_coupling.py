@@ -11,7 +11,8 @@ from tests.testing_utils import randomize
 from tfflows import bijectors as fb
 from tfflows import networks
 
-HEADS = ("auto", "glow", "weight_norm", lambda n: keras.layers.Dense(n, "tanh"))
+WORDS = ("auto", "glow", "weight_norm", "pointwise")
+HEADS = (*WORDS, lambda n: keras.layers.Dense(n, "tanh"))
 
 
 def jacobian(function, x):

@@ -18,6 +18,7 @@ REGISTERED = (
     "glow_digits_classes",
     "glow_miniboone",  # dense
     "flowpp_digits",
+    "nsf_multiscale_digits",
     "maf_two_moons",
     "maf_hepmass",
     "iaf_two_moons",

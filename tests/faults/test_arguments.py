@@ -40,7 +40,12 @@ CALLS = {
         "context_dim": 2,
     },
     networks.ConvNet: {"width": 4, "context_dim": 2},
-    networks.ConvResNet: {"width": 4, "num_blocks": 1, "context_dim": 2},
+    networks.ConvResNet: {
+        "width": 4,
+        "num_blocks": 1,
+        "context_dim": 2,
+        "pointwise_input": True,
+    },
     networks.GatedConv: {
         "filters": 4,
         "kernel_size": 3,
@@ -222,6 +227,9 @@ CALLS |= {
     | {"num_steps": 1, "coupling": "affine", "log_scale": "sigmoid", "n_bits": 1}
     | {"permutation": "conv", "split_priors": True, "classifier_weight": 0.1}
     | {"num_classes": 2},
+    models.nsf_multiscale: _IMAGES
+    | {"num_steps": 1, "num_blocks": 1, "num_bins": 2, "bound": 3.0, "n_bits": 1}
+    | {"factor_out": True, "split_priors": True},
     models.realnvp_multiscale: _IMAGES
     | {"num_blocks": 1, "log_scale": "tanh", "normalization": "actnorm"},
     models.flowpp: {key: v for key, v in _IMAGES.items() if key != "num_levels"}

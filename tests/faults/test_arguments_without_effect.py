@@ -37,6 +37,9 @@ CALLS = {
     "log_scale of additive couplings": lambda: models.glow(
         (8, 8, 1), coupling="additive", log_scale="exp"
     ),
+    "priors of no halves": lambda: models.nsf_multiscale(
+        (8, 8, 1), factor_out=False, split_priors=True
+    ),
     "noise of real images": lambda: models.flowpp((8, 8, 1), noise_width=8),
     "couplings of uniform noise": lambda: models.flowpp(
         (8, 8, 1), noise="uniform", levels=4, noise_couplings=2

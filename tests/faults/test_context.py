@@ -273,6 +273,11 @@ def realnvp(**context):
     return models.realnvp_multiscale((4, 4, 1), **size, dtype="float64", **context)
 
 
+def splines(**context):
+    size = {"num_steps": 1, "num_levels": 2, "width": 4, "num_blocks": 1}
+    return models.nsf_multiscale((4, 4, 1), **size, dtype="float64", **context)
+
+
 CONTEXTS = {
     "image": ({"context_shape": (4, 4, 1)}, (4, 4, 1)),
     "small image": ({"context_shape": (2, 2, 2)}, (2, 2, 2)),
@@ -299,7 +304,7 @@ def one_coupling(**context):
     )
 
 
-LARGE = [(build, kind) for build in (glow, realnvp) for kind in CONTEXTS]
+LARGE = [(build, kind) for build in (glow, realnvp, splines) for kind in CONTEXTS]
 
 
 @pytest.mark.parametrize(
@@ -339,7 +344,7 @@ def test_image_flows_take_images_vectors_labels_and_sets(build, kind):
 
 
 def test_images_of_sides_that_do_not_fit_are_named():
-    for build in (glow, realnvp):
+    for build in (glow, realnvp, splines):
         with pytest.raises(ValueError, match=r"sides are multiples or divisors of \("):
             build(context_shape=(3, 4, 1))
         with pytest.raises(ValueError, match=r"Embedding\(num_classes, 16\)"):

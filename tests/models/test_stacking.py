@@ -63,6 +63,12 @@ ROWS = {
         {"num_steps": 2, "num_levels": 1, "width": 4, "permutation": "shuffle"},
         [],
     ),
+    "nsf_multiscale": (
+        "nsf_multiscale",
+        IMAGE,
+        {"num_steps": 2, "num_levels": 2, "width": 4, "num_blocks": 1, "num_bins": 2},
+        [2, 2],
+    ),
     "glow_dense": ("glow_dense", (4,), {"num_steps": 2, **FLOW}, [2]),
     "realnvp_multiscale": (
         "realnvp_multiscale",

@@ -12,6 +12,9 @@ from tfflows import networks
 NETWORKS = {
     "convnet": lambda **kw: networks.ConvNet(5, **kw),
     "conv_resnet": lambda **kw: networks.ConvResNet(5, num_blocks=2, **kw),
+    "pointwise_input": lambda **kw: networks.ConvResNet(
+        5, num_blocks=1, pointwise_input=True, **kw
+    ),
 }
 
 

@@ -40,6 +40,18 @@ def test_the_issues_data_sets_have_both_families():
     assert (hq.model.n_bits, hq.model.coupling) == (5, "additive")
 
 
+def test_spline_flows_have_the_size_of_the_authors_and_small_ones_that_of_glow():
+    published = {"cifar10": 11.8, "cifar10_5bit": 5.3, "imagenet64": 15.6}
+    for data, millions in published.items():
+        found = zoo.describe(f"nsf_multiscale_{data}").parameters / 1e6
+        assert found == pytest.approx(millions, rel=0.006)
+    for data in ("digits", "mnist_small", "cifar10_small"):
+        one, other = (
+            zoo.describe(f"{family}_{data}") for family in ("glow", "nsf_multiscale")
+        )
+        assert one.parameters == pytest.approx(other.parameters, rel=0.05)
+
+
 def test_realnvps_say_what_normalises_them():
     for name in IMAGE_FLOWS:
         info = zoo.describe(name)

@@ -52,8 +52,8 @@ class Coupling(FlowStep):
         is 1 for kept elements.
       reverse: Exchanges the two parts.
       head: The layer from features to parameters: "auto" (Dense or 3x3 Conv2D, zero),
-        "glow" (the same with gain exp(3 logs)), "weight_norm", or a function of the
-        number of outputs.
+        "pointwise" (the same with a 1x1 Conv2D), "glow" ("auto" with gain exp(3 logs)),
+        "weight_norm", or a function of the number of outputs.
       **kwargs: `event_ndims`, `name`, `dtype`, `trainable` of `FlowStep`.
 
     Raises:

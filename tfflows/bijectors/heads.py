@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfflows.backend.arguments import check_count, check_word
 from tfflows.backend.convolution import convolve
 
-HEADS = ("auto", "glow", "weight_norm")
+HEADS = ("auto", "glow", "weight_norm", "pointwise")
 
 
 def make_head(
@@ -31,8 +31,7 @@ def make_head(
       num_outputs: Size of the head's last axis.
       features: Shape of the conditioner's output, `(batch, F)` or `(batch, H, W, F)`.
       dtype: Keras dtype policy of the head.
-      in_columns: Whether to return a `DenseInColumns` if the head is "auto" and the
-        features are vectors.
+      in_columns: Whether to return a `DenseInColumns` if the head is a plain Dense.
 
     Raises:
       ValueError: If features have another rank or the function returns no layer.
@@ -50,7 +49,7 @@ def make_head(
             "expected a conditioner that returns features (batch, F) or "
             f"(batch, H, W, F), got {features}"
         )
-    cls = {"auto": None, "glow": GlowHead, "weight_norm": WeightNormHead}[head]
+    cls = {"glow": GlowHead, "weight_norm": WeightNormHead}.get(head)
     if cls is not None:
         return cls(num_outputs, dtype=dtype)
     zeros: dict[str, Any] = {"kernel_initializer": "zeros", "dtype": dtype}
@@ -58,7 +57,8 @@ def make_head(
         dense = DenseInColumns if in_columns else keras.layers.Dense
         return dense(num_outputs, **zeros)
     layout = {"padding": "same", "data_format": "channels_last"}
-    return HeadConv2D(num_outputs, 3, **layout, **zeros)
+    window = 1 if head == "pointwise" else 3
+    return HeadConv2D(num_outputs, window, **layout, **zeros)
 
 
 def check_head(head: Any) -> Any:

@@ -24,6 +24,7 @@ BUILDERS: dict[str, str | Callable[..., Any]] = {
     "maf": "tfflows.families.maf:maf",
     "nice": "tfflows.families.nice:nice",
     "nsf": "tfflows.families.nsf:nsf",
+    "nsf_multiscale": "tfflows.families.nsf_multiscale:nsf_multiscale",
     "planar_vae": "tfflows.families.vae:planar_vae",
     "realnvp": "tfflows.families.realnvp:realnvp",
     "realnvp_multiscale": "tfflows.families.realnvp_multiscale:realnvp_multiscale",

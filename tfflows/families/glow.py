@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import keras
-
 from tfflows.backend.arguments import check_count, check_flag, check_number, check_word
-from tfflows.backend.policy import DType, policy_scope
+from tfflows.backend.policy import DType
 from tfflows.bijectors import (
     ActNorm,
     AdditiveCoupling,
@@ -20,16 +18,14 @@ from tfflows.bijectors import (
     Invertible1x1Conv,
     Multiscale,
     Permute,
-    Repeated,
-    Squeeze,
 )
-from tfflows.families.context import BuilderContext, builder_context
+from tfflows.families.context import BuilderContext
 from tfflows.families.declare import Backprop, Base, LogScale, family
+from tfflows.families.glow_levels import image_context, squeezed_levels
 from tfflows.families.image import check_images, image_base, image_preprocessing
 from tfflows.models.classifying_flow import ClassifyingFlow
 from tfflows.models.flow import Flow
 from tfflows.networks import ConvNet
-from tfflows.networks.image_context import BlocksToChannels
 
 Permutation = Literal["conv", "reverse", "shuffle"]
 Couplings = Literal["affine", "additive"]
@@ -109,7 +105,7 @@ def glow(
             f"expected num_classes with classifier_weight={classifier_weight}, got none"
         )
     if num_classes is None:
-        context = _image_context(
+        context = image_context(
             context_shape, context_dtype, context_network, event_shape
         )
     else:
@@ -123,16 +119,9 @@ def glow(
         ]
         return Chain(parts, event_ndims=3)
 
-    def steps(level: int) -> FlowStep:
-        # Shuffles of different steps differ by more than weights.
-        if check_flag("stacked", stacked) and permutation != "shuffle":
-            return Repeated(step(0), num_steps)
-        first = level * num_steps
-        return Chain([step(first + k) for k in range(num_steps)])
-
-    chains: list[list[FlowStep]] = [
-        [Squeeze(), steps(level)] for level in range(num_levels)
-    ]
+    # Shuffles of different steps differ by more than weights.
+    stacks = check_flag("stacked", stacked) and permutation != "shuffle"
+    chains = squeezed_levels(step, num_steps, num_levels, stacked=stacks)
     if num_classes is not None:
         chains[-1].append(ClassAffine(num_classes))
     flow = Multiscale(
@@ -191,19 +180,3 @@ def _class_context(shape: Any, dtype: Any, network: Any) -> BuilderContext:
         )
     arguments = {"context_shape": (), "context_dtype": dtype, "context_network": None}
     return BuilderContext(None, (), arguments)
-
-
-def _image_context(
-    shape: Any, dtype: Any, network: Any, event_shape: Sequence[int]
-) -> BuilderContext:
-    """Returns the context that the couplings take."""
-    context = builder_context(shape, dtype, network, images=True)
-    if context.shape is None or context.shape[:-1] != tuple(event_shape)[:-1]:
-        return context
-    # The first level sees images of half the sides. Neighbouring pixels become channels
-    # instead of being averaged, in full precision even if networks run in half.
-    with policy_scope(keras.config.dtype_policy().variable_dtype):
-        blocks = BlocksToChannels()
-        layers = [blocks] if network is None else [network, blocks]
-        embedding = keras.Sequential(layers)
-    return builder_context(shape, dtype, embedding, images=True)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tfflows.families.maf import iaf, maf
     from tfflows.families.nice import nice
     from tfflows.families.nsf import nsf
+    from tfflows.families.nsf_multiscale import nsf_multiscale
     from tfflows.families.realnvp import realnvp
     from tfflows.families.realnvp_multiscale import realnvp_multiscale
     from tfflows.families.vae import (
@@ -67,6 +68,7 @@ __all__ = [
     "maf",
     "nice",
     "nsf",
+    "nsf_multiscale",
     "planar_vae",
     "realnvp",
     "realnvp_multiscale",

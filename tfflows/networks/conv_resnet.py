@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.backend.arguments import check_count
+from tfflows.backend.arguments import check_count, check_flag
 from tfflows.backend.convolution import convolve
 from tfflows.networks.image_context import ConvConditioner
 
@@ -35,6 +35,7 @@ class ConvResNet(ConvConditioner):
       context_dim: Channels C of a context that the first layer also sees: an image `[B,
         h, w, C]`, averaged or repeated to the sides of the input, or a vector `[B, C]`.
         None: the network ignores a context.
+      pointwise_input: Whether the first convolution is 1x1, as in neural spline flows.
       **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
@@ -47,16 +48,20 @@ class ConvResNet(ConvConditioner):
         width: int,
         num_blocks: int = 4,
         context_dim: int | None = None,
+        *,
+        pointwise_input: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(context_dim, **kwargs)
         self.width = check_count("width", width)
         self.num_blocks = check_count("num_blocks", num_blocks)
+        self.pointwise_input = check_flag("pointwise_input", pointwise_input)
 
     def build(self, input_shape: Any) -> None:
         """Creates the convolutions' weights in this layer itself (see `ConvNet`)."""
         channels = self._shape_with_context(input_shape)[-1]
-        self.first = self._add_conv("first", channels, "ones")
+        side = 1 if self.pointwise_input else 3
+        self.first = self._add_conv("first", channels, "ones", side)
         self.blocks = [
             [
                 self._add_conv(f"block_{k}_inner", self.width, "ones"),
@@ -65,9 +70,11 @@ class ConvResNet(ConvConditioner):
             for k in range(self.num_blocks)
         ]
 
-    def _add_conv(self, name: str, channels: int, gain: str) -> list[keras.Variable]:
+    def _add_conv(
+        self, name: str, channels: int, gain: str, side: int = 3
+    ) -> list[keras.Variable]:
         kernel = self.add_weight(
-            shape=(3, 3, channels, self.width),
+            shape=(side, side, channels, self.width),
             initializer="glorot_normal",
             name=f"{name}_kernel",
         )
@@ -95,8 +102,12 @@ class ConvResNet(ConvConditioner):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        own = {"width": self.width, "num_blocks": self.num_blocks}
-        return {**super().get_config(), **own}
+        return {
+            **super().get_config(),
+            "width": self.width,
+            "num_blocks": self.num_blocks,
+            "pointwise_input": self.pointwise_input,
+        }
 
 
 def _convolve(inputs: tf.Tensor, weights: list[keras.Variable]) -> tf.Tensor:
