@@ -82,7 +82,7 @@ def test_a_step_attends_from_one_position_alone():
         for operation in graph.graph.get_operations()
         if operation.type == "Softmax"
     ]
-    assert weights == [(3, 2, 7)] * 2  # [B, heads, T] in each block
+    assert weights == [(3, 2, 1, 7)] * 2  # [B, heads, 1, T] in each block
 
 
 @pytest.mark.parametrize(

@@ -76,18 +76,20 @@ class CausalBlock(CheckpointsAllWeights, keras.layers.Layer):
         Args:
           hidden: `[B, width]`.
           t: Its number.
-          keys: `[T, B, heads, size]`, of which rows t and later are not used.
+          keys: `[B, heads, T, size]`, of which positions t and later are not used.
           values: The same.
 
         Returns:
           `[B, width]`, and keys and values with those of position t.
         """
         query, key, value = self._heads(hidden)  # [B, heads, size] each
-        keys = tf.tensor_scatter_nd_update(keys, [[t]], key[tf.newaxis])
-        values = tf.tensor_scatter_nd_update(values, [[t]], value[tf.newaxis])
-        scores = tf.einsum("bhd,tbhd->bht", query, keys)
-        weights = _attention(scores, tf.range(tf.shape(keys)[0]) <= t)
-        attended = tf.einsum("bht,tbhd->bhd", weights, values)
+        places = _places(t, tf.shape(key)[:2])
+        keys = tf.tensor_scatter_nd_update(keys, places, key)
+        values = tf.tensor_scatter_nd_update(values, places, value)
+        # Products of matrices as they lie in memory; `tf.einsum` would copy the keys.
+        scores = tf.matmul(query[:, :, tf.newaxis], keys, transpose_b=True)
+        weights = _attention(scores, tf.range(tf.shape(keys)[2]) <= t)
+        attended = tf.matmul(weights, values)[:, :, 0]
         return self._rest(hidden, attended), keys, values
 
     def _heads(self, hidden: tf.Tensor) -> list[tf.Tensor]:
@@ -109,6 +111,12 @@ class CausalBlock(CheckpointsAllWeights, keras.layers.Layer):
         """Returns the constructor's arguments."""
         names = ("width", "num_heads", "expansion")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _places(t: tf.Tensor, sizes: tf.Tensor) -> tf.Tensor:
+    """Indices `[B, heads, 3]` of position t of each row and head."""
+    rows, heads = tf.meshgrid(tf.range(sizes[0]), tf.range(sizes[1]), indexing="ij")
+    return tf.stack([rows, heads, tf.fill(sizes, t)], axis=-1)
 
 
 def _attention(scores: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:

@@ -24,7 +24,7 @@ class CausalTransformer(CheckpointsAllWeights, keras.layers.Layer):
 
     Sources: Vaswani et al., "Attention Is All You Need", 2017, arXiv 1706.03762, with
     layer normalization before each part; Zhai et al., "Normalizing Flows are Capable
-    Generative Models", 2024, arXiv 2412.06329, section 3.1.
+    Generative Models", 2024, arXiv 2412.06329, section 2.3.
 
     Args:
       num_layers: Number of blocks.
@@ -148,9 +148,9 @@ class CausalSteps:
         self._shift = network._context_shift(context)
 
     def initial_state(self, batch_size: tf.Tensor) -> State:
-        """Returns empty keys and values of each block, `[T, B, heads, size]` each."""
+        """Returns empty keys and values of each block, `[B, heads, T, size]` each."""
         network = self._network
-        shape = [network.length, batch_size, network.num_heads]
+        shape = [batch_size, network.num_heads, network.length]
         shape.append(network.width // network.num_heads)
         caches = 2 * network.num_layers
         return tuple(tf.zeros(shape, network.compute_dtype) for _ in range(caches))
