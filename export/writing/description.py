@@ -10,6 +10,7 @@ the same while `format` is 1:
 | `version` | the integer version |
 | `event_shape`, `latent_dim` | shape of one example, size of its latent vector, null without one |
 | `levels` | number of levels of integer data, null for continuous data |
+| `noise_std` | deviation, in levels, of the Gaussian noise in samples and densities, or null |
 | `dtype` | float dtype of the signatures: "float32" or "float64" |
 | `context` | null, or `shape`, `dtype`, `num_classes` (null if unknown) and, of classes with names, `label_names` |
 | `units` | unit of densities and bounds |
@@ -56,6 +57,7 @@ _FLOW_UNITS = "log_prob: nats, density in the units of the raw data"
 _INTEGER_FLOW_UNITS = (
     "log_prob: nats, density of y = x + u with levels one wide; bits_per_dim: bits"
 )
+_NOISY_UNITS = "log_prob: nats, density of data in levels with Gaussian noise; no bits"
 _TABLE_UNITS = (
     "log_prob: nats, log-probability of categories and integers plus log-density of "
     "real columns given these, in their units"
@@ -85,6 +87,7 @@ def describe(
         "event_shape": list(model.event_shape),
         "latent_dim": getattr(model, "latent_dim", None),
         "levels": model.levels,
+        "noise_std": getattr(model, "noise_std", None),
         "dtype": float_dtype(model).name,
         "context": _context(model, provenance.config or {}),
         "units": _units(model),
@@ -147,7 +150,9 @@ def _units(model: keras.Model) -> str:
     table = _table(model) or []
     if any(column["kind"] != "real" for column in table):
         return _TABLE_UNITS
-    return _FLOW_UNITS if model.levels is None else _INTEGER_FLOW_UNITS
+    if model.levels is None:
+        return _FLOW_UNITS
+    return _INTEGER_FLOW_UNITS if model.measures_bits else _NOISY_UNITS
 
 
 def _context(model: keras.Model, config: Mapping[str, Any]) -> dict[str, Any] | None:

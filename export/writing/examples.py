@@ -37,6 +37,7 @@ class Examples:
             "dummy": np.arange(ROWS, dtype=np.int32),
             "seed": np.arange(2 * ROWS, dtype=np.int32).reshape(ROWS, 2),
             "temperature": np.ones(ROWS, np.float32),
+            "guidance": np.linspace(0, 1, ROWS, dtype=np.float32),
             "weight": np.linspace(0, 1, ROWS, dtype=np.float32),
         }
         if description["latent_dim"] is not None:

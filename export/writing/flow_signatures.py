@@ -9,6 +9,7 @@
 | `interpolate` | `x_a [B, ...]`, `x_b [B, ...]`, `weight float32 [B]` | `x [B, ...]` |
 | `sample` | `seed int32 [B, 2]`, `temperature float32 [B]` | `x [B, ...]`, `log_prob [B]` |
 | `sample_n` | `num_samples int32 []`, `seed int32 [2]`, `temperature float32 []` | `x [N, ...]`, `log_prob [N]` |
+| `generate` | `seed int32 [B, 2]`, `temperature float32 [B]`, `guidance float32 [B]` | `x [B, ...]` |
 
 A conditional flow's signatures also take `context`: `[B, ...]`, an int32 `[B]` for
 class labels, and for `sample_n` one context for all samples, without the batch axis.
@@ -19,6 +20,9 @@ continuous, for integer data y in [0, levels) whose floor is the pixel. `score` 
 gradient of log p with respect to x or, for integer data, to the dequantised y. Image
 models have `interpolate`, which returns images on the straight line between the latents
 of x_a (weight 0) and x_b (weight 1).
+
+`generate` is that of a `TarFlow` that can guide its samples or remove their noise: it
+does what it can, and takes `guidance` only if the model learnt without labels, too.
 
 A `FlowMixture`, which has no latents, has `log_prob`, `score`, `sample` and `sample_n`.
 Columns of categories take and give their codes, which `table` in flow.json explains;
@@ -39,12 +43,14 @@ from tfflows.export.writing.endpoints import (
     interpolate_endpoint,
     make_endpoint,
     mixed,
+    one_for_each,
     sample_endpoint,
     sample_n_endpoint,
 )
 from tfflows.models.flow import Flow
 from tfflows.models.flow_mixture import FlowMixture
 from tfflows.models.raw_data import without
+from tfflows.models.tarflow_model import TarFlow
 
 
 def flow_endpoints(flow: Flow) -> dict[str, Endpoint]:
@@ -72,6 +78,8 @@ def flow_endpoints(flow: Flow) -> dict[str, Endpoint]:
     }
     if len(flow.event_shape) == IMAGE_RANK:
         given["interpolate"] = _interpolate(flow)
+    if isinstance(flow, TarFlow) and (flow.noise_std or flow.label_dropout):
+        drawn["generate"] = _generate(flow)
     return {**given, **drawn}
 
 
@@ -88,7 +96,7 @@ def mixture_endpoints(mixture: FlowMixture) -> dict[str, Endpoint]:
 def _log_prob(flow: Flow | FlowMixture) -> Endpoint:
     def log_prob(x: tf.Tensor, *context: tf.Tensor) -> Outputs:
         outputs = {"log_prob": flow.log_prob(x, *context)}
-        if flow.levels is not None:
+        if flow.measures_bits:
             bits = metrics.bits_per_dim(outputs["log_prob"], flow.event_shape)
             outputs["bits_per_dim"] = bits
         return outputs
@@ -152,6 +160,23 @@ def _sample_n(flow: Flow | FlowMixture) -> Endpoint:
 
     return sample_n_endpoint(
         sample_n, flow.event_shape, *_context_specs(flow, batch=())
+    )
+
+
+def _generate(flow: TarFlow) -> Endpoint:
+    def generate(seed: tf.Tensor, temperature: tf.Tensor, *more: tf.Tensor) -> Outputs:
+        if flow.label_dropout:
+            guidance, *context = more
+            guidance = one_for_each(guidance, seed, "one guidance for each row of seed")
+            x = flow.guided_rows(seed, temperature, guidance, *context)
+        else:
+            context = list(more)
+            x = flow.sample_rows_and_log_prob(seed, temperature, *context)[0]
+        return {"x": x if flow.noise_std is None else flow.denoise(x, *context)}
+
+    guidance = [tf.TensorSpec((None,), tf.float32, "guidance")]
+    return sample_endpoint(
+        generate, *(guidance if flow.label_dropout else []), *_context_specs(flow)
     )
 
 

@@ -16,6 +16,7 @@ _EXAMPLES: Mapping[str, Any] = {
     "seed": [0, 1],
     "temperature": 1.0,
     "weight": 0.5,
+    "guidance": 1.0,
     "num_samples": 4,
 }
 
@@ -130,6 +131,13 @@ def _limits(description: Mapping[str, Any]) -> str:
     if description["kind"] == "FlowVAE":
         limits.append(
             "`elbo` is one draw of a lower bound on log p(x): average over seeds."
+        )
+    elif description.get("noise_std") is not None:
+        limits.append(
+            "The model learnt data with Gaussian noise of deviation "
+            f"{description['noise_std']:g} levels: `log_prob` is that density, which "
+            "gives no bits/dim, and `sample` draws noisy data. `generate` removes the "
+            "noise."
         )
     elif description["levels"]:
         limits.append(

@@ -101,6 +101,8 @@ _REGROUPED = dict.fromkeys(
 IMAGE_STEPS: dict[str, StepCase] = {
     "squeeze": StepCase(lambda d: fb.Squeeze(dtype=d), (2, 4, 1)),
     "squeeze_by_three": StepCase(lambda d: fb.Squeeze(3, dtype=d), (6, 3, 2)),
+    "patches": StepCase(lambda d: fb.Patches(2, dtype=d), (4, 2, 3)),
+    "patches_of_a_pixel": StepCase(lambda d: fb.Patches(1, dtype=d), (2, 3, 1)),
     "invertible_conv": StepCase(lambda d: fb.Invertible1x1Conv(dtype=d), (2, 3, 4)),
     "invertible_conv_vector": StepCase(lambda d: fb.Invertible1x1Conv(dtype=d), (3,)),
     "invertible_conv_one_channel": StepCase(

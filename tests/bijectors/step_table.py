@@ -184,6 +184,7 @@ ONE_PER_CLASS = (
     "given_first",
     "transformer",
     "squeeze",
+    "patches",
     "invertible_conv",
     "class_affine",
     "repeated",

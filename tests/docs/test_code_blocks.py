@@ -88,6 +88,12 @@ DOCUMENTS = {
         },
     ),
     "docs/guides/continuous_flows.md": Document(),
+    "docs/guides/transformer_flows.md": Document(
+        instead={
+            "--model_dir=runs/tarflow\ntfflows-sample": "--model_dir=runs/tarflow "
+            "--set trainer.epochs=1\ntfflows-sample"
+        }
+    ),
     "docs/guides/scaling.md": Document(
         names=_TWO_REPLICAS, unused={"host1:2222": "needs two machines"}
     ),

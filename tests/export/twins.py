@@ -19,6 +19,7 @@ REGISTERED = (
     "glow_miniboone",  # dense
     "flowpp_digits",
     "nsf_multiscale_digits",
+    "tarflow_digits_classes",
     "maf_two_moons",
     "maf_hepmass",
     "iaf_two_moons",

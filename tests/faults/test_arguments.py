@@ -108,6 +108,7 @@ CALLS = {
     fb.Rescale: {"low": 0.0, "high": 1.0},
     fb.Permute: {"permutation": "shuffle", "seed": 1},
     fb.Squeeze: {"factor": 2},
+    fb.Patches: {"patch_size": 2},
     fb.Repeated: {"step": scale(), "num_repeats": 2},
     fb.Chain: {"steps": [scale()], "event_ndims": 1},
     fb.RecomputedChain: {"steps": [scale()], "backprop": "remat"},
@@ -144,6 +145,12 @@ CALLS = {
     preprocessing.Dequantization: {
         "levels": 16,
         "n_bits": 2,
+        "evaluation_draws": 1,
+        "seed": 0,
+    },
+    preprocessing.GaussianNoise: {
+        "levels": 16,
+        "std": 1.0,
         "evaluation_draws": 1,
         "seed": 0,
     },
@@ -236,6 +243,10 @@ CALLS |= {
     | {"couplings_per_part": (1, 1, 1), "num_components": 2, "num_blocks": 1}
     | {"num_heads": 1, "noise": "variational", "noise_couplings": 1}
     | {"noise_blocks": 1, "noise_width": 2, "n_bits": 1},
+    models.tarflow: {key: _IMAGES[key] for key in ("event_shape", "levels", "width")}
+    | {"evaluation_draws": 1, "backprop": "stored", "logit_alpha": None}
+    | {"patch_size": 2, "num_blocks": 1, "num_layers": 1, "num_heads": 1}
+    | {"expansion": 1, "noise_std": 0.1, "num_classes": 2, "label_dropout": 0.1},
     models.vae: {"event_shape": (2,), "latent_dim": 2, "hidden_units": (2,)}
     | {"network": "dense", "posterior": "planar", "num_flows": 1, "prior": "realnvp"}
     | {"num_prior_couplings": 1, "flow_units": (2,), "levels": 4, "warmup_steps": 0}
@@ -245,7 +256,7 @@ CALLS |= {
 ZERO_WILL_DO = (
     *("seed", "warmup_steps", "free_nats", "evaluation_samples", "annealing_steps"),
     *("num_flows", "num_prior_couplings", "spread", "alpha", "logit_alpha", "low"),
-    *("min_log_scale", "classifier_weight", "momentum"),
+    *("min_log_scale", "classifier_weight", "momentum", "label_dropout"),
 )
 NEGATIVE_WILL_DO = ("low", "min_log_scale")
 NONE_WILL_DO = (

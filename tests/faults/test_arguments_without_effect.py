@@ -44,6 +44,7 @@ CALLS = {
     "couplings of uniform noise": lambda: models.flowpp(
         (8, 8, 1), noise="uniform", levels=4, noise_couplings=2
     ),
+    "Gaussian noise of real images": lambda: models.tarflow((8, 8, 1), noise_std=0.1),
     "widths of convolutions": lambda: models.vae(
         (8, 8, 1), network="gated_conv", hidden_units=(64, 32)
     ),
@@ -101,6 +102,7 @@ def test_a_field_that_the_data_overrule_is_refused(field, value, tmp_path):
     [
         (train, ["--list", "--model=realnvp_digits"]),
         (sample, ["--model=realnvp_digits", "--dataset=digits"]),
+        (sample, ["--model=realnvp_two_moons", "--guidance=1", "--output=x.npz"]),
         (explore, ["--show=reconstruction", "--strengths=1,2"]),
     ],
 )

@@ -25,6 +25,7 @@ from tfflows.bijectors.mixture_logistic import (
     MixtureLogisticLaw,
 )
 from tfflows.bijectors.multiscale import Multiscale
+from tfflows.bijectors.patches import Patches
 from tfflows.bijectors.permute import Permute
 from tfflows.bijectors.planar import Planar
 from tfflows.bijectors.radial import Radial
@@ -72,6 +73,7 @@ __all__ = [
     "MixtureLogisticLaw",
     "Multiscale",
     "OrthogonalSylvester",
+    "Patches",
     "Permute",
     "Planar",
     "Radial",

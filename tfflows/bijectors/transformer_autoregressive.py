@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfflows.backend.arguments import check_flag
 from tfflows.bijectors.causal_transformer import CausalTransformer
 from tfflows.bijectors.flow_step import FlowStep
+from tfflows.bijectors.guidance import GuidedSteps, guidance_weight
 from tfflows.bijectors.laws import AffineLaw, CouplingLaw, as_law
 from tfflows.bijectors.shapes import only_event_ndims, sum_over_event
 
@@ -31,7 +32,7 @@ class TransformerAutoregressive(FlowStep):
     T passes of one position each.
 
     Source: Zhai et al., "Normalizing Flows are Capable Generative Models", 2024, arXiv
-    2412.06329, equations 4 and 5. There the first token stays as it is; here it has
+    2412.06329, sections 2.2 and 2.3. There the first token stays as it is; here it has
     parameters, too, which depend on the context alone.
 
     Args:
@@ -89,10 +90,16 @@ class TransformerAutoregressive(FlowStep):
         z, log_det = self.law.inverse(x, params)
         return self._ordered(z), sum_over_event(log_det)
 
+    def _steps(self, context: Any) -> Any:
+        weight = guidance_weight()
+        if weight is None or context is None:
+            return self.network.steps(context)
+        return GuidedSteps(self.network, context, weight)
+
     def _forward_and_log_det(
         self, z: tf.Tensor, context: Any = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        steps, batch = self.network.steps(context), tf.shape(z)[0]
+        steps, batch = self._steps(context), tf.shape(z)[0]
         tokens = tf.transpose(self._ordered(z), [1, 0, 2])
         size = tokens.shape[0]
 

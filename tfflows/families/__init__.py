@@ -30,6 +30,7 @@ BUILDERS: dict[str, str | Callable[..., Any]] = {
     "realnvp_multiscale": "tfflows.families.realnvp_multiscale:realnvp_multiscale",
     "realnvp_vae": "tfflows.families.vae:realnvp_vae",
     "sylvester_vae": "tfflows.families.vae:sylvester_vae",
+    "tarflow": "tfflows.families.tarflow:tarflow",
     "vae": "tfflows.families.vae:vae",
 }
 

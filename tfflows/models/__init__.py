@@ -13,6 +13,7 @@ from tfflows.models.flow_vae import FlowVAE
 from tfflows.models.matching import FlowMatching
 from tfflows.models.reverse_kl import ReverseKL
 from tfflows.models.stack import DensityStack
+from tfflows.models.tarflow_model import TarFlow
 from tfflows.vae.likelihoods import (
     BernoulliLikelihood,
     CategoricalLikelihood,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tfflows.families.nsf_multiscale import nsf_multiscale
     from tfflows.families.realnvp import realnvp
     from tfflows.families.realnvp_multiscale import realnvp_multiscale
+    from tfflows.families.tarflow import tarflow
     from tfflows.families.vae import (
         flowprior_vae,
         iaf_vae,
@@ -56,6 +58,7 @@ __all__ = [
     "Likelihood",
     "ReverseKL",
     "SolverError",
+    "TarFlow",
     "density_stack",
     "ffjord",
     "flow_matching",
@@ -75,6 +78,7 @@ __all__ = [
     "realnvp_vae",
     "solver_error",
     "sylvester_vae",
+    "tarflow",
     "vae",
 ]
 

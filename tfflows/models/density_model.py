@@ -90,6 +90,14 @@ class DensityModel(LikelihoodModel):
         return None if self.dequantization is None else self.dequantization.levels
 
     @property
+    def measures_bits(self) -> bool:
+        """Whether figures in bits per dimension mean something: of integer data.
+
+        Not with Gaussian noise: the density is then that of noisy data.
+        """
+        return self.dequantization is not None and self.dequantization.measures_bits
+
+    @property
     def draws_noise(self) -> bool:
         """Whether training and evaluation add noise to the data."""
         return self.dequantization is not None
@@ -148,7 +156,7 @@ class DensityModel(LikelihoodModel):
         return results
 
     def _bits(self, log_prob: tf.Tensor) -> dict[str, tf.Tensor]:
-        if self.levels is None:
+        if not self.measures_bits:
             return {}
         return {"bits_per_dim": metrics.bits_per_dim(log_prob, self.event_shape)}
 
@@ -186,7 +194,16 @@ class DensityModel(LikelihoodModel):
         return without(log_q, self._log_prob_given(y, c))
 
     def bits_per_dim(self, x: Any, context: Any = None) -> tf.Tensor:
-        """Returns -log_prob / (D ln 2), `[...]`; see `log_prob`."""
+        """Returns -log_prob / (D ln 2), `[...]`; see `log_prob`.
+
+        Raises:
+          ValueError: For a model of data with Gaussian noise; as `log_prob`.
+        """
+        if self.levels is not None and not self.measures_bits:
+            raise ValueError(
+                f"{self.name}: expected a model without Gaussian noise for bits per "
+                "dimension, got one whose density is that of noisy data, in nats"
+            )
         return metrics.bits_per_dim(self.log_prob(x, context), self.event_shape)
 
     def sample(

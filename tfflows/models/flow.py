@@ -114,7 +114,7 @@ class Flow(DensityModel):
             context_shape, context_dtype, context_network, self._transform.flow_dtype
         )
         self.conditioning.check_parts(self._transform, self.base)
-        if self.levels is not None:
+        if self.measures_bits:
             self.metric_names = ("loss", "bits_per_dim")
         self._create_trackers()
         noise = self.dequantization

@@ -19,7 +19,7 @@ from tfflows.fitting.batch import first_batch
 from tfflows.fitting.call_signature import input_spec
 from tfflows.models.density_model import DensityModel
 from tfflows.models.flow import Flow
-from tfflows.preprocessing import Dequantization, VariationalDequantization
+from tfflows.preprocessing import Dequantization
 
 _COMPONENT = 1  # the stream of random numbers that choose a row's flow
 
@@ -78,7 +78,7 @@ class FlowMixture(DensityModel):
         )
         if weights is not None:
             self.logits.assign(np.log(_checked_weights(weights, len(parts))))
-        if self.levels is not None:
+        if self.measures_bits:
             self.metric_names = ("loss", "bits_per_dim")
         self._create_trackers()
         self.supports_jit = all(flow.supports_jit for flow in parts)
@@ -185,10 +185,11 @@ def _checked_flows(given: Any) -> list[Flow]:
                 "expected tfflows.Flows with an inverse and without a context, got "
                 f"{flow!r}"
             )
-    if any(isinstance(f.dequantization, VariationalDequantization) for f in flows):
+    noises = {type(f.dequantization) for f in flows}
+    if not noises <= {type(None), Dequantization}:
         raise ValueError(
             "expected flows with a uniform Dequantization, whose noise all of them can "
-            "share, got a VariationalDequantization"
+            f"share, got {', '.join(sorted(noise.__name__ for noise in noises))}"
         )
     facts = {(f.event_shape, f.flow_dtype, f.levels) for f in flows}
     if len(facts) != 1:

@@ -5,11 +5,13 @@ from tfflows.bijectors.logit import Logit
 from tfflows.bijectors.rescale import Rescale
 from tfflows.bijectors.standardize import Standardize
 from tfflows.preprocessing.dequantization import Dequantization
+from tfflows.preprocessing.gaussian_noise import GaussianNoise
 from tfflows.preprocessing.variational import VariationalDequantization
 
 __all__ = [
     "Bounded",
     "Dequantization",
+    "GaussianNoise",
     "Logit",
     "Rescale",
     "Standardize",

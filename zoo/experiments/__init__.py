@@ -11,6 +11,7 @@ from tfflows.zoo.experiments import (
     posteriors,
     realnvp_images,
     tables,
+    tarflow_images,
     toy,
     vae,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "posteriors",
     "realnvp_images",
     "tables",
+    "tarflow_images",
     "toy",
     "vae",
 ]

@@ -18,7 +18,7 @@ from tfflows.data.table import find
 from tfflows.data.toy import TOYS
 from tfflows.training import is_multi_worker
 from tfflows.zoo.config import ExperimentConfig
-from tfflows.zoo.running.per_label import per_label
+from tfflows.zoo.running.per_label import measures_bits, per_label
 from tfflows.zoo.running.sources import load_source, resolve_shape
 
 # In place of a split: all three.
@@ -44,7 +44,8 @@ def evaluate(
     Returns:
       "model", "dataset", "split", "num_examples", the items of `progress`, and
       "nll": mean of -log_prob in nats, in the units of the raw data;
-      "bits_per_dim": for integer data, the same in bits per dimension;
+      "bits_per_dim": for integer data, the same in bits per dimension, unless the
+      model is one of data with Gaussian noise ("noise_std", in levels);
       "accuracy": for a flow with a classifier, the share of correct labels;
       "log_likelihood_unit_scaled": for 256 levels, the mean log-likelihood in nats of
       pixels scaled to [0, 1], as in the NICE paper;
@@ -80,10 +81,13 @@ def evaluate(
         **{name: float(logs[name]) for name in logs if name not in _IN_NATS_OR_BITS},
     }
     dims = math.prod(source.event_shape)
-    if source.levels is not None:
+    has_bits = measures_bits(model, source)
+    if has_bits:
         result["bits_per_dim"] = nll / (dims * math.log(2))
-    if source.levels == 256:
+    if has_bits and source.levels == 256:
         result["log_likelihood_unit_scaled"] = dims * math.log(256) - nll
+    if getattr(model, "noise_std", None) is not None:
+        result["noise_std"] = model.noise_std
     true_log_prob = _true_log_prob(source, splits)
     if true_log_prob is not None:
         result["kl"] = true_log_prob + nll

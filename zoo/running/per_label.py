@@ -29,8 +29,8 @@ def per_label(
       batch_size: Examples at a time.
 
     Returns:
-      For each name of a class "num_examples", "nll" in nats and, for integer data,
-      "bits_per_dim"; classes without examples are left out.
+      For each name of a class "num_examples", "nll" in nats and, if the model measures
+      them, "bits_per_dim"; classes without examples are left out.
     """
     labels = np.concatenate([np.asarray(source.labels(split)) for split in splits])
     nll = nll_of(model, source, splits, batch_size)
@@ -40,9 +40,19 @@ def per_label(
         own = nll[labels == number]
         if len(own):
             found[name] = {"num_examples": len(own), "nll": float(own.mean())}
-            if source.levels is not None:
+            if measures_bits(model, source):
                 found[name]["bits_per_dim"] = float(own.mean()) / bits
     return found
+
+
+def measures_bits(model: keras.Model, source: tfflows.data.DataSource) -> bool:
+    """Returns whether a figure in bits per dimension means something.
+
+    Args:
+      model: A model; those without a property `measures_bits` do.
+      source: Its data; only integers have bits.
+    """
+    return source.levels is not None and getattr(model, "measures_bits", True)
 
 
 def nll_of(

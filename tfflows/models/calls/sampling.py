@@ -45,28 +45,37 @@ def checked_seeds(seeds: Any) -> Seeds:
 
 
 def temperature_rows(
-    temperature: Any, num_samples: tf.Tensor, dtype: tf.DType
+    temperature: Any,
+    num_samples: tf.Tensor,
+    dtype: tf.DType,
+    what: str = "temperature",
 ) -> tf.Tensor:
     """Returns one temperature per sample `[N]`, given one for all or one for each.
+
+    Args:
+      temperature: A number >= 0, or one for each sample.
+      num_samples: N.
+      dtype: Of the result.
+      what: What the numbers are, for errors.
 
     Raises:
       ValueError: If one is negative or not finite, or their number is wrong.
     """
-    temperature = as_float(temperature, dtype, "temperature")
-    _check_rows(temperature, num_samples)
+    temperature = as_float(temperature, dtype, what)
+    _check_rows(temperature, num_samples, what)
     if temperature.shape.rank == 1:  # one row for many would broadcast
         each = tf.equal(tf.size(temperature), num_samples)
-        with require(each, "expected one temperature, or one for each sample"):
+        with require(each, f"expected one {what}, or one for each sample"):
             temperature = tf.identity(temperature)
     valid = tf.reduce_all((temperature >= 0) & tf.math.is_finite(temperature))
-    with require(valid, "expected a finite temperature >= 0"):
+    with require(valid, f"expected a finite {what} >= 0"):
         return tf.broadcast_to(temperature, [num_samples])
 
 
-def _check_rows(temperature: tf.Tensor, num_samples: tf.Tensor) -> None:
+def _check_rows(temperature: tf.Tensor, num_samples: tf.Tensor, what: str) -> None:
     rows = tf.TensorShape([tf.get_static_value(num_samples)])
     if temperature.shape.rank != 0 and not temperature.shape.is_compatible_with(rows):
         raise ValueError(
-            f"expected one temperature, or one for each of {rows[0]} samples, got "
+            f"expected one {what}, or one for each of {rows[0]} samples, got "
             f"shape {tuple(temperature.shape)}"
         )
