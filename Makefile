@@ -35,6 +35,8 @@ lint: setup
 bench: setup .venv-peers/installed
 	$(BIN)/python benchmarks/side_by_side/run.py --results peers.json
 	$(BIN)/python benchmarks/side_by_side/report.py peers.json --output_dir .
+	$(BIN)/python benchmarks/as_called/run.py --results as_called.json
+	$(BIN)/python benchmarks/as_called/report.py as_called.json --output_dir .
 
 .venv-peers/installed: benchmarks/peers.txt
 	$(PYTHON) -m venv .venv-peers

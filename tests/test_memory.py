@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import pytest
 
 from tfflows.backend import memory
+from tfflows.system.garbage import collector_paused
 
 # Blocks of different sizes, from threads too, each used and freed.
 _CHURN = """
@@ -77,3 +79,14 @@ def test_an_environment_with_settings_of_its_own_is_left_alone():
     told, faults = churn("call", MALLOC_PERTURB_="0")
     assert told == "False"
     assert int(faults) > 100
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_pause_of_the_collector_ends_as_it_began(enabled):
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with collector_paused(), collector_paused():
+            assert not gc.isenabled()
+        assert gc.isenabled() == enabled
+    finally:
+        gc.enable()

@@ -83,7 +83,11 @@ HELD = {
     ),
     "a variable": (
         lambda: layer().kernel,
-        {"_value": "compiled calls: replaced weights", "_trainable": "the same"},
+        {
+            "_value": "compiled calls: replaced weights",
+            "_trainable": "the same",
+            "_initializer": "stacks: the weights of copies",
+        },
     ),
     "Adam": (
         adam,
@@ -100,6 +104,10 @@ HELD = {
     "TensorBoard's callback": (
         lambda: keras.callbacks.TensorBoard("."),
         {"_should_trace": "rounds: whether each step is traced"},
+    ),
+    "a traced function": (
+        lambda: tf.function(lambda: tf.zeros([])).get_concrete_function(),
+        {"_call_flat": "compiled calls: arguments that are tensors already"},
     ),
     "a graph": (tf.Graph, {"_get_function": "compiled calls: sizes in their bodies"}),
     "a bijector": (tfb.Exp, {"_is_injective": "stock bijectors that have an inverse"}),

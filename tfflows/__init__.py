@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import pathlib
 from typing import TYPE_CHECKING, Any
 
+from tfflows.system.garbage import collector_paused
 from tfflows.system.programs import is_program
 
 if TYPE_CHECKING:
@@ -85,11 +85,9 @@ def import_parts() -> None:
 
     `import tfflows` does it, but for one of its programs, which reads its flags first.
     """
-    # Modules are no garbage, and the collector would go through millions of their
-    # objects over and over.
-    collects = gc.isenabled()
-    gc.disable()
-    try:
+    with collector_paused():
+        # Before TensorFlow, it loads its experimental parts on first use only.
+        importlib.import_module("tensorflow_probability")
         _check_backend()
         from tfflows.backend.fork_warning import warn_at_forks
 
@@ -97,9 +95,6 @@ def import_parts() -> None:
             importlib.import_module(f"tfflows.{part}")
         for name, part in _CLASSES.items():
             globals()[name] = getattr(importlib.import_module(f"tfflows.{part}"), name)
-    finally:
-        if collects:
-            gc.enable()
     warn_at_forks()
 
 

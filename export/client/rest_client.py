@@ -14,6 +14,7 @@ from tfflows.export.client.arrays import Arrays, is_batched
 from tfflows.export.client.base import Client
 from tfflows.export.client.errors import ServingError
 from tfflows.system.extras import needed
+from tfflows.system.garbage import collector_paused
 
 _RETRIED = (429, 502, 503, 504)
 _CODES = {
@@ -97,6 +98,10 @@ class RestClient(Client):
         return {int(row["version"]): row["state"] for row in rows}
 
     def _call(self, name: str, signature: Signature, inputs: Arrays) -> Arrays:
+        with collector_paused():  # JSON is lists of lists of numbers
+            return self._answer(name, signature, inputs)
+
+    def _answer(self, name: str, signature: Signature, inputs: Arrays) -> Arrays:
         lists = {key: array.tolist() for key, array in inputs.items()}
         rows = self._form == "row" and is_batched(signature)
         if rows:

@@ -170,3 +170,30 @@ def test_a_failed_start_leaves_no_step_started():
     assert not chain.steps[0].is_initialized
     with pytest.raises(ValueError, match="one or more"):
         fb.ActNorm().initialize(np.zeros((0, 2)))
+
+
+@pytest.mark.parametrize("assigns", [False, True])
+def test_repeats_start_with_the_weights_of_new_copies(assigns):
+    class Step(fb.AffineCoupling):
+        def build(self, data_shape):
+            super().build(data_shape)
+            if assigns:
+                self._head.bias.assign_add(tf.range(4.0))
+
+    def step():
+        return Step(networks.MLP((5, 3), name="network"), name="coupling")
+
+    keras.utils.set_random_seed(0)
+    copies = [step() for _ in range(3)]
+    for copy in copies:
+        copy.build((None, 4))
+    keras.utils.set_random_seed(0)
+    repeated = fb.Repeated(step(), 3)
+    keras.utils.set_random_seed(0)
+    repeated.build((None, 4))
+    for stack, *single in zip(
+        repeated.stacks, *(c.variables for c in copies), strict=True
+    ):
+        if assigns and "kernel" in stack.path:  # then the trial draws seeds, too
+            continue
+        assert tf.reduce_all(stack == tf.stack([v.value for v in single]))

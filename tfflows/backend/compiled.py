@@ -21,6 +21,25 @@ from tfflows.backend.watched import Watched
 # Maximum bytes of the widest tensor in one pass; more rows take several passes.
 _WIDEST = 2**23
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+# One thread starts all operations. In a flow each waits for the one before, and to hand
+# a small one to another thread takes longer than the operation.
+_ONE_THREAD = "SINGLE_THREADED_EXECUTOR"
+_REFUSAL = "ingle-threaded executor"  # of operations that it cannot run
+_REWRITERS = (
+    "layout_optimizer",
+    "constant_folding",
+    "shape_optimization",
+    "auto_mixed_precision",
+    "arithmetic_optimization",
+    "dependency_optimization",
+    "loop_optimization",
+    "function_optimization",
+    "debug_stripper",
+    "scoped_allocator_optimization",
+    "pin_to_host_optimization",
+    "implementation_selector",
+    "common_subgraph_elimination",
+)
 _is_inside: contextvars.ContextVar[bool] = contextvars.ContextVar(
     "is_inside", default=False
 )
@@ -114,14 +133,30 @@ class CompiledCall:
         self, function: Callable[..., Any], specs: Sequence[tf.TensorSpec]
     ) -> None:
         traced = tf.function(function, autograph=False)
-        with tf.device(None), inside():
+        self._executor: str | None = _ONE_THREAD
+        # The executor decides how loops are traced.
+        with tf.device(None), inside(), as_written(self._executor):
             self._function = traced.get_concrete_function(*specs)
-        self.rows = max(1, _WIDEST // max(_widest_row(self._function.graph), 1))
+        graph = self._function.graph
+        self._fuses = not _adds_to_products(graph)
+        self.rows = max(1, _WIDEST // max(_widest_row(graph), 1))
 
     def __call__(self, *tensors: tf.Tensor) -> Any:
         """Returns the function's result."""
-        with as_written():
-            return self._function(*tensors)
+        try:
+            return self._run(tensors)
+        except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
+            if self._executor is None or _REFUSAL not in str(error):
+                raise
+        self._executor = None
+        return self._run(tensors)
+
+    def _run(self, tensors: Sequence[tf.Tensor]) -> Any:
+        # Past the binding of arguments, whose kinds are known, and which takes 0.1 ms.
+        with as_written(self._executor, self._fuses):
+            return self._function._call_flat(
+                list(tensors), self._function.captured_inputs
+            )
 
 
 def may_compile() -> bool:
@@ -148,18 +183,21 @@ def inside() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def as_written() -> Iterator[None]:
-    """Context manager in which TensorFlow does not rewrite traced operations.
+def as_written(executor: str | None = None, fuses: bool = False) -> Iterator[None]:
+    """Context manager in which TensorFlow does not rewrite sums and products.
 
-    Rewriting sums and products changes the last digits, so a second call would differ
-    from the first, which is not compiled. It also takes as long as the trace. It makes
-    RealNVP no faster, and Glow and splines by a tenth
+    Rewriting changes the last digits, so a second call would differ from the first,
+    which is not compiled. It also takes as long as the trace
     (docs/adr/0008-plain-calls-are-compiled.md).
+
+    Args:
+      executor: TensorFlow's name of what runs the operations; None: its default.
+      fuses: Whether a product, its bias and its activation become one operation.
     """
     context = eager_context.context()
     before = context.function_call_options
     context.function_call_options = _without_rewriting(
-        before.config_proto_serialized, before.executor_type
+        before.config_proto_serialized, before.executor_type or executor, fuses
     )
     try:
         yield
@@ -167,21 +205,46 @@ def as_written() -> Iterator[None]:
         context.function_call_options = before
 
 
-@functools.lru_cache(maxsize=8)
-def _without_rewriting(config: bytes, executor: str | None) -> Any:
+@functools.lru_cache(maxsize=16)
+def _without_rewriting(config: bytes, executor: str | None, fuses: bool) -> Any:
     options = tf.compat.v1.ConfigProto.FromString(config)
-    options.graph_options.rewrite_options.disable_meta_optimizer = True
+    rewriting = options.graph_options.rewrite_options
+    rewriting.disable_meta_optimizer = not fuses
+    rewriting.min_graph_nodes = -1  # small graphs, too
+    rewriting.meta_optimizer_iterations = rewriting.ONE
+    for name in _REWRITERS:
+        setattr(rewriting, name, rewriting.OFF)
+    rewriting.remapping = rewriting.ON
+    rewriting.memory_optimization = rewriting.NO_MEM_OPT
     return eager_context.FunctionCallOptions(executor, options)
+
+
+def _graphs(graph: tf.Graph) -> Iterator[tf.Graph]:
+    """Yields a graph and those of the functions that it calls."""
+    yield graph
+    for operation in graph.get_operations():
+        if operation.type in _CALLS:
+            yield from _graphs(graph._get_function(operation.get_attr("f").name).graph)
+
+
+def _adds_to_products(graph: tf.Graph) -> bool:
+    """Returns whether a layer's output is added to something, as in a residual network.
+
+    TensorFlow 2.21 logs an error when it fuses these.
+    """
+    return any(
+        operation.type in ("Add", "AddV2", "AddN")
+        and any(each.op.type in ("BiasAdd", "MatMul") for each in operation.inputs)
+        for part in _graphs(graph)
+        for operation in part.get_operations()
+    )
 
 
 def _widest_row(graph: tf.Graph) -> int:
     """Returns the bytes per row of the widest tensor with a row per example."""
     widest = 0
-    for operation in graph.get_operations():
-        if operation.type in _CALLS:
-            name = operation.get_attr("f").name
-            widest = max(widest, _widest_row(graph._get_function(name).graph))
-        for output in operation.outputs:
+    for part in _graphs(graph):
+        for output in (o for each in part.get_operations() for o in each.outputs):
             shape = output.shape
             if not shape.rank or shape[0] is not None:
                 continue

@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import os
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -80,8 +81,7 @@ def as_seed(seed: Any) -> tf.Tensor:
       ValueError: For anything else.
     """
     if seed is None:
-        info = np.iinfo("int32")
-        return tf.random.uniform([2], info.min, info.max, dtype=tf.int32)
+        return _fresh_seed()
     if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
         low, high = int(seed) & 0xFFFFFFFF, (int(seed) >> 32) & 0xFFFFFFFF
         return tf.constant(np.array([high, low], "uint32").view("int32"))
@@ -91,6 +91,16 @@ def as_seed(seed: Any) -> tf.Tensor:
             return tf.cast(seed, tf.int32)
         seed = f"dtype {seed.dtype.name}, shape {tuple(seed.shape)}"
     raise ValueError(f"expected a seed None, an int or int32 [2], got {seed!r}")
+
+
+def _fresh_seed() -> tf.Tensor:
+    if tf.executing_eagerly():  # without the five operations below
+        words = tf.compat.v1.get_seed(None)
+        if None in words:
+            return tf.constant(np.frombuffer(os.urandom(8), "int32"))
+        return tf.constant(words, tf.int32)
+    info = np.iinfo("int32")
+    return tf.random.uniform([2], info.min, info.max, dtype=tf.int32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,12 +216,20 @@ def uniform_rows(seeds: Seeds, count: int, dtype: Any = tf.float32) -> tf.Tensor
       dtype: float32 or float64; a grid of step 2^-23 or 2^-32, offset by half a step,
         so that neither end is ever drawn.
     """
-    bits = tf.concat(_blocks(seeds, (count + 1) // 2), axis=-1)[:, :count]
+    bits = _words(seeds, count)
     dtype = tf.as_dtype(dtype)
     if dtype == tf.float64:
         return (tf.cast(bits, dtype) + 0.5) * 2.0**-32
     bits = tf.bitcast(tf.bitwise.right_shift(bits, tf.constant(9, tf.uint32)), tf.int32)
     return (tf.cast(bits, dtype) + 0.5) * 2.0**-23
+
+
+def _words(seeds: Seeds, count: int) -> tf.Tensor:
+    """Returns the first words of each row, uint32 `[N, count]`."""
+    half = (count + 1) // 2
+    if isinstance(seeds, RowsOfSeed):  # in one tensor already
+        return seeds.bits(2 * half)[:, :count]
+    return tf.concat(_blocks(seeds, half), axis=-1)[:, :count]
 
 
 def _blocks(seeds: Seeds, count: int) -> Sequence[tf.Tensor]:

@@ -60,6 +60,9 @@ class FlowStep(LayerBijector):
     # rounding and at its cost. "input": it does not. None: all values, for a pass that
     # assigns variables, or reads some that Keras does not track.
     recomputed_from: str | None = "output"
+    # Whether `build` draws each weight by an initializer of its own, see
+    # `initial_weights`.
+    draws_weights_apart = True
     # Why XLA cannot compile a step that sets `supports_jit = False`.
     jit_obstacle = "the step says so"
 

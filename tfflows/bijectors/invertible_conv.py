@@ -44,6 +44,8 @@ class Invertible1x1Conv(FlowStep):
       ValueError: If the parameterization is unknown.
     """
 
+    draws_weights_apart = False  # P, L, U and s are factors of one matrix
+
     def __init__(self, parameterization: str = "plu", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.parameterization = check_word(

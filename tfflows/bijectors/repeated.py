@@ -15,6 +15,7 @@ from tfflows.backend.weight_kinds import mark_stack
 from tfflows.backend.xla import in_xla
 from tfflows.bijectors.composite import Composite, as_step, build_step, ordered
 from tfflows.bijectors.flow_step import FlowStep
+from tfflows.bijectors.initial_weights import initial_weights
 from tfflows.bijectors.pure_step import PureStep, Weights
 from tfflows.bijectors.recompute import Pass, RecomputableStep, TracedStep
 from tfflows.bijectors.shapes import event_shape, no_log_det
@@ -79,23 +80,18 @@ class Repeated(Composite):
         return self.built and all(map(self._step.is_initialized, self._weights_of()))
 
     def build(self, data_shape: Any) -> None:
-        """Builds K copies of the step and stacks their weights."""
+        """Stacks the weights that K new copies of the step would have."""
         step = self.step
         event = event_shape(data_shape, self.event_ndims, self.name)
         dtype = self.flow_dtype
-        copies = [
-            build_step(type(step).from_config(step.get_config()), event, dtype)
-            for _ in range(self.num_repeats)
-        ]
+        values = initial_weights(step, self.num_repeats, event, dtype)
         build_step(step, event, dtype)
         self._stacks = [
-            self._stack([copy.variables[i] for copy in copies])
-            for i in range(len(step.variables))
+            self._stack(variable, value)
+            for variable, value in zip(step.variables, values, strict=True)
         ]
 
-    def _stack(self, variables: list[keras.Variable]) -> keras.Variable:
-        first = variables[0]
-        value = tf.stack([tf.convert_to_tensor(variable) for variable in variables])
+    def _stack(self, first: keras.Variable, value: tf.Tensor) -> keras.Variable:
         stack = self.add_weight(
             shape=value.shape,
             dtype=first.dtype,

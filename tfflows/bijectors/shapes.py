@@ -100,6 +100,8 @@ def as_float(value: Any, dtype: tf.DType, name: str) -> tf.Tensor:
     Raises:
       ValueError: If it is not numeric.
     """
+    if type(value) is float and dtype == tf.float32:  # the fast way
+        return tf.constant(value, dtype)
     try:
         tensor = tf.convert_to_tensor(value)
     except (TypeError, ValueError) as error:

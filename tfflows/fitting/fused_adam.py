@@ -34,8 +34,13 @@ def fused_adam(
         yield
         return
 
+    numbers: dict[str, dict[str, tf.Tensor]] = {}  # of all weights of a dtype
+
     def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
-        _apply(adam, gradient, variable, learning_rate, taken)
+        dtype = variable.dtype
+        if dtype not in numbers:
+            numbers[dtype] = _numbers(adam, dtype, learning_rate, taken)
+        _apply(adam, gradient, variable, numbers[dtype], taken)
 
     vars(adam)["update_step"] = update_step
     try:
@@ -67,31 +72,46 @@ def _is_known(optimizer: keras.optimizers.Optimizer) -> bool:
     return known and not optimizer.amsgrad
 
 
-def _apply(
-    adam: Any, gradient: Any, variable: Any, learning_rate: Any, taken: Any
-) -> None:
-    index, dtype = adam._get_variable_index(variable), variable.dtype
+def _numbers(
+    adam: Any, dtype: str, learning_rate: Any, taken: tf.Tensor | None
+) -> dict[str, tf.Tensor]:
+    """Returns the scalars of `ResourceApplyAdam`, which all weights share."""
     step = tf.cast(adam.iterations + 1, dtype)
     # Not by tf.cast, which would first make them float32.
     beta_1, beta_2 = tf.constant(adam.beta_1, dtype), tf.constant(adam.beta_2, dtype)
     powers = beta_1**step, beta_2**step
     epsilon = tf.constant(adam.epsilon, dtype)
-    learning_rate, gradient = tf.cast(learning_rate, dtype), tf.cast(gradient, dtype)
+    learning_rate = tf.cast(learning_rate, dtype)
     if taken is not None:
         # Moments keep their values and add 0; the weight moves by 0.
         beta_1, beta_2 = tf.where(taken, beta_1, 1.0), tf.where(taken, beta_2, 1.0)
         learning_rate = tf.where(taken, learning_rate, 0.0)
         epsilon = tf.where(taken, epsilon, 1.0)  # else 0 / 0 if both it and v are 0
+    return {
+        "beta1_power": powers[0],
+        "beta2_power": powers[1],
+        "lr": learning_rate,
+        "beta1": beta_1,
+        "beta2": beta_2,
+        "epsilon": epsilon,
+    }
+
+
+def _apply(
+    adam: Any,
+    gradient: Any,
+    variable: Any,
+    numbers: dict[str, tf.Tensor],
+    taken: tf.Tensor | None,
+) -> None:
+    index, dtype = adam._get_variable_index(variable), variable.dtype
+    gradient = tf.cast(gradient, dtype)
+    if taken is not None:
         gradient = tf.where(taken, gradient, tf.zeros([], dtype))
     tf.raw_ops.ResourceApplyAdam(
         var=variable.handle,
         m=adam._momentums[index].value.handle,
         v=adam._velocities[index].value.handle,
-        beta1_power=powers[0],
-        beta2_power=powers[1],
-        lr=learning_rate,
-        beta1=beta_1,
-        beta2=beta_2,
-        epsilon=epsilon,
         grad=gradient,
+        **numbers,
     )

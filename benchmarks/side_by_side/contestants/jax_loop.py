@@ -43,6 +43,7 @@ class JaxContestant:
         self._data = jnp.asarray(workload.data())
         self._rows = shuffled_rows(len(self._data), workload.batch_size)
         self._key = jax.random.key(0)
+        self._plain = log_prob, sample
         self._log_prob = jax.jit(log_prob)
         self._sample = jax.jit(sample, static_argnums=2)
 
@@ -64,6 +65,10 @@ class JaxContestant:
             return *carry, losses.mean()
 
         self._train = train
+
+    def parts(self) -> tuple[Any, Callable, Callable]:
+        """A copy of the tree, and what it was made with: densities and samples."""
+        return jax.tree.map(jnp.copy, self._params), *self._plain
 
     def num_parameters(self) -> int:
         """Numbers that training changes."""

@@ -49,6 +49,7 @@ class TFPContestant:
             start = index * batch_size
             return tf.gather(x, order[start : start + batch_size])
 
+        self._parts = flow, self._variables, adam
         self._step, self._gather = step, gather
         self._log_prob = tf.function(lambda: flow.log_prob(x[:number]), jit_compile=jit)
         self._sample = tf.function(
@@ -62,6 +63,10 @@ class TFPContestant:
             order = tf.random.shuffle(tf.range(size))
             for index in range(size // batch_size):
                 yield self._gather(order, tf.constant(index))
+
+    def parts(self) -> tuple[Any, list[tf.Variable], Any]:
+        """The distribution, what training changes, and Adam."""
+        return self._parts
 
     def num_parameters(self) -> int:
         """Numbers that training changes."""

@@ -56,6 +56,10 @@ class TorchContestant:
             model.parameters(), lr=workload.learning_rate, fused=True
         )
 
+    def parts(self) -> tuple[nn.Module, _Function, Callable[[int], torch.Tensor]]:
+        """The model, and what it was made with: densities and samples."""
+        return self._model, self._log_prob, self._sample
+
     def num_parameters(self) -> int:
         """Numbers that training changes."""
         return sum(p.numel() for p in self._model.parameters() if p.requires_grad)

@@ -19,6 +19,8 @@ def checked_number(num_samples: Any) -> tf.Tensor:
     Raises:
       ValueError: If it is not one integer >= 0.
     """
+    if type(num_samples) is int and 0 <= num_samples < 2**31:  # the fast way
+        return tf.constant(num_samples, tf.int32)
     number = None
     if isinstance(num_samples, int | np.integer | tf.Tensor):
         number = tf.convert_to_tensor(num_samples)

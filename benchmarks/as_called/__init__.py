@@ -1,0 +1,1 @@
+"""What users get who call each library as its documentation does."""

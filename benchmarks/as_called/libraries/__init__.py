@@ -1,0 +1,1 @@
+"""One module a framework: `calls(library, way, data)` returns `Calls`."""
