@@ -16,7 +16,7 @@ from tfflows.networks import CodeFeatures
 from tfflows.sklearn import mixtures
 from tfflows.sklearn.column_rows import ColumnFit, ColumnRows, fit_columns
 from tfflows.sklearn.plan import FAMILIES, FlowPlan
-from tfflows.sklearn.table import Prepared, Table
+from tfflows.sklearn.table import Prepared, Space, Table
 
 # An integer of so many rows, and of this share of them, has a probability of its own.
 _ATOM_ROWS, _ATOM_SHARE, _MOST_ATOMS = 5, 0.01, 64
@@ -73,8 +73,9 @@ class MixedTable(Table):
         numbers = self.indicators[self.order[len(self.widths) :]]
         return [places.index(i) if i >= 0 else -1 for i in numbers]
 
-    def new_flow(self, plan: FlowPlan, seed: int) -> Flow:
+    def new_flow(self, plan: FlowPlan, seed: int, warp: Any = None) -> Flow:
         """A fresh flow: exact probabilities of codes, real columns given these."""
+        del warp
         x = self.x[:, self.order]
         columns = self._code_columns(x)
         size, rest = len(self.order), len(self.order) - self.num_codes
@@ -134,11 +135,10 @@ class MixedTable(Table):
             np.log(scale[codes:]),
         )
         return Prepared(
-            rows,
+            [Space(rows, lambda whole: self._mixture_flow(whole, shift, scale))],
             fit_columns,
             self.far(np.arange(len(x))),
             0.0,
-            lambda whole: self._mixture_flow(whole, shift, scale),
             lambda: self._heavy_flow(shift, scale),
         )
 

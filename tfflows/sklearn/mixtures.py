@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfflows.bijectors import Standardize
+from tfflows.bijectors import Chain, Standardize
 from tfflows.distributions import GaussianMixture
 from tfflows.models import Flow
 from tfflows.preprocessing import Dequantization
 from tfflows.sklearn.expectation import Mixture, fit_mixture
 from tfflows.sklearn.stacking import robust_score
+from tfflows.sklearn.warps import Warp
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100)
 # Numbers of components in a row that are no better until larger ones are left out.
@@ -32,6 +33,7 @@ class Candidate:
     """A mixture that was tried.
 
     Attributes:
+      folds: The rows.
       num_components: Its size.
       strength: That of the prior of its covariances, in rows.
       seed: Of its start.
@@ -40,6 +42,7 @@ class Candidate:
       score: Their mean, which far rows do not spoil.
     """
 
+    folds: Folds
     num_components: int
     strength: float
     seed: int
@@ -50,7 +53,8 @@ class Candidate:
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"mixture of {self.num_components}, prior of {self.strength:g} rows"
+        of = "of warped columns, " if self.folds.log_slopes is not None else ""
+        return f"mixture of {self.num_components}, {of}prior of {self.strength:g} rows"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Folds:
       held_out: Indices of the rows of each fold.
       far: Log-densities of all rows under a density with heavy tails.
       fit: What fits a mixture to such rows, as `fit_mixture`.
+      log_slopes: What to add to log-densities of `x`, `[N]`, so that they are those of
+        the rows that `far` is of; None: nothing.
     """
 
     x: Any
@@ -70,6 +76,7 @@ class Folds:
     held_out: Sequence[np.ndarray]
     far: np.ndarray
     fit: Callable[..., Any] = fit_mixture
+    log_slopes: np.ndarray | None = None
 
     def tried(
         self, size: int, strength: float, seed: int, deadline: float | None
@@ -91,8 +98,10 @@ class Folds:
             )
             log_densities.append(fits[-1].log_densities(self.x[rows]))
         rows, log_p = np.concatenate(self.held_out), np.concatenate(log_densities)
+        if self.log_slopes is not None:
+            log_p = log_p + self.log_slopes[rows]
         score = robust_score(log_p, self.far[rows], self.weight[rows])
-        return Candidate(size, strength, seed, tuple(fits), log_p, score)
+        return Candidate(self, size, strength, seed, tuple(fits), log_p, score)
 
     def sizes(self) -> list[int]:
         """The numbers of components that the rows can bear."""
@@ -102,35 +111,50 @@ class Folds:
 
 
 def search(
-    folds: Folds, seed: int, deadline: float | None = None
+    spaces: Sequence[Folds], seed: int, deadline: float | None = None
 ) -> Iterator[Candidate]:
     """Tries mixtures: sizes, then strengths of the prior, then other starts.
 
+    Sizes in each of the spaces, the rest in that of the best.
+
     Args:
-      folds: The rows.
+      spaces: The rows, in other coordinates each.
       seed: Of the starts.
       deadline: `time.monotonic()` after which none is begun but the first; None: never.
 
     Yields:
       What was tried.
     """
-    sizes = folds.sizes()
     best = None
-    for strength in (1.0, 0.0, folds.x.shape[1] + 2.0):
-        if best is not None and _is_over(deadline):
-            return
-        around = sizes
+    for folds in spaces:
+        sizes = folds.sizes()
         if best is not None:
-            place = sizes.index(best.num_components)
-            around = sizes[max(0, place - 1) : place + 2]
-        for candidate in _ladder(folds, around, strength, seed, deadline):
+            if _is_over(deadline):
+                return
+            sizes = [size for size in sizes if size <= 2 * best.num_components]
+        for candidate in _ladder(folds, sizes, 1.0, seed, deadline):
             yield candidate
-            if best is None or candidate.score > best.score:
-                best = candidate
-    for number in range(1, _STARTS):
-        if best is None or best.num_components == 1 or _is_over(deadline):
+            best = _better(best, candidate)
+    if best is None:
+        return
+    for strength in (0.0, best.folds.x.shape[1] + 2.0):
+        if _is_over(deadline):
             return
-        yield folds.tried(best.num_components, best.strength, seed + number, deadline)
+        sizes = best.folds.sizes()
+        place = sizes.index(best.num_components)
+        around = sizes[max(0, place - 1) : place + 2]
+        for candidate in _ladder(best.folds, around, strength, seed, deadline):
+            yield candidate
+            best = _better(best, candidate)
+    for number in range(1, _STARTS):
+        if best.num_components == 1 or _is_over(deadline):
+            return
+        again = best.folds.tried
+        yield again(best.num_components, best.strength, seed + number, deadline)
+
+
+def _better(best: Candidate | None, other: Candidate) -> Candidate:
+    return other if best is None or other.score > best.score else best
 
 
 def _ladder(
@@ -157,8 +181,9 @@ def _is_over(deadline: float | None) -> bool:
     return deadline is not None and time.monotonic() > deadline
 
 
-def refitted(candidate: Candidate, folds: Folds) -> Any:
+def refitted(candidate: Candidate) -> Any:
     """The candidate on all rows, from its first fit on."""
+    folds = candidate.folds
     return folds.fit(
         folds.x,
         folds.weight,
@@ -183,8 +208,11 @@ def as_flow(
     scale: np.ndarray,
     levels: int | None,
     dtype: str,
+    warp: Warp | None = None,
 ) -> Flow:
     """The flow whose density is that of x = shift + scale * z, z from the mixture.
+
+    With a warp, z is what the warp makes of x.
 
     Args:
       mixture: Of standardised rows.
@@ -192,6 +220,7 @@ def as_flow(
       scale: `[D]`, above 0.
       levels: Those of integer data; None: real numbers.
       dtype: Of the flow.
+      warp: Of raw rows; None: none.
     """
     number, size = mixture.means.shape
     base = GaussianMixture(size, number, covariance="full", dtype=dtype)
@@ -202,9 +231,16 @@ def as_flow(
     lower.assign(np.tril(mixture.factors / diagonal[:, :, None], -1))
     base.logits.assign(np.log(mixture.weights))
     preprocessing = [] if levels is None else [Dequantization(levels, dtype=dtype)]
-    step = Standardize(dtype=dtype)
-    flow = Flow(step, (size,), base, preprocessing, name="gaussian_mixture")
+    step, name = Standardize(dtype=dtype), "gaussian_mixture"
+    if warp is None:
+        flow = Flow(step, (size,), base, preprocessing, name=name)
+        set_standardization(step, shift, scale)
+        return flow
+    outer = Standardize(dtype=dtype)
+    chain = Chain([outer, warp.step(dtype), step], dtype=dtype)
+    flow = Flow(chain, (size,), base, preprocessing, name=f"warped_{name}")
     set_standardization(step, shift, scale)
+    set_standardization(outer, *warp.shift_and_scale)
     return flow
 
 

@@ -225,15 +225,14 @@ def _fitted(source: DataSource, seed: int) -> tuple[Mixture, float]:
     far = far_log_densities(x, x)
     folds = mixtures.Folds(x, np.ones(len(x)), held_out, far)
     with threadpool_limits(1):
-        tried = list(mixtures.search(folds, seed))
+        tried = list(mixtures.search([folds], seed))
         seen = np.concatenate(held_out)
         each = [*(one.log_densities for one in tried), far[seen]]
         *shares, last = stack_weights(np.stack(each, axis=1), np.ones(len(seen)))
         order = np.argsort(np.negative(shares), kind="stable")[:_MOST_MIXTURES]
         best = [k for k in order if shares[k] >= _LEAST_WEIGHT] or order[:1]
         fits = [
-            mixtures.refitted(tried[k], folds) if alone else tried[k].fits[0]
-            for k in best
+            mixtures.refitted(tried[k]) if alone else tried[k].fits[0] for k in best
         ]
     weights = [float(shares[k]) for k in best]
     return mixtures.merged(fits, weights), sum(weights) / (sum(weights) + last)
