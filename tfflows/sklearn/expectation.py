@@ -12,6 +12,8 @@ from sklearn.cluster import kmeans_plusplus
 
 # Least variance of a component in any direction, of rows with variance 1.
 _LEAST_VARIANCE = 1e-6
+# Rows of a component by which its prior of up to one row more falls to 1 / e.
+_ROWS_HELD = 2.0
 TOLERANCE = 1e-3
 BLOCK = 4096
 
@@ -154,7 +156,7 @@ def maximised(
     rows, columns = np.tril_indices(size)
     second[:, rows, columns] = second[:, columns, rows] = sums[:, size + 1 :]
     scatter = second - number[:, None, None] * means[:, :, None] * means[:, None]
-    rows_of_prior = (strength + np.exp(-number / (size + 1)))[:, None, None]
+    rows_of_prior = (strength + np.exp(-number / _ROWS_HELD))[:, None, None]
     covariances = (scatter + rows_of_prior * prior) / (
         number[:, None, None] + rows_of_prior
     )

@@ -14,7 +14,7 @@ from tfflows.backend.initializer_seeds import seeded_initializers
 from tfflows.models import Flow, FlowMixture
 from tfflows.sklearn import mixtures
 from tfflows.sklearn.mixed_table import MixedTable
-from tfflows.sklearn.mixtures import Candidate, Folds
+from tfflows.sklearn.mixtures import Candidate, Folds, place_of
 from tfflows.sklearn.plan import FlowPlan
 from tfflows.sklearn.stacking import mixed, robust_score, stack_weights
 from tfflows.sklearn.table import Prepared, Table
@@ -125,17 +125,7 @@ def fit_stack(
     else:
         held_out = np.array_split(rng.permutation(rows), min(_FOLDS, rows))
     prepared = table.prepared(rng)
-    folds = [
-        Folds(
-            space.rows,
-            table.weight,
-            held_out,
-            prepared.far,
-            prepared.fit,
-            space.log_slopes,
-        )
-        for space in prepared.spaces
-    ]
+    folds = prepared.folds(table.weight, held_out)
     limit = clock.share(_MIXTURES_TIME if plans else 1.0)
     # Threads would wait for each other longer than such products take.
     with threadpool_limits(1):
@@ -145,7 +135,7 @@ def fit_stack(
     columns = [candidate.log_densities - volume for candidate in tried]
 
     best = max(tried, key=lambda candidate: candidate.score)
-    warp = prepared.spaces[_place(best, folds)].warp
+    warp = prepared.spaces[place_of(best, folds)].warp
     trainings = _trainings(table, plans, held_out[0], clock, rng, verbose, warp)
     flows = [flow for _, flow, _ in trainings if flow is not None]
     columns += [one.log_densities for _, _, one in trainings if one is not None]
@@ -219,7 +209,7 @@ def _stack(
     shares: list[float] = []
     chosen = [(c, w) for c, w in zip(tried, weights, strict=False) if w > 0]
     for place, space in enumerate(prepared.spaces):
-        here = [(c, w) for c, w in chosen if _place(c, folds) == place]
+        here = [(c, w) for c, w in chosen if place_of(c, folds) == place]
         if not here:
             continue
         own = [w for _, w in here]
@@ -234,11 +224,6 @@ def _stack(
     parts.append(prepared.far_flow())
     shares.append(weights[-1])
     return FlowMixture(parts, shares, name="flow_density", columns=table.columns)
-
-
-def _place(candidate: Candidate, folds: Sequence[Folds]) -> int:
-    """Of which of the spaces it is."""
-    return next(k for k, one in enumerate(folds) if one is candidate.folds)
 
 
 def _trained(

@@ -11,9 +11,9 @@ import tensorflow as tf
 from tfflows.backend.codes import CodeColumns
 from tfflows.bijectors import Chain, FlowStep, GivenFirst, Permute, Standardize
 from tfflows.distributions import AutoregressiveCodes, ColumnMixture
+from tfflows.families.warped import set_standardization
 from tfflows.models import Flow
 from tfflows.networks import CodeFeatures
-from tfflows.sklearn import mixtures
 from tfflows.sklearn.column_rows import ColumnFit, ColumnRows, fit_columns
 from tfflows.sklearn.plan import FAMILIES, FlowPlan
 from tfflows.sklearn.table import Prepared, Space, Table
@@ -174,7 +174,7 @@ class MixedTable(Table):
         permute = Permute(np.argsort(self.order).tolist(), dtype=self.dtype)
         chain = Chain([permute, standardize, *steps], dtype=self.dtype)
         flow = Flow(chain, (size,), base, name=name)
-        mixtures.set_standardization(standardize, shift, scale)
+        set_standardization(standardize, shift, scale)
         return flow
 
     def _code_columns(self, x: np.ndarray) -> CodeColumns:

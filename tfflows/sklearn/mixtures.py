@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from tfflows.bijectors import Chain, Standardize
+from tfflows.bijectors import Standardize
 from tfflows.distributions import GaussianMixture
+from tfflows.families.warped import set_standardization, warped_flow
 from tfflows.models import Flow
 from tfflows.preprocessing import Dequantization
 from tfflows.sklearn.expectation import Mixture, fit_mixture
@@ -181,6 +181,11 @@ def _is_over(deadline: float | None) -> bool:
     return deadline is not None and time.monotonic() > deadline
 
 
+def place_of(candidate: Candidate, spaces: Sequence[Folds]) -> int:
+    """In which of the spaces it is."""
+    return next(k for k, folds in enumerate(spaces) if folds is candidate.folds)
+
+
 def refitted(candidate: Candidate) -> Any:
     """The candidate on all rows, from its first fit on."""
     folds = candidate.folds
@@ -236,18 +241,7 @@ def as_flow(
         flow = Flow(step, (size,), base, preprocessing, name=name)
         set_standardization(step, shift, scale)
         return flow
-    outer = Standardize(dtype=dtype)
-    chain = Chain([outer, warp.step(dtype), step], dtype=dtype)
-    flow = Flow(chain, (size,), base, preprocessing, name=f"warped_{name}")
+    flow = warped_flow([step], (size,), base, dtype=dtype, name=f"warped_{name}")
     set_standardization(step, shift, scale)
-    set_standardization(outer, *warp.shift_and_scale)
+    warp.set_in(flow)
     return flow
-
-
-def set_standardization(
-    step: Standardize, shift: np.ndarray, scale: np.ndarray
-) -> None:
-    """Sets a built step, as its start from data would."""
-    step.shift.assign(tf.cast(shift, step.shift.dtype))
-    step.log_scale.assign(tf.cast(np.log(scale), step.log_scale.dtype))
-    step.initialized.assign(True)

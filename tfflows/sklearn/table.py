@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tfflows.bijectors import Chain, Standardize
+from tfflows.bijectors import Standardize
 from tfflows.distributions import StandardStudentT
+from tfflows.families.warped import set_standardization, warped_flow
 from tfflows.models import Flow
 from tfflows.preprocessing import Dequantization
 from tfflows.sklearn import mixtures
@@ -55,6 +56,17 @@ class Prepared:
     volume: float
     far_flow: Callable[[], Flow]
 
+    def folds(
+        self, weight: np.ndarray, held_out: Sequence[np.ndarray]
+    ) -> list[mixtures.Folds]:
+        """The rows of each space with their weights `[N]` and what is held out."""
+        return [
+            mixtures.Folds(
+                *(space.rows, weight, held_out, self.far, self.fit, space.log_slopes)
+            )
+            for space in self.spaces
+        ]
+
 
 @dataclasses.dataclass(frozen=True)
 class Table:
@@ -85,11 +97,10 @@ class Table:
         flow = plan.new_flow(size, self.levels, dtype)
         if warp is None or callable(plan.family) or self.levels is not None:
             return flow
-        outer = Standardize(dtype=dtype)
-        chain = Chain([outer, warp.step(dtype), flow.bijector], dtype=dtype)
-        warped = Flow(chain, (size,), name=f"warped_{flow.name}")
-        mixtures.set_standardization(outer, *warp.shift_and_scale)
-        return warped
+        name = f"warped_{flow.name}"
+        flow = warped_flow([flow.bijector], (size,), dtype=dtype, name=name)
+        warp.set_in(flow)
+        return flow
 
     def far(self, rows: np.ndarray) -> np.ndarray:
         """Log-densities of some rows under a density with heavy tails."""
@@ -141,5 +152,5 @@ class Table:
         preprocessing = [] if levels is None else [Dequantization(levels, dtype=dtype)]
         base = StandardStudentT(size, dtype=dtype)
         flow = Flow(step, (size,), base, preprocessing, name="student_t")
-        mixtures.set_standardization(step, shift, scale)
+        set_standardization(step, shift, scale)
         return flow

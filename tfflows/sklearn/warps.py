@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import scipy.optimize
-import tensorflow as tf
-from tensorflow_probability import bijectors as tfb
 
-from tfflows.bijectors import TFPStep
+from tfflows.families.warped import set_warp
+from tfflows.models import Flow
 
 # Rows that are enough to fit four numbers to a column.
 _MOST_ROWS = 5000
@@ -48,20 +47,12 @@ class Warp:
         location = shift + scale * self.location
         return dataclasses.replace(self, location=location, scale=scale * self.scale)
 
-    def step(self, dtype: str) -> TFPStep:
-        """The step from z to (x - shift) / scale, with `shift_and_scale`."""
-        skewness, weight = (
-            tf.Variable(value, dtype=dtype, trainable=False, name=name)
-            for name, value in (("skewness", self.skewness), ("tails", 1 / self.tails))
-        )
-        return TFPStep(tfb.SinhArcsinh(skewness, weight), dtype=dtype)
-
-    @property
-    def shift_and_scale(self) -> tuple[np.ndarray, np.ndarray]:
-        """What the step's data are standardised by, `[D]` each."""
+    def set_in(self, flow: Flow) -> None:
+        """Gives the curves to a `warped_flow` over rows x."""
         # TFP's curve has a factor with which it is the identity at 2.
         factor = 2.0 / np.sinh(np.arcsinh(2.0) / self.tails)
-        return self.location, self.scale / factor
+        scale = self.scale / factor
+        set_warp(flow, self.location, scale, self.skewness, 1.0 / self.tails)
 
 
 def fit_warp(x: np.ndarray, weight: np.ndarray) -> Warp:
