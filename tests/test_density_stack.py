@@ -15,7 +15,8 @@ import tfflows
 from tfflows import bijectors as fb
 from tfflows.sklearn import FlowDensity
 from tfflows.sklearn.expectation import fit_mixture
-from tfflows.sklearn.mixtures import as_flow, merged
+from tfflows.sklearn.mixture_flow import as_flow
+from tfflows.sklearn.mixtures import merged
 from tfflows.sklearn.plan import FAMILIES, plans_for, steps_for
 from tfflows.sklearn.stacking import far_log_densities, robust_score, stack_weights
 from tfflows.sklearn.warps import fit_warp

@@ -12,6 +12,24 @@ from tfflows.bijectors import Chain, FlowStep, Standardize, TFPStep
 from tfflows.models.flow import Flow
 
 
+def warp_steps(size: int, dtype: Any) -> list[FlowStep]:
+    """Returns the steps of a fixed sinh-arcsinh curve for each column.
+
+    Data are standardised, and then taken through the inverse of TFP's `SinhArcsinh`,
+    which starts as the identity. `set_warp` sets both; no training does.
+
+    Args:
+      size: Number of columns.
+      dtype: Of the steps, a name.
+    """
+    skewness, tails = (
+        tf.Variable(tf.fill((size,), tf.constant(value, dtype)), False, name=weight)
+        for weight, value in (("skewness", 0.0), ("tails", 1.0))
+    )
+    curve = TFPStep(tfb.SinhArcsinh(skewness, tails), dtype=dtype)
+    return [Standardize(dtype=dtype), curve]
+
+
 def warped_flow(
     steps: Sequence[FlowStep],
     event_shape: Sequence[int],
@@ -20,10 +38,7 @@ def warped_flow(
     dtype: Any,
     name: str,
 ) -> Flow:
-    """Returns a flow with a fixed sinh-arcsinh curve for each column before its steps.
-
-    Data are standardised, and then taken through the inverse of TFP's `SinhArcsinh`,
-    which starts as the identity. `set_warp` sets both; no training does.
+    """Returns a flow whose columns are warped before its steps, see `warp_steps`.
 
     Args:
       steps: From data to latent, after the curves.
@@ -32,27 +47,22 @@ def warped_flow(
       dtype: Of all of it, a name.
       name: Of the flow.
     """
-    size = event_shape[0]
-    skewness, tails = (
-        tf.Variable(tf.fill((size,), tf.constant(value, dtype)), False, name=weight)
-        for weight, value in (("skewness", 0.0), ("tails", 1.0))
-    )
-    curve = TFPStep(tfb.SinhArcsinh(skewness, tails), dtype=dtype)
-    chain = Chain([Standardize(dtype=dtype), curve, *steps], dtype=dtype)
-    return Flow(chain, event_shape, base, name=name)
+    warp = warp_steps(event_shape[0], dtype)
+    return Flow(Chain([*warp, *steps], dtype=dtype), event_shape, base, name=name)
 
 
-def set_warp(flow: Flow, shift: Any, scale: Any, skewness: Any, tails: Any) -> None:
+def set_warp(
+    steps: Sequence[Any], shift: Any, scale: Any, skewness: Any, tails: Any
+) -> None:
     """Sets the curves of a `warped_flow`.
 
     Args:
-      flow: The flow.
+      steps: Built steps that begin with `warp_steps`.
       shift: What is taken from columns, `[D]`.
       scale: What they are then divided by, `[D]`.
       skewness: That of `SinhArcsinh`, `[D]`.
       tails: Its tail weight, `[D]`, above 0.
     """
-    steps: Any = flow.bijector.steps
     standardize, curve = steps[:2]
     set_standardization(standardize, shift, scale)
     for variable, value in (

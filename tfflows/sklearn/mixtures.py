@@ -9,14 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tfflows.bijectors import Standardize
-from tfflows.distributions import GaussianMixture
-from tfflows.families.warped import set_standardization, warped_flow
-from tfflows.models import Flow
-from tfflows.preprocessing import Dequantization
-from tfflows.sklearn.expectation import Mixture, fit_mixture
+from tfflows.sklearn.expectation import fit_mixture
 from tfflows.sklearn.stacking import robust_score
-from tfflows.sklearn.warps import Warp
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100)
 # Numbers of components in a row that are no better until larger ones are left out.
@@ -25,6 +19,7 @@ _PATIENCE = 2
 _MOST_PRODUCTS = 5e8
 _LEAST_ROWS_EACH = 5
 _STARTS = 3
+_NEAR_NATS = 2.0
 _REFIT_STEPS = 15
 
 
@@ -115,7 +110,7 @@ def search(
 ) -> Iterator[Candidate]:
     """Tries mixtures: sizes, then strengths of the prior, then other starts.
 
-    Sizes in each of the spaces, the rest in that of the best.
+    Sizes in each of the spaces, the rest in the best and others about as good.
 
     Args:
       spaces: The rows, in other coordinates each.
@@ -125,32 +120,42 @@ def search(
     Yields:
       What was tried.
     """
-    best = None
+    bests: list[Candidate] = []
     for folds in spaces:
         sizes = folds.sizes()
-        if best is not None:
+        if bests:
             if _is_over(deadline):
                 return
-            sizes = [size for size in sizes if size <= 2 * best.num_components]
+            most = 2 * bests[0].num_components
+            sizes = [size for size in sizes if size <= most]
+        best = None
         for candidate in _ladder(folds, sizes, 1.0, seed, deadline):
             yield candidate
             best = _better(best, candidate)
-    if best is None:
-        return
-    for strength in (0.0, best.folds.x.shape[1] + 2.0):
+        bests += [best] if best else []
+    highest = max(best.score for best in bests)
+    # Of spaces that are nearly as good both join the stack.
+    near = [best for best in bests if best.score > highest - _NEAR_NATS]
+    for best in sorted(near, key=lambda best: -best.score):
+        yield from _varied(best, seed, deadline)
+
+
+def _varied(first: Candidate, seed: int, deadline: float | None) -> Iterator[Candidate]:
+    """Other strengths of the prior around a candidate's size, then other starts."""
+    best, folds = first, first.folds
+    for strength in (0.0, folds.x.shape[1] + 2.0):
         if _is_over(deadline):
             return
-        sizes = best.folds.sizes()
+        sizes = folds.sizes()
         place = sizes.index(best.num_components)
         around = sizes[max(0, place - 1) : place + 2]
-        for candidate in _ladder(best.folds, around, strength, seed, deadline):
+        for candidate in _ladder(folds, around, strength, seed, deadline):
             yield candidate
             best = _better(best, candidate)
     for number in range(1, _STARTS):
         if best.num_components == 1 or _is_over(deadline):
             return
-        again = best.folds.tried
-        yield again(best.num_components, best.strength, seed + number, deadline)
+        yield folds.tried(best.num_components, best.strength, seed + number, deadline)
 
 
 def _better(best: Candidate | None, other: Candidate) -> Candidate:
@@ -205,43 +210,3 @@ def merged(mixtures: Sequence[Any], weights: Sequence[float]) -> Any:
     shares = [w * m.weights for w, m in zip(weights, mixtures, strict=True)]
     shares = [share / sum(weights) for share in shares]
     return type(mixtures[0]).joined(mixtures, shares)
-
-
-def as_flow(
-    mixture: Mixture,
-    shift: np.ndarray,
-    scale: np.ndarray,
-    levels: int | None,
-    dtype: str,
-    warp: Warp | None = None,
-) -> Flow:
-    """The flow whose density is that of x = shift + scale * z, z from the mixture.
-
-    With a warp, z is what the warp makes of x.
-
-    Args:
-      mixture: Of standardised rows.
-      shift: `[D]`.
-      scale: `[D]`, above 0.
-      levels: Those of integer data; None: real numbers.
-      dtype: Of the flow.
-      warp: Of raw rows; None: none.
-    """
-    number, size = mixture.means.shape
-    base = GaussianMixture(size, number, covariance="full", dtype=dtype)
-    diagonal = np.einsum("kdd->kd", mixture.factors)
-    base.means.assign(mixture.means)
-    base.log_scales.assign(-np.log(diagonal))
-    lower: Any = base.lower
-    lower.assign(np.tril(mixture.factors / diagonal[:, :, None], -1))
-    base.logits.assign(np.log(mixture.weights))
-    preprocessing = [] if levels is None else [Dequantization(levels, dtype=dtype)]
-    step, name = Standardize(dtype=dtype), "gaussian_mixture"
-    if warp is None:
-        flow = Flow(step, (size,), base, preprocessing, name=name)
-        set_standardization(step, shift, scale)
-        return flow
-    flow = warped_flow([step], (size,), base, dtype=dtype, name=f"warped_{name}")
-    set_standardization(step, shift, scale)
-    warp.set_in(flow)
-    return flow

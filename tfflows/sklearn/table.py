@@ -15,6 +15,7 @@ from tfflows.models import Flow
 from tfflows.preprocessing import Dequantization
 from tfflows.sklearn import mixtures
 from tfflows.sklearn.expectation import fit_mixture
+from tfflows.sklearn.mixture_flow import as_flow
 from tfflows.sklearn.plan import FlowPlan
 from tfflows.sklearn.stacking import far_log_densities
 from tfflows.sklearn.warps import Warp, fit_warp
@@ -113,7 +114,7 @@ class Table:
             y = y + rng.uniform(size=y.shape)
         shift, scale = y.mean(axis=0), y.std(axis=0)
         y = (y - shift) / scale
-        spaces = [Space(y, lambda whole: self._mixture_flow(whole, shift, scale))]
+        spaces = [Space(y, lambda whole: self._normal_flow(whole, shift, scale))]
         if self.levels is None:
             spaces.append(self._warped(y, shift, scale))
         return Prepared(
@@ -131,19 +132,19 @@ class Table:
         warp = curves.of_raw(shift, scale)
         return Space(
             (z - own_shift) / own_scale,
-            lambda whole: self._mixture_flow(whole, own_shift, own_scale, warp),
+            lambda whole: self._normal_flow(whole, own_shift, own_scale, warp),
             log_slopes - np.sum(np.log(own_scale)),
             warp,
         )
 
-    def _mixture_flow(
+    def _normal_flow(
         self,
         whole: Any,
         shift: np.ndarray,
         scale: np.ndarray,
         warp: Warp | None = None,
     ) -> Flow:
-        return mixtures.as_flow(whole, shift, scale, self.levels, self.dtype, warp)
+        return as_flow(whole, shift, scale, self.levels, self.dtype, warp)
 
     def _far_flow(self, shift: np.ndarray, scale: np.ndarray) -> Flow:
         size, dtype = len(shift), self.dtype

@@ -47,12 +47,13 @@ class Warp:
         location = shift + scale * self.location
         return dataclasses.replace(self, location=location, scale=scale * self.scale)
 
-    def set_in(self, flow: Flow) -> None:
-        """Gives the curves to a `warped_flow` over rows x."""
+    def set_in(self, flow: Any) -> None:
+        """Gives the curves to a built `warped_flow` over rows x, or to such a chain."""
         # TFP's curve has a factor with which it is the identity at 2.
         factor = 2.0 / np.sinh(np.arcsinh(2.0) / self.tails)
+        chain = flow.bijector if isinstance(flow, Flow) else flow
         scale = self.scale / factor
-        set_warp(flow, self.location, scale, self.skewness, 1.0 / self.tails)
+        set_warp(chain.steps, self.location, scale, self.skewness, 1.0 / self.tails)
 
 
 def fit_warp(x: np.ndarray, weight: np.ndarray) -> Warp:

@@ -111,7 +111,9 @@ def weigher(model: keras.Model, source: DataSource) -> list[keras.callbacks.Call
     """What gives a stack its weights before each validation; none for other models."""
     if not isinstance(model, DensityStack) or _are_mixtures_alone(model):
         return []
-    return [_WeighsFlows(model, source.arrays("validation"))]
+    x = source.arrays("validation")
+    share = len(x) / (source.num_examples["train"] + len(x))
+    return [_WeighsFlows(model, x, share)]
 
 
 def _are_mixtures_alone(stack: DensityStack) -> bool:
@@ -119,16 +121,16 @@ def _are_mixtures_alone(stack: DensityStack) -> bool:
 
 
 class _WeighsFlows(keras.callbacks.Callback):
-    """Sets the weights of a stack's flows by the validation rows."""
+    """Sets the weights of a stack's flows by the validation rows, a share of all."""
 
-    def __init__(self, stack: DensityStack, x: np.ndarray) -> None:
+    def __init__(self, stack: DensityStack, x: np.ndarray, share: float) -> None:
         super().__init__()
-        self._stack, self._x = stack, x
+        self._stack, self._x, self._share = stack, x, share
 
     def on_test_begin(self, logs: dict | None = None) -> None:
         """Called by Keras, after the averaged weights are in place."""
         log_p = self._stack.log_prob_of_flows(self._x).numpy().astype("float64")
-        weights = stack_weights(log_p, np.ones(len(log_p)))
+        weights = stack_weights(log_p, np.ones(len(log_p)), self._share)
         self._stack.logits.assign(np.log(weights))
 
 
