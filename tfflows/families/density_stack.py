@@ -11,10 +11,10 @@ from tfflows.bijectors import Standardize
 from tfflows.distributions import GaussianMixture, StandardStudentT
 from tfflows.families.declare import family
 from tfflows.families.nsf import nsf
-from tfflows.families.warped import warped_flow
 from tfflows.models.flow import Flow
 from tfflows.models.flow_mixture import FlowMixture
 from tfflows.models.stack import DensityStack
+from tfflows.models.warped import warped_flow
 
 # The name of a mixture's flow; that of warped columns has another word before.
 MIXTURE = "gaussian_mixture"

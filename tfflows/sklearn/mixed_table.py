@@ -11,8 +11,8 @@ import tensorflow as tf
 from tfflows.backend.codes import CodeColumns
 from tfflows.bijectors import Chain, FlowStep, GivenFirst, Permute, Standardize
 from tfflows.distributions import AutoregressiveCodes, ColumnMixture
-from tfflows.families.warped import set_standardization
 from tfflows.models import Flow
+from tfflows.models.warped import set_standardization
 from tfflows.networks import CodeFeatures
 from tfflows.sklearn.column_rows import ColumnFit, ColumnRows, fit_columns
 from tfflows.sklearn.mixed_warps import Curves, warped_rows

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfflows.bijectors import Chain, FlowStep, GivenFirst, Standardize
-from tfflows.families.warped import set_standardization, warp_steps
+from tfflows.models.warped import set_standardization, warp_steps
 from tfflows.sklearn.column_rows import ColumnRows
 from tfflows.sklearn.warps import Warp, fit_warp
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from tfflows.bijectors import Standardize
 from tfflows.distributions import GaussianMixture
-from tfflows.families.warped import set_standardization, warped_flow
 from tfflows.models import Flow
+from tfflows.models.warped import set_standardization, warped_flow
 from tfflows.preprocessing import Dequantization
 from tfflows.sklearn.expectation import Mixture
 from tfflows.sklearn.warps import Warp

@@ -10,8 +10,8 @@ import numpy as np
 
 from tfflows.bijectors import Standardize
 from tfflows.distributions import StandardStudentT
-from tfflows.families.warped import set_standardization, warped_flow
 from tfflows.models import Flow
+from tfflows.models.warped import set_standardization, warped_flow
 from tfflows.preprocessing import Dequantization
 from tfflows.sklearn import mixtures
 from tfflows.sklearn.expectation import fit_mixture

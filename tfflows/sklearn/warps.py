@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-from tfflows.families.warped import set_warp
 from tfflows.models import Flow
+from tfflows.models.warped import set_warp
 
 # Rows that are enough to fit four numbers to a column.
 _MOST_ROWS = 5000
