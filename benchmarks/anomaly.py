@@ -67,11 +67,11 @@ class Mixtures:
         far = far_log_densities(z, z)
         folds = mixtures.Folds(z, np.ones(len(z)), [held_out], far)
         with threadpool_limits(1):
-            tried = list(mixtures.search(folds, 0))
+            tried = list(mixtures.search([folds], 0))
             log_p = np.stack([one.log_densities for one in tried], axis=1)
             weights = stack_weights(log_p, np.ones(len(held_out)))
             best = np.argsort(-weights)[:6]
-            fits = [mixtures.refitted(tried[k], folds) for k in best]
+            fits = [mixtures.refitted(tried[k]) for k in best]
         self.mixture = mixtures.merged(fits, [float(weights[k]) for k in best])
         return self
 

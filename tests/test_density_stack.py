@@ -15,9 +15,11 @@ import tfflows
 from tfflows import bijectors as fb
 from tfflows.sklearn import FlowDensity
 from tfflows.sklearn.expectation import fit_mixture
-from tfflows.sklearn.mixtures import as_flow, merged
+from tfflows.sklearn.mixture_flow import as_flow
+from tfflows.sklearn.mixtures import merged
 from tfflows.sklearn.plan import FAMILIES, plans_for, steps_for
 from tfflows.sklearn.stacking import far_log_densities, robust_score, stack_weights
+from tfflows.sklearn.warps import fit_warp
 from tfflows.training.fixed_budget import Budget, fit_for_steps
 
 RNG = np.random.default_rng(0)
@@ -72,6 +74,17 @@ def test_one_random_state_gives_one_fit(fitted):
 def test_a_far_row_costs_what_a_heavy_tail_costs(fitted):
     far = fitted.score_samples([[100.0 + 1e5, 0.0]])
     assert -60 < far[0] < -20
+
+
+def test_a_far_row_among_fitted_ones_is_not_the_densest():
+    for distance in (8.0, 1e4):
+        x = np.random.default_rng(0).normal(size=(100, 2))
+        clean = scipy.stats.norm.logpdf(x[1:]).sum(axis=1)
+        x[0] = distance
+        scores = FlowDensity(random_state=0).fit(x).score_samples(x)
+        assert scores[0] < np.quantile(scores[1:], 0.1)
+        # Nor does it spoil the density of the others.
+        assert np.mean(clean - scores[1:]) < 0.15
 
 
 def test_the_model_is_one_keras_model_without_training_rows(fitted, tmp_path):
@@ -173,6 +186,32 @@ def test_mixtures_are_fitted_as_scikit_learns():
     flow = as_flow(both, np.array([1.0, 2.0]), np.array([2.0, 0.5]), None, "float64")
     scores = flow.log_prob(x * [2.0, 0.5] + [1.0, 2.0])
     np.testing.assert_allclose(scores, wanted)  # of a volume of 1
+
+
+def test_a_warp_is_the_map_of_its_flow_and_makes_columns_normal():
+    rng = np.random.default_rng(2)
+    z = rng.normal(size=(400, 2))
+    y = np.stack([np.exp(z[:, 0]), np.sinh(2.0 * z[:, 1])], axis=1)
+    warp = fit_warp(y, np.ones(400))
+    near, log_slopes = warp(y)
+    assert scipy.stats.kstest(near[:, 1], "norm").pvalue > 0.05
+    assert np.mean(scipy.stats.norm.logpdf(near).sum(axis=1) + log_slopes) > (
+        np.mean(scipy.stats.norm.logpdf(z).sum(axis=1) - z[:, 0])
+        - np.mean(np.log(2.0 * np.cosh(2.0 * z[:, 1])))
+        - 0.1
+    )
+    above = warp(y + 1e-6)[0]
+    slopes = np.log((above - warp(y - 1e-6)[0]) / 2e-6).sum(axis=1)
+    np.testing.assert_allclose(log_slopes, slopes, atol=1e-4)
+    mixture = fit_mixture(near, np.ones(400), 2, 1.0, seed=0)
+    shift, scale = np.array([5.0, -1.0]), np.array([100.0, 0.1])
+    flow = as_flow(
+        *(mixture, np.zeros(2), np.ones(2), None, "float64"), warp.of_raw(shift, scale)
+    )
+    wanted = mixture.log_densities(near) + log_slopes - np.log(scale).sum()
+    np.testing.assert_allclose(flow.log_prob(shift + scale * y), wanted, rtol=1e-6)
+    x = flow.sample(5, seed=0)
+    np.testing.assert_allclose(flow.decode(flow.encode(x)), x, rtol=1e-6)
 
 
 def test_a_training_of_a_set_length_keeps_its_best_average():

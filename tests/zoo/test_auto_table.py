@@ -18,7 +18,9 @@ from tfflows import zoo
 from tfflows.models import DensityStack
 from tfflows.sklearn.plan import FlowPlan, plans_for
 from tfflows.zoo import evaluate, train
+from tfflows.zoo.overrides import override
 from tfflows.zoo.running import automatic, run_dir
+from tfflows.zoo.running.sources import load_source, resolve_shape
 
 RNG = np.random.default_rng(0)
 # Two normals far from each other, in columns of far scales.
@@ -106,7 +108,8 @@ def test_the_model_is_a_good_density_that_all_programs_know(trained, tmp_path, c
     model.save(tmp_path / "m.keras")
     loaded = keras.models.load_model(tmp_path / "m.keras")
     np.testing.assert_allclose(loaded.log_prob(x[:9]), model.log_prob(x[:9]), rtol=1e-5)
-    assert loaded.get_config()["fixed"] == (0, 2)
+    last = len(model.flows) - 1
+    assert loaded.get_config()["fixed"] == (*range(last - 1), last)
 
 
 def test_each_flow_is_trained_apart(trained):
@@ -115,10 +118,10 @@ def test_each_flow_is_trained_apart(trained):
     each = model.log_prob_of_flows(x).numpy()
     batch = tfflows.fitting.batch.Batch.of(x)
     loss = model.per_example(batch, training=True)["loss"]
-    np.testing.assert_allclose(loss, -each[:, 1], rtol=1e-5)
+    np.testing.assert_allclose(loss, -each[:, -2], rtol=1e-5)
     mixed = scipy.special.logsumexp(each, b=model.mixture_weights, axis=1)
     np.testing.assert_allclose(model.log_prob(x), mixed, rtol=1e-5)
-    flow = {id(weight) for weight in model.flows[1].trainable_weights}
+    flow = {id(weight) for weight in model.flows[-2].trainable_weights}
     assert {id(weight) for weight in model.trainable_weights} == flow
 
 
@@ -142,6 +145,35 @@ def test_few_rows_get_a_mixture_and_a_stop_is_made_good(table, tmp_path, monkeyp
     require_same_run(whole, resumed)
     gap = true_log_prob(X) - zoo.load(whole).log_prob(np.asarray(X, "float32")).numpy()
     assert np.mean(gap) < 0.1
+
+
+def test_skewed_columns_are_warped_in_mixtures_and_flows(tmp_path, monkeypatch):
+    monkeypatch.setattr("tfflows.sklearn.mixtures.SIZES", (1, 2))
+    z = np.random.default_rng(1).normal(size=(400, 2))
+    frame = pd.DataFrame(100.0 * np.exp(z), columns=["a", "b"])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    truth = scipy.stats.norm.logpdf(z).sum(axis=1) - z.sum(axis=1) - 2 * np.log(100.0)
+    config = override(
+        zoo.get_config("auto_table"), {"data.name": f"csv:{tmp_path / 't.csv'}"}
+    )
+    source = load_source(config)
+    config = automatic.chosen(resolve_shape(config, source), source, tmp_path / "run")
+    assert config.model.num_warped_components > 0
+    x = frame.to_numpy("float32")
+    flow = {"num_steps": (1,), "widths": (4,), "num_bins": (4,), "bounds": (5.0,)}
+    more = {f"model.{name}": value for name, value in flow.items()}
+    for changes in ({}, {**more, "model.warped": True}):
+        model = override(config, changes).build()
+        model.initialize(source.arrays("train"))
+        automatic.start(model, source, config.trainer.seed)
+        each = model.log_prob_of_flows(x).numpy()
+        names = [flow.name for flow in model.flows]
+        gaps = dict(zip(names, np.mean(truth[:, None] - each, axis=0), strict=True))
+        assert gaps["warped_gaussian_mixture"] < 0.1
+        if changes:  # a flow that starts near the identity, of warped columns
+            assert gaps["warped_nsf"] < 0.5
+        else:
+            assert np.mean(truth - model.log_prob(x).numpy()) < 0.1
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -6,7 +6,8 @@ import pytest
 from absl import flags, logging
 
 from tfflows import zoo
-from tfflows.zoo import cli, evaluate, registry, sample, train
+from tfflows.zoo import cli, evaluate, overrides, registry, sample, train
+from tfflows.zoo.running.sources import load_source
 
 BINARIES = {"train": train, "evaluate": evaluate, "sample": sample}
 
@@ -92,6 +93,13 @@ def test_a_folder_of_something_else_is_left_alone(capsys, tmp_path):
     assert run(train, "--model=nice_rings", f"--model_dir={tmp_path}") == 2
     assert "not empty" in error_line(capsys)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_missing_file_of_a_run_is_told_with_what_to_do():
+    config = zoo.get_config("nsf_table")
+    config = overrides.override(config, {"data.name": "csv:/no/such.csv"})
+    with pytest.raises(FileNotFoundError, match=r"such\.csv.*--dataset=csv:PATH to ev"):
+        load_source(config)
 
 
 def test_list_names_every_model(capsys):

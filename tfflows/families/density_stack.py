@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tfflows.backend.arguments import check_count, check_sizes
+from tfflows.backend.arguments import check_count, check_flag, check_sizes
 from tfflows.backend.policy import DType
 from tfflows.bijectors import Standardize
 from tfflows.distributions import GaussianMixture, StandardStudentT
@@ -14,6 +14,10 @@ from tfflows.families.nsf import nsf
 from tfflows.models.flow import Flow
 from tfflows.models.flow_mixture import FlowMixture
 from tfflows.models.stack import DensityStack
+from tfflows.models.warped import warped_flow
+
+# The name of a mixture's flow; that of warped columns has another word before.
+MIXTURE = "gaussian_mixture"
 
 
 @family
@@ -25,23 +29,28 @@ def density_stack(
     widths: Sequence[int] = (128,),
     num_bins: Sequence[int] = (16,),
     bounds: Sequence[float] = (5.0,),
+    num_warped_components: int = 0,
+    warped: bool = False,
     levels: int | None = None,
     dtype: DType = None,
     name: str = "density_stack",
 ) -> FlowMixture:
     """What `tfflows-train --model=auto_table` chooses: several densities of a table.
 
-    A Gaussian mixture with full covariances, autoregressive spline flows, and a Student
-    t for far rows. Training leaves the first and the last as they are, unless there is
-    no flow: then it trains the mixture.
+    Gaussian mixtures with full covariances, of the columns and of warped columns,
+    autoregressive spline flows, and a Student t for far rows. Training leaves all but
+    the flows as they are, unless there is no flow: then it trains the mixtures.
 
     Args:
       event_shape: `(D,)`.
-      num_components: Of the Gaussian mixture.
+      num_components: Of the Gaussian mixture of the columns; 0: none.
       num_steps: Autoregressive steps of each flow; empty: no flows.
       widths: Width of the two hidden layers of each flow's networks.
       num_bins: Bins of each flow's splines.
       bounds: Interval of each flow's splines, see `nsf`.
+      num_warped_components: Of the Gaussian mixture of columns that curves bring near
+        normals; 0: none.
+      warped: Whether the flows are of warped columns, too.
       levels: Not supported: None.
 
     Returns:
@@ -52,7 +61,9 @@ def density_stack(
         vectors.
     """
     event_shape = check_sizes("event_shape", event_shape)
-    check_count("num_components", num_components)
+    check_count("num_components", num_components, least=0)
+    least = 0 if num_components else 1
+    check_count("num_warped_components", num_warped_components, least=least)
     if levels is not None or len(event_shape) != 1:
         raise ValueError(
             f"expected vectors of real numbers, got shape {event_shape} with levels "
@@ -73,15 +84,37 @@ def density_stack(
             hidden_units=(width, width),
             num_bins=bins,
             bound=bound,
-            standardize=True,
+            standardize=not warped,
         )
         for steps, width, bins, bound in zip(*settings, strict=True)
     ]
     first = Standardize()
-    mixture = GaussianMixture(
-        size, num_components, covariance="full", dtype=first.flow_dtype
-    )
-    parts = [Flow(first, event_shape, mixture, name="gaussian_mixture"), *flows]
-    far = StandardStudentT(size, dtype=first.flow_dtype)
+    own = first.flow_dtype.name
+    if check_flag("warped", warped):
+        flows = [
+            warped_flow([flow.bijector], event_shape, dtype=own, name="warped_nsf")
+            for flow in flows
+        ]
+    parts: list[Flow] = []
+    if num_components:
+        base = _mixture(size, num_components, own)
+        parts.append(Flow(first, event_shape, base, name=MIXTURE))
+    if num_warped_components:
+        base = _mixture(size, num_warped_components, own)
+        parts.append(
+            warped_flow(
+                *([Standardize()], event_shape, base),
+                dtype=own,
+                name=f"warped_{MIXTURE}",
+            )
+        )
+    mixtures = len(parts)
+    parts += flows
+    far = StandardStudentT(size, dtype=own)
     parts.append(Flow(Standardize(), event_shape, far, name="student_t"))
-    return DensityStack(parts, name=name, fixed=(0, count + 1) if count else (1,))
+    fixed = (*range(mixtures), len(parts) - 1) if count else (len(parts) - 1,)
+    return DensityStack(parts, name=name, fixed=fixed)
+
+
+def _mixture(size: int, number: int, dtype: str) -> GaussianMixture:
+    return GaussianMixture(size, number, covariance="full", dtype=dtype)

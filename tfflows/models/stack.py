@@ -19,7 +19,7 @@ from tfflows.models.flow_mixture import FlowMixture
 class DensityStack(FlowMixture):
     """A mixture of flows of which each is trained by itself.
 
-    In training, the loss is the sum of the flows' negative log-likelihoods, so that
+    In training, the loss is the mean of the flows' negative log-likelihoods, so that
     each fits the data as well as it can; otherwise it is that of the mixture. The
     weights are not trained: `set_weights_of_flows` gives those by which held-out rows
     are likeliest.
@@ -61,7 +61,8 @@ class DensityStack(FlowMixture):
             return super().per_example(batch, training)
         y, _, _ = self._prepared(batch, training)
         trained = [f for k, f in enumerate(self.flows) if k not in self._fixed]
-        loss = -tf.add_n([flow._density.log_prob(y) for flow in trained])
+        each = [flow._density.log_prob(y) for flow in trained]
+        loss = -tf.add_n(each) / len(each)
         return {"loss": loss, **self._bits(-loss)}
 
     def log_prob_of_flows(self, x: Any) -> tf.Tensor:

@@ -24,6 +24,7 @@ from tfflows.sklearn.expectation import (
 # Least variance of an integer given the rest: almost all of it in one number.
 _LEAST_VARIANCE = 0.01
 _OF_ROWS = ("x", "y", "one_hot", "present")
+_PRIOR_OF_CATEGORIES = 0.25
 _LOGISTIC = math.sqrt(3.0) / math.pi  # scale of a logistic of variance 1
 
 
@@ -130,8 +131,8 @@ def fit_columns(
     """Fits a mixture by EM, as `expectation.fit_mixture`.
 
     Integers count as normal, with noise, until the last step, which takes their own
-    moments. Each component's categories have a prior around those of all rows, worth
-    1 + strength rows.
+    moments. Each component's categories have a prior around those of all rows, worth a
+    quarter of `strength` and of a row more: it is what samples mix that rows never do.
 
     Args:
       x: Rows.
@@ -146,11 +147,11 @@ def fit_columns(
     size = x.y.shape[1]
     centred = x.y - np.average(x.y, axis=0, weights=weight)
     total = (weight[:, None] * centred).T @ centred / weight.sum()
-    prior = strength * total / num_components ** (2.0 / max(size, 1))
+    prior = total / num_components ** (2.0 / max(size, 1))
     blocks, exact = features(x.y), features(x.x)
 
     def categories(shares: np.ndarray) -> np.ndarray:
-        return _categories(x, shares, weight, 1.0 + strength)
+        return _categories(x, shares, weight, _PRIOR_OF_CATEGORIES * (1.0 + strength))
 
     if start is None or start.noisy is None:
         near = np.concatenate([x.y, x.one_hot], axis=1)

@@ -12,6 +12,8 @@ from sklearn.cluster import kmeans_plusplus
 
 # Least variance of a component in any direction, of rows with variance 1.
 _LEAST_VARIANCE = 1e-6
+# Rows of a component by which its prior of up to one row more falls to 1 / e.
+_ROWS_HELD = 2.0
 TOLERANCE = 1e-3
 BLOCK = 4096
 
@@ -77,7 +79,9 @@ def fit_mixture(
 
     Each covariance has an inverse-Wishart prior around C / K^(2/D), C that of all rows,
     worth `strength` rows: what Fraley and Raftery, "Bayesian Regularization for Normal
-    Mixture Estimation and Model-Based Clustering", 2007, propose, with free strength.
+    Mixture Estimation and Model-Based Clustering", 2007, propose, with free strength. A
+    component of few rows has one of up to one row more, so that none can collapse on a
+    single far row, whose density would then be the highest of all.
 
     Args:
       x: Rows `[N, D]`, of deviations about 1.
@@ -91,7 +95,7 @@ def fit_mixture(
     """
     centred = x - np.average(x, axis=0, weights=weight)
     total = (weight[:, None] * centred).T @ centred / weight.sum()
-    prior = strength * total / num_components ** (2.0 / x.shape[1])
+    prior = total / num_components ** (2.0 / x.shape[1])
     blocks = features(x)
     mixture, before = start, -np.inf
     if mixture is None:
@@ -133,7 +137,14 @@ def nearest(x: np.ndarray, weight: np.ndarray, number: int, seed: int) -> np.nda
 def maximised(
     blocks: list[np.ndarray], shares: np.ndarray, strength: float, prior: np.ndarray
 ) -> Mixture:
-    """The mixture of rows' shares `[N, K]`; `blocks` are the `features` of rows."""
+    """The mixture of rows' shares `[N, K]`.
+
+    Args:
+      blocks: The `features` of rows.
+      shares: Their weights in each component.
+      strength: Of the prior, in rows.
+      prior: The covariance `[D, D]` around which it is.
+    """
     size = len(prior)
     ends = np.cumsum([0, *map(len, blocks)])
     sums = sum(
@@ -145,7 +156,10 @@ def maximised(
     rows, columns = np.tril_indices(size)
     second[:, rows, columns] = second[:, columns, rows] = sums[:, size + 1 :]
     scatter = second - number[:, None, None] * means[:, :, None] * means[:, None]
-    covariances = (scatter + prior) / (number + strength)[:, None, None]
+    rows_of_prior = (strength + np.exp(-number / _ROWS_HELD))[:, None, None]
+    covariances = (scatter + rows_of_prior * prior) / (
+        number[:, None, None] + rows_of_prior
+    )
     covariances += _LEAST_VARIANCE * np.eye(size)
     return Mixture(number / number.sum(), means, _whitening(covariances))
 

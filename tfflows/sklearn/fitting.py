@@ -14,10 +14,11 @@ from tfflows.backend.initializer_seeds import seeded_initializers
 from tfflows.models import Flow, FlowMixture
 from tfflows.sklearn import mixtures
 from tfflows.sklearn.mixed_table import MixedTable
-from tfflows.sklearn.mixtures import Candidate, Folds
+from tfflows.sklearn.mixtures import Candidate, Folds, place_of
 from tfflows.sklearn.plan import FlowPlan
 from tfflows.sklearn.stacking import mixed, robust_score, stack_weights
 from tfflows.sklearn.table import Prepared, Table
+from tfflows.sklearn.warps import Warp
 from tfflows.training.fixed_budget import Trained, fit_for_steps
 
 # Without flows all rows are held out in turn, in so many parts.
@@ -124,7 +125,7 @@ def fit_stack(
     else:
         held_out = np.array_split(rng.permutation(rows), min(_FOLDS, rows))
     prepared = table.prepared(rng)
-    folds = Folds(prepared.rows, table.weight, held_out, prepared.far, prepared.fit)
+    folds = prepared.folds(table.weight, held_out)
     limit = clock.share(_MIXTURES_TIME if plans else 1.0)
     # Threads would wait for each other longer than such products take.
     with threadpool_limits(1):
@@ -133,13 +134,16 @@ def fit_stack(
     volume = prepared.volume
     columns = [candidate.log_densities - volume for candidate in tried]
 
-    trainings = _trainings(table, plans, held_out[0], clock, rng, verbose)
+    best = max(tried, key=lambda candidate: candidate.score)
+    warp = prepared.spaces[place_of(best, folds)].warp
+    trainings = _trainings(table, plans, held_out[0], clock, rng, verbose, warp)
     flows = [flow for _, flow, _ in trainings if flow is not None]
     columns += [one.log_densities for _, _, one in trainings if one is not None]
-    columns.append(folds.far[seen] - volume)
+    columns.append(prepared.far[seen] - volume)
 
     weight = table.weight[seen]
-    weights, score = _weighed(np.stack(columns, axis=1), weight, len(tried))
+    log_p = np.stack(columns, axis=1)
+    weights, score = _weighed(log_p, weight, len(tried), len(seen) / rows)
     model = _stack(table, prepared, folds, tried, flows, weights)
     entries: list[dict[str, Any]] = [
         {"name": one.name, "score": one.score - volume, "weight": float(share)}
@@ -163,6 +167,7 @@ def _trainings(
     clock: _Clock,
     rng: np.random.Generator,
     verbose: int,
+    warp: Warp | None,
 ) -> list[tuple[FlowPlan, Flow | None, Trained | None]]:
     """The flows that there is time for, with their plans; the first in any case."""
     found: list[tuple[FlowPlan, Flow | None, Trained | None]] = []
@@ -171,32 +176,31 @@ def _trainings(
             found.append((plan, None, None))
             continue
         limit = clock.share(1.0 / (len(plans) - place))
-        found.append(
-            (plan, *_trained(table, plan, held_out, limit, rng, verbose=verbose))
-        )
+        trained = _trained(table, plan, held_out, limit, rng, verbose, warp)
+        found.append((plan, *trained))
     return found
 
 
 def _weighed(
-    log_p: np.ndarray, weight: np.ndarray, num_mixtures: int
+    log_p: np.ndarray, weight: np.ndarray, num_mixtures: int, last_count: float
 ) -> tuple[np.ndarray, float]:
     """Weights of densities `[N, K]`, and the score of their mixture.
 
     Of the first ones some stay, of the rest those of some weight, and the last.
     """
-    weights = stack_weights(log_p, weight)
+    weights = stack_weights(log_p, weight, last_count)
     kept = weights >= _LEAST_WEIGHT
     kept[np.argsort(-weights[:num_mixtures])[_MOST_MIXTURES:]] = False
     kept[np.argmax(weights)] = kept[-1] = True
     weights = np.zeros(len(kept))
-    weights[kept] = stack_weights(log_p[:, kept], weight)
+    weights[kept] = stack_weights(log_p[:, kept], weight, last_count)
     return weights, float(np.average(mixed(log_p, weights), weights=weight))
 
 
 def _stack(
     table: Table,
     prepared: Prepared,
-    folds: Folds,
+    folds: Sequence[Folds],
     tried: Sequence[Candidate],
     flows: Sequence[Flow],
     weights: np.ndarray,
@@ -204,11 +208,14 @@ def _stack(
     parts: list[Flow] = []
     shares: list[float] = []
     chosen = [(c, w) for c, w in zip(tried, weights, strict=False) if w > 0]
-    if chosen:
-        own = [w for _, w in chosen]
+    for place, space in enumerate(prepared.spaces):
+        here = [(c, w) for c, w in chosen if place_of(c, folds) == place]
+        if not here:
+            continue
+        own = [w for _, w in here]
         with threadpool_limits(1):
-            again = [mixtures.refitted(candidate, folds) for candidate, _ in chosen]
-        parts.append(prepared.mixture_flow(mixtures.merged(again, own)))
+            again = [mixtures.refitted(candidate) for candidate, _ in here]
+        parts.append(space.mixture_flow(mixtures.merged(again, own)))
         shares.append(sum(own))
     for flow, share in zip(flows, weights[len(tried) :], strict=False):
         if share > 0:
@@ -226,6 +233,7 @@ def _trained(
     deadline: float | None,
     rng: np.random.Generator,
     verbose: int,
+    warp: Warp | None = None,
 ) -> tuple[Flow, Trained]:
     kept = np.ones(len(table.x), bool)
     kept[held_out] = False
@@ -237,7 +245,7 @@ def _trained(
 
     start = int(rng.integers(2**31))
     with seeded_initializers(start):
-        flow = table.new_flow(plan, start)
+        flow = table.new_flow(plan, start, warp)
     trained = fit_for_steps(
         flow,
         table.exact[kept],

@@ -36,8 +36,10 @@ class FlowDensity(DensityMixin, BaseEstimator):
 
     With family "auto" it is a `tfflows.models.FlowMixture`: Gaussian mixtures, from 500
     rows on spline flows besides, and a Student t of little weight for far rows, weighed
-    by rows that none of them has seen. What is fitted, and for how many steps, follows
-    from the numbers of rows and columns, so that one `random_state` gives one fit.
+    by rows that none of them has seen. Mixtures are fitted to the columns as they are
+    and to columns that curves bring near normals, which suits skewed ones; flows to the
+    better of the two. What is fitted, and for how many steps, follows from the numbers
+    of rows and columns, so that one `random_state` gives one fit.
 
     Columns of categories and integers have probabilities, real ones a density given
     them; a density is with respect to both. By default the dtype of a column decides:

@@ -12,11 +12,13 @@ from tfflows.backend.codes import CodeColumns
 from tfflows.bijectors import Chain, FlowStep, GivenFirst, Permute, Standardize
 from tfflows.distributions import AutoregressiveCodes, ColumnMixture
 from tfflows.models import Flow
+from tfflows.models.warped import set_standardization
 from tfflows.networks import CodeFeatures
-from tfflows.sklearn import mixtures
 from tfflows.sklearn.column_rows import ColumnFit, ColumnRows, fit_columns
+from tfflows.sklearn.mixed_warps import Curves, warped_rows
 from tfflows.sklearn.plan import FAMILIES, FlowPlan
-from tfflows.sklearn.table import Prepared, Table
+from tfflows.sklearn.table import Prepared, Space, Table
+from tfflows.sklearn.warps import Warp
 
 # An integer of so many rows, and of this share of them, has a probability of its own.
 _ATOM_ROWS, _ATOM_SHARE, _MOST_ATOMS = 5, 0.01, 64
@@ -73,8 +75,11 @@ class MixedTable(Table):
         numbers = self.indicators[self.order[len(self.widths) :]]
         return [places.index(i) if i >= 0 else -1 for i in numbers]
 
-    def new_flow(self, plan: FlowPlan, seed: int) -> Flow:
-        """A fresh flow: exact probabilities of codes, real columns given these."""
+    def new_flow(self, plan: FlowPlan, seed: int, warp: Warp | None = None) -> Flow:
+        """A fresh flow: exact probabilities of codes, real columns given these.
+
+        A warp is of standardised real columns.
+        """
         x = self.x[:, self.order]
         columns = self._code_columns(x)
         size, rest = len(self.order), len(self.order) - self.num_codes
@@ -83,6 +88,9 @@ class MixedTable(Table):
         )
         base.start_from(x[:, : self.num_codes], self.weight)
         steps: list[FlowStep] = []
+        curves = None if warp is None else Curves(warp)
+        if curves is not None:
+            steps.append(curves.step(self.num_codes, self.dtype))
         if rest:
             network = CodeFeatures(columns.config(), dtype=self.dtype)
             inner = FAMILIES[str(plan.family)](
@@ -96,7 +104,10 @@ class MixedTable(Table):
             step = GivenFirst(inner.bijector, self.num_codes, network, dtype=self.dtype)
             steps.append(step)
         outer = self._units(*self._moments())[2]
-        return self._flow(steps, base, *outer, name="given_codes")
+        flow = self._flow(steps, base, *outer, name="given_codes")
+        if curves is not None:
+            curves.set(steps[0])
+        return flow
 
     def far(self, rows: np.ndarray) -> np.ndarray:
         """Log-densities of some rows under a density with heavy tails."""
@@ -133,12 +144,22 @@ class MixedTable(Table):
             present.astype("float64"),
             np.log(scale[codes:]),
         )
+        spaces = [Space(rows, lambda whole: self._mixture_flow(whole, shift, scale))]
+        if codes < len(self.order) and not self.has_missing:
+            warped, log_slopes, curves = warped_rows(rows, self.weight)
+            spaces.append(
+                Space(
+                    warped,
+                    lambda whole: self._mixture_flow(whole, shift, scale, curves),
+                    log_slopes,
+                    curves.warp,
+                )
+            )
         return Prepared(
-            rows,
+            spaces,
             fit_columns,
             self.far(np.arange(len(x))),
             0.0,
-            lambda whole: self._mixture_flow(whole, shift, scale),
             lambda: self._heavy_flow(shift, scale),
         )
 
@@ -174,7 +195,7 @@ class MixedTable(Table):
         permute = Permute(np.argsort(self.order).tolist(), dtype=self.dtype)
         chain = Chain([permute, standardize, *steps], dtype=self.dtype)
         flow = Flow(chain, (size,), base, name=name)
-        mixtures.set_standardization(standardize, shift, scale)
+        set_standardization(standardize, shift, scale)
         return flow
 
     def _code_columns(self, x: np.ndarray) -> CodeColumns:
@@ -208,7 +229,11 @@ class MixedTable(Table):
         return self._flow([], base, *outer, name="student_t")
 
     def _mixture_flow(
-        self, whole: ColumnFit, shift: np.ndarray, scale: np.ndarray
+        self,
+        whole: ColumnFit,
+        shift: np.ndarray,
+        scale: np.ndarray,
+        curves: Curves | None = None,
     ) -> Flow:
         number, integers = len(self.widths), self.num_integers
         components, size = whole.means.shape
@@ -230,7 +255,12 @@ class MixedTable(Table):
         _assign(base.means, own_shift + unit * whole.means)
         _assign(base.log_scales, log_scales)
         _assign(base.lower, lower * unit[:, None] / unit)
-        return self._flow([], base, *outer, name="column_mixture")
+        if curves is None:
+            return self._flow([], base, *outer, name="column_mixture")
+        step = curves.step(self.num_codes, self.dtype)
+        flow = self._flow([step], base, *outer, name="warped_column_mixture")
+        curves.set(step)
+        return flow
 
     def _units(
         self, shift: np.ndarray, scale: np.ndarray

@@ -8,13 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from tfflows.bijectors import Standardize
-from tfflows.distributions import GaussianMixture
-from tfflows.models import Flow
-from tfflows.preprocessing import Dequantization
-from tfflows.sklearn.expectation import Mixture, fit_mixture
+from tfflows.sklearn.expectation import fit_mixture
 from tfflows.sklearn.stacking import robust_score
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100)
@@ -24,6 +19,7 @@ _PATIENCE = 2
 _MOST_PRODUCTS = 5e8
 _LEAST_ROWS_EACH = 5
 _STARTS = 3
+_NEAR_NATS = 2.0
 _REFIT_STEPS = 15
 
 
@@ -32,6 +28,7 @@ class Candidate:
     """A mixture that was tried.
 
     Attributes:
+      folds: The rows.
       num_components: Its size.
       strength: That of the prior of its covariances, in rows.
       seed: Of its start.
@@ -40,6 +37,7 @@ class Candidate:
       score: Their mean, which far rows do not spoil.
     """
 
+    folds: Folds
     num_components: int
     strength: float
     seed: int
@@ -50,7 +48,8 @@ class Candidate:
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"mixture of {self.num_components}, prior of {self.strength:g} rows"
+        of = "of warped columns, " if self.folds.log_slopes is not None else ""
+        return f"mixture of {self.num_components}, {of}prior of {self.strength:g} rows"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +62,8 @@ class Folds:
       held_out: Indices of the rows of each fold.
       far: Log-densities of all rows under a density with heavy tails.
       fit: What fits a mixture to such rows, as `fit_mixture`.
+      log_slopes: What to add to log-densities of `x`, `[N]`, so that they are those of
+        the rows that `far` is of; None: nothing.
     """
 
     x: Any
@@ -70,6 +71,7 @@ class Folds:
     held_out: Sequence[np.ndarray]
     far: np.ndarray
     fit: Callable[..., Any] = fit_mixture
+    log_slopes: np.ndarray | None = None
 
     def tried(
         self, size: int, strength: float, seed: int, deadline: float | None
@@ -91,8 +93,10 @@ class Folds:
             )
             log_densities.append(fits[-1].log_densities(self.x[rows]))
         rows, log_p = np.concatenate(self.held_out), np.concatenate(log_densities)
+        if self.log_slopes is not None:
+            log_p = log_p + self.log_slopes[rows]
         score = robust_score(log_p, self.far[rows], self.weight[rows])
-        return Candidate(size, strength, seed, tuple(fits), log_p, score)
+        return Candidate(self, size, strength, seed, tuple(fits), log_p, score)
 
     def sizes(self) -> list[int]:
         """The numbers of components that the rows can bear."""
@@ -102,35 +106,60 @@ class Folds:
 
 
 def search(
-    folds: Folds, seed: int, deadline: float | None = None
+    spaces: Sequence[Folds], seed: int, deadline: float | None = None
 ) -> Iterator[Candidate]:
     """Tries mixtures: sizes, then strengths of the prior, then other starts.
 
+    Sizes in each of the spaces, the rest in the best and others about as good.
+
     Args:
-      folds: The rows.
+      spaces: The rows, in other coordinates each.
       seed: Of the starts.
       deadline: `time.monotonic()` after which none is begun but the first; None: never.
 
     Yields:
       What was tried.
     """
-    sizes = folds.sizes()
-    best = None
-    for strength in (1.0, 0.0, folds.x.shape[1] + 2.0):
-        if best is not None and _is_over(deadline):
+    bests: list[Candidate] = []
+    for folds in spaces:
+        sizes = folds.sizes()
+        if bests:
+            if _is_over(deadline):
+                return
+            most = 2 * bests[0].num_components
+            sizes = [size for size in sizes if size <= most]
+        best = None
+        for candidate in _ladder(folds, sizes, 1.0, seed, deadline):
+            yield candidate
+            best = _better(best, candidate)
+        bests += [best] if best else []
+    highest = max(best.score for best in bests)
+    # Of spaces that are nearly as good both join the stack.
+    near = [best for best in bests if best.score > highest - _NEAR_NATS]
+    for best in sorted(near, key=lambda best: -best.score):
+        yield from _varied(best, seed, deadline)
+
+
+def _varied(first: Candidate, seed: int, deadline: float | None) -> Iterator[Candidate]:
+    """Other strengths of the prior around a candidate's size, then other starts."""
+    best, folds = first, first.folds
+    for strength in (0.0, folds.x.shape[1] + 2.0):
+        if _is_over(deadline):
             return
-        around = sizes
-        if best is not None:
-            place = sizes.index(best.num_components)
-            around = sizes[max(0, place - 1) : place + 2]
+        sizes = folds.sizes()
+        place = sizes.index(best.num_components)
+        around = sizes[max(0, place - 1) : place + 2]
         for candidate in _ladder(folds, around, strength, seed, deadline):
             yield candidate
-            if best is None or candidate.score > best.score:
-                best = candidate
+            best = _better(best, candidate)
     for number in range(1, _STARTS):
-        if best is None or best.num_components == 1 or _is_over(deadline):
+        if best.num_components == 1 or _is_over(deadline):
             return
         yield folds.tried(best.num_components, best.strength, seed + number, deadline)
+
+
+def _better(best: Candidate | None, other: Candidate) -> Candidate:
+    return other if best is None or other.score > best.score else best
 
 
 def _ladder(
@@ -157,8 +186,14 @@ def _is_over(deadline: float | None) -> bool:
     return deadline is not None and time.monotonic() > deadline
 
 
-def refitted(candidate: Candidate, folds: Folds) -> Any:
+def place_of(candidate: Candidate, spaces: Sequence[Folds]) -> int:
+    """In which of the spaces it is."""
+    return next(k for k, folds in enumerate(spaces) if folds is candidate.folds)
+
+
+def refitted(candidate: Candidate) -> Any:
     """The candidate on all rows, from its first fit on."""
+    folds = candidate.folds
     return folds.fit(
         folds.x,
         folds.weight,
@@ -175,43 +210,3 @@ def merged(mixtures: Sequence[Any], weights: Sequence[float]) -> Any:
     shares = [w * m.weights for w, m in zip(weights, mixtures, strict=True)]
     shares = [share / sum(weights) for share in shares]
     return type(mixtures[0]).joined(mixtures, shares)
-
-
-def as_flow(
-    mixture: Mixture,
-    shift: np.ndarray,
-    scale: np.ndarray,
-    levels: int | None,
-    dtype: str,
-) -> Flow:
-    """The flow whose density is that of x = shift + scale * z, z from the mixture.
-
-    Args:
-      mixture: Of standardised rows.
-      shift: `[D]`.
-      scale: `[D]`, above 0.
-      levels: Those of integer data; None: real numbers.
-      dtype: Of the flow.
-    """
-    number, size = mixture.means.shape
-    base = GaussianMixture(size, number, covariance="full", dtype=dtype)
-    diagonal = np.einsum("kdd->kd", mixture.factors)
-    base.means.assign(mixture.means)
-    base.log_scales.assign(-np.log(diagonal))
-    lower: Any = base.lower
-    lower.assign(np.tril(mixture.factors / diagonal[:, :, None], -1))
-    base.logits.assign(np.log(mixture.weights))
-    preprocessing = [] if levels is None else [Dequantization(levels, dtype=dtype)]
-    step = Standardize(dtype=dtype)
-    flow = Flow(step, (size,), base, preprocessing, name="gaussian_mixture")
-    set_standardization(step, shift, scale)
-    return flow
-
-
-def set_standardization(
-    step: Standardize, shift: np.ndarray, scale: np.ndarray
-) -> None:
-    """Sets a built step, as its start from data would."""
-    step.shift.assign(tf.cast(shift, step.shift.dtype))
-    step.log_scale.assign(tf.cast(np.log(scale), step.log_scale.dtype))
-    step.initialized.assign(True)

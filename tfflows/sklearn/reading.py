@@ -48,6 +48,8 @@ def read(
         sample_weight, x, dtype="float64", ensure_non_negative=True
     )
     rows = np.flatnonzero(weight > 0)
+    # What priors count for does not depend on the weights' unit.
+    weight = weight * (len(rows) / max(weight.sum(), np.finfo("float64").tiny))
     if len(rows) < 2:
         raise ValueError(f"expected 2 rows of weight above 0, got {len(rows)}")
     if density.levels is not None:

@@ -34,26 +34,29 @@ def robust_score(log_p: np.ndarray, log_q: np.ndarray, weight: np.ndarray) -> fl
 
 
 def stack_weights(
-    log_densities: np.ndarray, weight: np.ndarray, pseudo_count: float = 1.0
+    log_densities: np.ndarray, weight: np.ndarray, last_count: float = 1.0
 ) -> np.ndarray:
     """The weights `[K]` of densities with which rows that none has seen are likeliest.
 
     By EM, as Smyth and Wolpert, "Linearly Combining Density Estimators via Stacking",
-    1999. Each density has a pseudo-count besides: of few rows none gets all.
+    1999. Each density has a pseudo-count of a row: of few rows none gets all.
 
     Args:
       log_densities: `[N, K]`, finite or -inf.
       weight: Of the rows, `[N]`.
-      pseudo_count: Rows that count for each density.
+      last_count: The pseudo-count of the last density: one for far rows, of which
+        there may be none.
     """
     number = log_densities.shape[1]
+    pseudo_counts = np.ones(number)
+    pseudo_counts[-1] = last_count
     log_weights = np.full(number, -np.log(number))
     scaled = weight * len(weight) / weight.sum()
     for _ in range(_EM_STEPS):
         joint = log_densities + log_weights
         total = scipy.special.logsumexp(joint, axis=1, keepdims=True)
         shares = np.exp(joint - np.where(np.isfinite(total), total, 0.0))
-        counts = scaled @ shares + pseudo_count
+        counts = scaled @ shares + pseudo_counts
         log_weights = np.log(counts / counts.sum())
     return np.exp(log_weights)
 

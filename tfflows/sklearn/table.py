@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,32 @@ import numpy as np
 from tfflows.bijectors import Standardize
 from tfflows.distributions import StandardStudentT
 from tfflows.models import Flow
+from tfflows.models.warped import set_standardization, warped_flow
 from tfflows.preprocessing import Dequantization
 from tfflows.sklearn import mixtures
 from tfflows.sklearn.expectation import fit_mixture
+from tfflows.sklearn.mixture_flow import as_flow
 from tfflows.sklearn.plan import FlowPlan
 from tfflows.sklearn.stacking import far_log_densities
+from tfflows.sklearn.warps import Warp, fit_warp
+
+
+@dataclasses.dataclass(frozen=True)
+class Space:
+    """Rows in the coordinates in which mixtures are fitted to them.
+
+    Attributes:
+      rows: What `Prepared.fit` takes.
+      mixture_flow: Makes the flow of a fitted mixture, over raw rows.
+      log_slopes: What to add to log-densities of `rows`, `[N]`, for those of the rows
+        of the first space; None: nothing.
+      warp: What made these of the rows of the first space; None: they are those.
+    """
+
+    rows: Any
+    mixture_flow: Callable[[Any], Flow]
+    log_slopes: np.ndarray | None = None
+    warp: Warp | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,20 +44,29 @@ class Prepared:
     """Rows as mixtures are fitted to them.
 
     Attributes:
-      rows: What `fit` takes.
+      spaces: The rows in one or two kinds of coordinates.
       fit: As `expectation.fit_mixture`.
       far: Log-densities `[N]` of all rows under a density with heavy tails.
-      volume: What to take from log-densities of `rows` for those of raw rows.
-      mixture_flow: Makes the flow of a fitted mixture.
+      volume: What to take from log-densities of the first space for those of raw rows.
       far_flow: Makes the flow of the density with heavy tails.
     """
 
-    rows: Any
+    spaces: Sequence[Space]
     fit: Callable[..., Any]
     far: np.ndarray
     volume: float
-    mixture_flow: Callable[[Any], Flow]
     far_flow: Callable[[], Flow]
+
+    def folds(
+        self, weight: np.ndarray, held_out: Sequence[np.ndarray]
+    ) -> list[mixtures.Folds]:
+        """The rows of each space with their weights `[N]` and what is held out."""
+        return [
+            mixtures.Folds(
+                *(space.rows, weight, held_out, self.far, self.fit, space.log_slopes)
+            )
+            for space in self.spaces
+        ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,32 +91,60 @@ class Table:
     steps: np.ndarray
     columns: list[dict[str, Any]] | None
 
-    def new_flow(self, plan: FlowPlan, seed: int) -> Flow:
-        """A fresh flow."""
+    def new_flow(self, plan: FlowPlan, seed: int, warp: Warp | None = None) -> Flow:
+        """A fresh flow, of warped columns if there is a warp of raw ones."""
         del seed
-        return plan.new_flow(self.x.shape[1], self.levels, self.dtype)
+        size, dtype = self.x.shape[1], self.dtype
+        flow = plan.new_flow(size, self.levels, dtype)
+        if warp is None or callable(plan.family) or self.levels is not None:
+            return flow
+        name = f"warped_{flow.name}"
+        flow = warped_flow([flow.bijector], (size,), dtype=dtype, name=name)
+        warp.set_in(flow)
+        return flow
 
     def far(self, rows: np.ndarray) -> np.ndarray:
         """Log-densities of some rows under a density with heavy tails."""
         return far_log_densities(self.x[rows], self.x)
 
     def prepared(self, rng: np.random.Generator) -> Prepared:
-        """The rows, standardised."""
+        """The rows, standardised, and with warped columns."""
         y = self.x
         if self.levels is not None:
             y = y + rng.uniform(size=y.shape)
         shift, scale = y.mean(axis=0), y.std(axis=0)
         y = (y - shift) / scale
+        spaces = [Space(y, lambda whole: self._normal_flow(whole, shift, scale))]
+        if self.levels is None:
+            spaces.append(self._warped(y, shift, scale))
         return Prepared(
-            y,
+            spaces,
             fit_mixture,
             far_log_densities(y, y),
             float(np.sum(np.log(scale))),
-            lambda whole: mixtures.as_flow(
-                whole, shift, scale, self.levels, self.dtype
-            ),
             lambda: self._far_flow(shift, scale),
         )
+
+    def _warped(self, y: np.ndarray, shift: np.ndarray, scale: np.ndarray) -> Space:
+        curves = fit_warp(y, self.weight)
+        z, log_slopes = curves(y)
+        own_shift, own_scale = z.mean(axis=0), z.std(axis=0)
+        warp = curves.of_raw(shift, scale)
+        return Space(
+            (z - own_shift) / own_scale,
+            lambda whole: self._normal_flow(whole, own_shift, own_scale, warp),
+            log_slopes - np.sum(np.log(own_scale)),
+            warp,
+        )
+
+    def _normal_flow(
+        self,
+        whole: Any,
+        shift: np.ndarray,
+        scale: np.ndarray,
+        warp: Warp | None = None,
+    ) -> Flow:
+        return as_flow(whole, shift, scale, self.levels, self.dtype, warp)
 
     def _far_flow(self, shift: np.ndarray, scale: np.ndarray) -> Flow:
         size, dtype = len(shift), self.dtype
@@ -95,5 +153,5 @@ class Table:
         preprocessing = [] if levels is None else [Dequantization(levels, dtype=dtype)]
         base = StandardStudentT(size, dtype=dtype)
         flow = Flow(step, (size,), base, preprocessing, name="student_t")
-        mixtures.set_standardization(step, shift, scale)
+        set_standardization(step, shift, scale)
         return flow

@@ -8,23 +8,21 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from tfflows.data import DataSource
+from tfflows.families.density_stack import MIXTURE
 from tfflows.models import DensityStack
-from tfflows.sklearn import mixtures
-from tfflows.sklearn.expectation import Mixture, fit_mixture
 from tfflows.sklearn.plan import FlowPlan, plans_for
-from tfflows.sklearn.stacking import far_log_densities, stack_weights
+from tfflows.sklearn.stacking import stack_weights
 from tfflows.system import files
 from tfflows.zoo.config import ExperimentConfig, ModelConfig, TrainerConfig
 from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.families import AUTO
 from tfflows.zoo.registry import get_config
 from tfflows.zoo.running import run_dir
+from tfflows.zoo.running.automatic_mixtures import find_mixtures
 
 FAMILY = "density_stack"
-_MOST_MIXTURES, _LEAST_WEIGHT, _FOLDS = 6, 0.02, 5
 # Training of a mixture alone, which EM has fitted already.
 _MIXTURE_EPOCHS, _MIXTURE_RATE = 10, 1e-4
 _MOMENTUM, _STEPS_AVERAGED, _WARMUP_STEPS, _ROUNDS = 0.998, 0.1, 100, 40
@@ -52,11 +50,13 @@ def chosen(
         return _with(config, there.model, there.trainer)
     rows = source.num_examples["train"]
     plans = _plans(rows)
-    components = len(_fitted(source, config.trainer.seed)[0].weights)
+    found = find_mixtures(source, config.trainer.seed, not plans)
     model = ModelConfig(
         FAMILY,
         {
-            "num_components": components,
+            "num_components": found.components(""),
+            "num_warped_components": found.components("warped_"),
+            "warped": bool(plans) and found.warp is not None,
             "num_steps": tuple(plan.num_layers for plan in plans),
             "widths": tuple(plan.hidden_units[0] for plan in plans),
             "num_bins": tuple(plan.arguments.get("num_bins", 8) for plan in plans),
@@ -64,7 +64,13 @@ def chosen(
         },
     )
     config = _with(config, model, _trainer(config.trainer, plans, source))
-    names = [f"a Gaussian mixture of {components}", *(plan.name for plan in plans)]
+    names = [
+        f"a Gaussian mixture of {flow.base.distribution.means.shape[0]}{of_what}"
+        for name, of_what in (("", ""), ("warped_", " (warped columns)"))
+        if (flow := found.mixtures.get(name + MIXTURE)) is not None
+    ]
+    of_what = " (warped columns)" if model.arguments["warped"] else ""
+    names += [plan.name + of_what for plan in plans]
     print(
         f"{config.name} chose {FAMILY} for {rows} rows of {source.event_shape[0]} "
         f"columns: {'; '.join(names)}; a Student t. It trains for up to "
@@ -83,42 +89,48 @@ def start(model: keras.Model, source: DataSource, seed: int) -> None:
     """
     if not isinstance(model, DensityStack):
         return
-    flow = model.flows[0]
-    x, shift, scale = _standardised(source)
-    mixture, share = _fitted(source, seed)
-    wanted = flow.base.distribution.means.shape[0]
-    if len(mixture.weights) != wanted:  # a configuration of the user's own
-        kept = x[: source.num_examples["train"]]
-        mixture = fit_mixture(kept, np.ones(len(kept)), wanted, 1.0, seed=seed)
-    dtype = model.flow_dtype.name
-    fitted = mixtures.as_flow(mixture, shift, scale, None, dtype)
-    flow.set_weights(fitted.get_weights())
-    if _is_mixture_alone(model):
-        model.logits.assign(np.log([share, 1.0 - share]))
+    alone = not _plans(source.num_examples["train"])
+    found = find_mixtures(source, seed, alone)
+    for flow in model.flows:
+        if not flow.name.endswith(MIXTURE):
+            if flow.name.startswith("warped_") and found.warp is not None:
+                found.warp.set_in(flow)
+            continue
+        fitted = found.mixtures.get(flow.name)
+        wanted = flow.base.distribution.means.shape[0]
+        if fitted is None or fitted.base.distribution.means.shape[0] != wanted:
+            # A configuration of the user's own.
+            fitted = found.alone(flow.name, wanted)
+        flow.set_weights(fitted.get_weights())
+    if _are_mixtures_alone(model) and found.fits(model):
+        shares = [found.shares[flow.name] for flow in model.flows[:-1]]
+        model.logits.assign(np.log([*shares, 1.0 - sum(shares)]))
 
 
 def weigher(model: keras.Model, source: DataSource) -> list[keras.callbacks.Callback]:
     """What gives a stack its weights before each validation; none for other models."""
-    if not isinstance(model, DensityStack) or _is_mixture_alone(model):
+    if not isinstance(model, DensityStack) or _are_mixtures_alone(model):
         return []
-    return [_WeighsFlows(model, source.arrays("validation"))]
+    x = source.arrays("validation")
+    share = len(x) / (source.num_examples["train"] + len(x))
+    return [_WeighsFlows(model, x, share)]
 
 
-def _is_mixture_alone(stack: DensityStack) -> bool:
-    return len(stack.flows) == 2
+def _are_mixtures_alone(stack: DensityStack) -> bool:
+    return all(flow.name.endswith(MIXTURE) for flow in stack.flows[:-1])
 
 
 class _WeighsFlows(keras.callbacks.Callback):
-    """Sets the weights of a stack's flows by the validation rows."""
+    """Sets the weights of a stack's flows by the validation rows, a share of all."""
 
-    def __init__(self, stack: DensityStack, x: np.ndarray) -> None:
+    def __init__(self, stack: DensityStack, x: np.ndarray, share: float) -> None:
         super().__init__()
-        self._stack, self._x = stack, x
+        self._stack, self._x, self._share = stack, x, share
 
     def on_test_begin(self, logs: dict | None = None) -> None:
         """Called by Keras, after the averaged weights are in place."""
         log_p = self._stack.log_prob_of_flows(self._x).numpy().astype("float64")
-        weights = stack_weights(log_p, np.ones(len(log_p)))
+        weights = stack_weights(log_p, np.ones(len(log_p)), self._share)
         self._stack.logits.assign(np.log(weights))
 
 
@@ -194,46 +206,3 @@ def _with(
     }
     trainer = dataclasses.replace(trainer, **kept)
     return dataclasses.replace(config, model=model, trainer=trainer)
-
-
-def _standardised(source: DataSource) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Training and then validation rows, with mean and deviation of the first."""
-    parts = [source.arrays(split).astype("float64") for split in _SPLITS]
-    shift, scale = parts[0].mean(axis=0), parts[0].std(axis=0)
-    return (np.concatenate(parts) - shift) / scale, shift, scale
-
-
-_SPLITS = ("train", "validation")
-
-
-def _fitted(source: DataSource, seed: int) -> tuple[Mixture, float]:
-    """The mixtures that explain held-out rows best, joined, and their weight.
-
-    As `FlowDensity` looks for them: with flows besides, the validation rows are those
-    held out; without, the training rows in turn, and the mixtures are then fitted to
-    all of these. The weight is that beside a density with heavy tails.
-    """
-    x, _, _ = _standardised(source)
-    rows = source.num_examples["train"]
-    alone = not _plans(rows)
-    if alone:
-        x = x[:rows]
-        order = np.random.default_rng(seed).permutation(rows)
-        held_out = np.array_split(order, min(_FOLDS, rows))
-    else:
-        held_out = [np.arange(rows, len(x))]
-    far = far_log_densities(x, x)
-    folds = mixtures.Folds(x, np.ones(len(x)), held_out, far)
-    with threadpool_limits(1):
-        tried = list(mixtures.search(folds, seed))
-        seen = np.concatenate(held_out)
-        each = [*(one.log_densities for one in tried), far[seen]]
-        *shares, last = stack_weights(np.stack(each, axis=1), np.ones(len(seen)))
-        order = np.argsort(np.negative(shares), kind="stable")[:_MOST_MIXTURES]
-        best = [k for k in order if shares[k] >= _LEAST_WEIGHT] or order[:1]
-        fits = [
-            mixtures.refitted(tried[k], folds) if alone else tried[k].fits[0]
-            for k in best
-        ]
-    weights = [float(shares[k]) for k in best]
-    return mixtures.merged(fits, weights), sum(weights) / (sum(weights) + last)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import tempfile
+import time
 from collections.abc import Sequence
 
 import keras
@@ -110,6 +111,10 @@ def _by_folds(
     rng = np.random.default_rng(config.trainer.seed)
     parts = np.array_split(rng.permutation(len(x)), min(FOLDS, len(x) // 2))
     nll = np.empty(len(x))
+    begin = time.monotonic()
+    print(
+        f"trains {len(parts)} models as the run's, each for about as long as that took"
+    )
     for number, part in enumerate(parts):
         others = np.concatenate([p for k, p in enumerate(parts) if k != number])
         count = max(1, round(_VALIDATED * len(others)))
@@ -117,6 +122,9 @@ def _by_folds(
         fold = _fold(source, x, labels, places, config)
         print(f"model {number + 1} of {len(parts)}, without the rows that it scores")
         nll[part] = _scored(config, fold)
+        if not number:
+            minutes = (time.monotonic() - begin) / 60.0 * (len(parts) - 1)
+            print(f"the other {len(parts) - 1} take about {minutes:.1f} minutes")
         keras.backend.clear_session(free_memory=False)
     sizes = [source.num_examples[each] for each in SPLITS]
     starts = dict(zip(SPLITS, np.cumsum([0, *sizes[:-1]]), strict=True))

@@ -12,6 +12,9 @@ from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.overrides import override
 from tfflows.zoo.running.as_trained import as_trained
 
+# Data that a run knows by their path.
+_OWN = ("csv", "parquet", "npz", "images")
+
 
 def load_source(config: ExperimentConfig) -> tfflows.data.DataSource:
     """Loads the data of an experiment.
@@ -33,8 +36,23 @@ def load_source(config: ExperimentConfig) -> tfflows.data.DataSource:
             f"expected a data set for {config.name}, got none; "
             "give one, for example --dataset=csv:mine.csv"
         )
-    source = tfflows.data.load(
-        data.name,
+    try:
+        source = _loaded(config, data.name)
+    except FileNotFoundError as error:
+        prefix, colon, _ = data.name.partition(":")
+        if not colon or prefix not in _OWN:
+            raise
+        raise FileNotFoundError(
+            f"{error}; if a run's file has moved, give --dataset={prefix}:PATH to "
+            "evaluate, and change data.name in its config.json to resume"
+        ) from error
+    return as_trained(source, data)
+
+
+def _loaded(config: ExperimentConfig, name: str) -> tfflows.data.DataSource:
+    data = config.data
+    return tfflows.data.load(
+        name,
         data_dir=data.data_dir,
         seed=data.seed,
         label_as_context=data.label_as_context,
@@ -43,7 +61,6 @@ def load_source(config: ExperimentConfig) -> tfflows.data.DataSource:
         image_size=data.image_size,
         augment=data.augment,
     )
-    return as_trained(source, data)
 
 
 def resolve_shape(
