@@ -208,6 +208,12 @@ def check_samples_of_containers(step: Any, x: tf.Tensor) -> None:
         assert np.isfinite(container.log_prob(drawn)).all(), name
 
 
+def check_dataset(step: Any, x: tf.Tensor) -> None:
+    d = density(step, x.dtype)
+    rows = list(tf.data.Dataset.from_tensor_slices(x).map(d.log_prob))
+    np.testing.assert_allclose(rows, d.log_prob(x), rtol=1e-9)
+
+
 def check_hmc(step: Any, x: tf.Tensor) -> None:
     d = density(step, x.dtype)
     step_size = tf.constant(1e-3, x.dtype)

@@ -29,6 +29,7 @@ _LONG = (
     "in_a_saved_model_and_hmc",
     "in_containers",
     "in_joint_distributions",
+    "in_a_dataset",
     "in_graph",
     "in_vectorized_map",
 )

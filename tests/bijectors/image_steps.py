@@ -90,6 +90,7 @@ _REGROUPED = dict.fromkeys(
         "all_in_vectorized_map",
         "in_containers",
         "in_joint_distributions",
+        "in_a_dataset",
         "in_an_auto_batched_container",
         "samples_of_containers",
         "in_containers_of_a_graph",

@@ -27,10 +27,8 @@ def in_xla(step, x, folder):
 
 
 def in_vectorized_map(step, x, folder):
-    """In the map of a dataset: one trace for both, which compute a row at a time."""
-    rows = tf.data.Dataset.from_tensors(x)
-    rows = rows.map(lambda x: tfp_checks.vectorized(densities, step, x))
-    assert_alike(next(iter(rows)), densities(step, x), 1e-7)
+    wanted = densities(step, x)
+    assert_alike(tfp_checks.vectorized(densities, step, x), wanted, 1e-7)
 
 
 def all_in_graph(step, x, folder):
@@ -66,6 +64,10 @@ def in_containers_of_a_graph(step, x, folder):
     assert_alike(*tf.function(lambda x: tfp_checks.in_containers(step, x))(x))
 
 
+def in_a_dataset(step, x, folder):
+    tfp_checks.check_dataset(step, x)
+
+
 def in_hmc(step, x, folder):
     tfp_checks.check_hmc(step, x)
 
@@ -80,10 +82,10 @@ def extras(step, x, folder):
 
 # A way: the rows on which the quick suite tries it; the others are `large`. What takes
 # longest goes by others there: auto-batched containers by `tf.vectorized_map`, which
-# they call; joint distributions, which trace a draw of each part, by the sums that they
-# are; containers and HMC of a graph by these of compiled log-densities. A SavedModel
-# holds what a graph holds, and HMC takes gradients: on the rows whose graphs and
-# gradients differ in kind.
+# they call, and datasets, which too map rows by a graph; joint distributions, which
+# trace a draw of each part, by the sums that they are; containers and HMC of a graph by
+# these of compiled log-densities. A SavedModel holds what a graph holds, and HMC takes
+# gradients: on the rows whose graphs and gradients differ in kind.
 SOME = ("flatten", "repeated", "tfp_softplus")
 KINDS = ("actnorm", "affine_tanh", "maf", "repeated", "tfp_step", "recomputed_chain")
 # Laws in loops, networks of images, contexts: graphs of other kinds than their class.
@@ -103,6 +105,7 @@ WAYS = {
     in_an_auto_batched_container: SOME,
     samples_of_containers: ("affine_tanh",),
     in_containers_of_a_graph: ("scale",),
+    in_a_dataset: KINDS,
     in_hmc: ("affine_tanh",),
     in_a_saved_model_and_hmc: KINDS,
     extras: ONE_PER_CLASS,
