@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tfflows.backend.arguments import check_count
-from tfflows.system import files
+from tfflows.system import files, locks
 
 
 @contextlib.contextmanager
@@ -42,7 +42,7 @@ def reserved_version(
         )
     _require_new(folders, version)
     directory.mkdir(parents=True, exist_ok=True)
-    files.sweep(directory, files.SCRATCH)
+    locks.sweep(directory, files.SCRATCH)
     with contextlib.ExitStack() as stack:
         number, folder = _reserve(stack, directory, folders, version)
         yield number, folder

@@ -26,9 +26,10 @@ _LONG = (
     "nothing_is_memoised",
     "transformed_distribution",
     "extras",
-    "in_a_dataset",
     "in_a_saved_model_and_hmc",
     "in_containers",
+    "in_joint_distributions",
+    "in_a_dataset",
     "in_graph",
     "in_vectorized_map",
 )

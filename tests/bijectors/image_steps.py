@@ -89,10 +89,11 @@ _REGROUPED = dict.fromkeys(
         "in_vectorized_map",
         "all_in_vectorized_map",
         "in_containers",
+        "in_joint_distributions",
+        "in_a_dataset",
         "in_an_auto_batched_container",
         "samples_of_containers",
         "in_containers_of_a_graph",
-        "in_a_dataset",
     ),
     "the labels are those of places in a batch, which is regrouped there",
 )

@@ -19,6 +19,7 @@ CHECKS = {
 # What depends on a step's class and on the layers below it, and takes longest: in the
 # quick suite on one row per class, and per kind of head and network.
 BY_CLASS = ("keras_model", "checkpoint", "mixed_precision")
+BY_CLASS += ("stock_bijectors_accept_it", "transformed_distribution")
 KINDS = {*ONE_PER_CLASS, "affine_glow_head", "affine_weight_norm", "affine_resnet"}
 KINDS |= {"affine_array_mask", "permute_shuffle", "image_channel", "maf_residual"}
 KINDS |= {"image_channel_weight_norm", "coupling_convnet", "coupling_conv_resnet"}

@@ -10,7 +10,8 @@ from tests.bijectors.step_table import ONE_PER_CLASS, STEPS
 from tests.tfp_checks import all_values, assert_alike, densities, values
 
 AUTO_BATCHED = "coroutine_auto_batched"
-OTHERS = [name for name in tfp_checks.CONTAINERS if name != AUTO_BATCHED]
+TRACED = ("joint_sequential", "joint_named", AUTO_BATCHED)
+OTHERS = [name for name in tfp_checks.CONTAINERS if name not in TRACED]
 NO_INVERSE = "the step has no inverse, and so no log_prob"
 NO_XLA = "the step says that XLA cannot compile it"
 
@@ -47,6 +48,10 @@ def in_containers(step, x, folder):
     assert_alike(*tfp_checks.in_containers(step, x, OTHERS))
 
 
+def in_joint_distributions(step, x, folder):
+    assert_alike(*tfp_checks.in_containers(step, x, TRACED[:2]))
+
+
 def in_an_auto_batched_container(step, x, folder):
     assert_alike(*tfp_checks.in_containers(step, x, [AUTO_BATCHED]))
 
@@ -77,23 +82,30 @@ def extras(step, x, folder):
 
 # A way: the rows on which the quick suite tries it; the others are `large`. What takes
 # longest goes by others there: auto-batched containers by `tf.vectorized_map`, which
-# they call; containers and HMC of a graph by these of compiled log-densities. A
-# SavedModel holds what a graph holds, and HMC takes gradients: on the rows whose graphs
-# and gradients differ in kind.
+# they call, and datasets, which too map rows by a graph; joint distributions, which
+# trace a draw of each part, by the sums that they are; containers and HMC of a graph by
+# these of compiled log-densities. A SavedModel holds what a graph holds, and HMC takes
+# gradients: on the rows whose graphs and gradients differ in kind.
 SOME = ("flatten", "repeated", "tfp_softplus")
 KINDS = ("actnorm", "affine_tanh", "maf", "repeated", "tfp_step", "recomputed_chain")
+# Laws in loops, networks of images, contexts: graphs of other kinds than their class.
+GRAPHS = (*ONE_PER_CLASS, "maf_mixture", "maf_spline", "mixture_attention")
+GRAPHS += ("image_checkerboard", "coupling_conv_resnet", "chain_changes_shape")
+GRAPHS += ("planar_repeated_amortized", "sylvester_triangular_amortized")
+GRAPHS += ("tfp_softplus", "transformer_reversed")
 WAYS = {
-    in_graph: STEPS,
+    in_graph: GRAPHS,
     in_xla: ONE_PER_CLASS,
     in_vectorized_map: ONE_PER_CLASS,
     all_in_graph: (),
     all_in_xla: (),
     all_in_vectorized_map: (),
     in_containers: ONE_PER_CLASS,
+    in_joint_distributions: KINDS,
     in_an_auto_batched_container: SOME,
-    samples_of_containers: ("affine_tanh", "repeated"),
+    samples_of_containers: ("affine_tanh",),
     in_containers_of_a_graph: ("scale",),
-    in_a_dataset: ONE_PER_CLASS,
+    in_a_dataset: KINDS,
     in_hmc: ("affine_tanh",),
     in_a_saved_model_and_hmc: KINDS,
     extras: ONE_PER_CLASS,

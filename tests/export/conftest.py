@@ -184,7 +184,17 @@ MAKERS = {
 }
 
 
-@pytest.fixture(scope="session", params=MAKERS)
+# Beside `plane`, which is a flow of vectors too.
+LARGE = ("nice",)
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(name, marks=pytest.mark.large if name in LARGE else ())
+        for name in MAKERS
+    ],
+)
 def export(request, tmp_path_factory):
     flow, data, *contexts = MAKERS[request.param]()
     folder = tmp_path_factory.mktemp(request.param)

@@ -27,7 +27,7 @@ def names(folder):
     ("export", "file_format"),
     [
         ("digits", "onnx"),
-        ("plane", "tflite"),
+        pytest.param("plane", "tflite", marks=pytest.mark.large),
         pytest.param("digits", "tflite", marks=pytest.mark.large),
         pytest.param("class_glow", "onnx", marks=pytest.mark.large),
         pytest.param("class_glow", "tflite", marks=pytest.mark.large),
@@ -63,7 +63,9 @@ def scale_version(scale_export):
     return scale_export / "1"
 
 
-def test_a_signature_that_does_not_convert_is_named(scale_version, tmp_path):
+def test_a_signature_that_does_not_convert_is_named(
+    scale_flow, scale_version, tmp_path
+):
     files, refused = convert_saved_model(
         scale_version, tmp_path, "tflite", signatures=("decode", "sample")
     )
@@ -71,6 +73,9 @@ def test_a_signature_that_does_not_convert_is_named(scale_version, tmp_path):
     assert "no built-in op for" in refused["sample"]
     assert refused["log_prob"] == "not asked for"
     assert names(tmp_path) == ["decode.tflite"]
+    z = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
+    decoded = FORMATS["tflite"].run(files["decode"], {"z": z})["x"]
+    np.testing.assert_allclose(decoded, scale_flow.decode(z), rtol=1e-5)
 
 
 def wrong_answer(path, inputs):

@@ -117,7 +117,7 @@ def tiny_flow():
 @pytest.mark.parametrize(
     ("models", "number", "clients", "api"),
     [
-        (tiny_flow, 600, 8, RestClient),
+        (tiny_flow, 240, 8, RestClient),
         pytest.param(plane_flow, 20_000, 32, RestClient, marks=pytest.mark.large),
         pytest.param(plane_flow, 2_000, 32, GrpcClient, marks=pytest.mark.large),
     ],

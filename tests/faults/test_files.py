@@ -10,7 +10,7 @@ import pytest
 
 from tfflows.export import versions
 from tfflows.export.versions import put_in_place, reserved_version
-from tfflows.system import files
+from tfflows.system import files, locks
 from tfflows.system.csv_cells import csv_line, warn_of_formulas
 
 # The work in children needs no TensorFlow, see `killed_at`.
@@ -91,7 +91,7 @@ def test_a_sweep_leaves_what_is_alive_or_not_ours(tmp_path):
     with files.scratch(tmp_path) as alive:
         (alive / "half").write_text("half")
         assert (
-            killed_at("rmdir", 1, lambda: files.sweep(tmp_path, files.SCRATCH)) is False
+            killed_at("rmdir", 1, lambda: locks.sweep(tmp_path, files.SCRATCH)) is False
         )
         assert (alive / "half").exists()
         assert (tmp_path / ".tmp_others").exists()
@@ -127,17 +127,17 @@ def test_an_export_that_others_could_not_load_is_refused_before(tmp_path, name):
 
 def test_a_lock_names_its_holder_and_goes_with_it(tmp_path):
     place = tmp_path / ".lock"
-    with files.lock(place, "me") as none, files.lock(place, "you") as holder:
+    with locks.lock(place, "me") as none, locks.lock(place, "you") as holder:
         assert (none, holder) == (None, "me")
     assert not place.exists()
 
     def hold():
-        with files.lock(place, "a process that is killed"):
+        with locks.lock(place, "a process that is killed"):
             os.kill(os.getpid(), signal.SIGKILL)
 
     assert killed_at("mkdir", 99, hold)
     assert place.read_text() == "a process that is killed"
-    with files.lock(place, "me") as holder:
+    with locks.lock(place, "me") as holder:
         assert holder is None
         assert place.read_text() == "me"
 

@@ -22,6 +22,7 @@ IMAGE_FLOWS = [
 ]
 TINY = [
     "--model=glow_digits",
+    "--set=model.num_levels=1",
     "--set=model.num_steps=1",
     "--set=model.width=4",
     "--set=trainer.epochs=1",
@@ -88,8 +89,8 @@ def test_a_run_writes_sample_grids_and_its_model_computes_in_float32(trained, ca
 
 def test_a_class_conditional_model_through_the_binaries(tmp_path, capsys):
     folder = tmp_path / "run"
-    model = ["--model=glow_digits_classes", "--set=model.num_levels=1"]
-    assert run(train, *TINY[1:], *model, f"--model_dir={folder}") == 0
+    model = "--model=glow_digits_classes"
+    assert run(train, *TINY[1:], model, f"--model_dir={folder}") == 0
     assert list(folder.glob("logs/samples/events*"))
     assert run(evaluate, f"--model_dir={folder}") == 0
     assert '"bits_per_dim"' in capsys.readouterr().out.splitlines()[-1]

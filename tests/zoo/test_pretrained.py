@@ -5,8 +5,9 @@ from tfflows.zoo.running import evaluation
 from tfflows.zoo.shelf import pretrained
 
 NAMES = pretrained.names()
-# Of the flows of toys one is enough for the quick suite.
-TOYS = {f"realnvp_{toy}" for toy in data.toy.TOYS} - {"realnvp_two_moons"}
+# Of a family's flows of toys one is enough for the quick suite.
+TOYS = {f"{family}_{toy}" for family in ("realnvp", "nsf") for toy in data.toy.TOYS}
+TOYS -= {"realnvp_two_moons", "nsf_checkerboard"}
 
 
 def test_there_are_some():

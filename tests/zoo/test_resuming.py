@@ -87,7 +87,8 @@ def crash():
         pytest.param(3, None, marks=pytest.mark.large),
         (5, 4),
         pytest.param(7, 6, marks=pytest.mark.large),
-        (11, 8),
+        # As SIGTERM and a broken checkpoint below: in the second epoch.
+        pytest.param(11, 8, marks=pytest.mark.large),
     ],
 )
 def test_a_crash_at_any_step(whole, tmp_path, monkeypatch, capsys, step, saved):

@@ -80,8 +80,7 @@ def _tfds(description: str, licence: str | None, *, prefix: bool = False) -> Ent
 
 
 def _file(kind: str, description: str, labels: str, *takes: str) -> Entry:
-    module = kind if kind in ("images", "npz") else "csv_and_parquet"
-    loader = f"tfflows.data.sources.{module}:load_{kind}"
+    loader = f"tfflows.data.sources.{kind}:load_{kind}"
     return Entry(loader, description, labels=labels, argument="path", takes=takes)
 
 

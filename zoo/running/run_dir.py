@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfflows.system import files
+from tfflows.system import files, locks
 from tfflows.training import callbacks
 from tfflows.zoo import overrides
 from tfflows.zoo.config import ExperimentConfig
@@ -124,14 +124,14 @@ def claimed(
     _check(folder, config)
     folder.mkdir(parents=True, exist_ok=True)
     me = f"process {os.getpid()} on {socket.gethostname()}"
-    with files.lock(folder / _LOCK, me) as holder:
+    with locks.lock(folder / _LOCK, me) as holder:
         if holder:
             raise ValueError(
                 f"expected a model_dir that nobody trains in, got {folder}, which "
                 f"{holder} holds; wait for its end, or choose another --model_dir"
             )
         _check(folder, config)  # another process may have come first
-        files.sweep(folder, files.SCRATCH)
+        locks.sweep(folder, files.SCRATCH)
         if not (folder / CONFIG).is_file():
             files.write_json(folder / CONFIG, overrides.to_dict(config))
         yield

@@ -10,8 +10,8 @@ import numpy as np
 from tfflows.data.labels import numbered
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import Examples
-from tfflows.data.sources.csv_and_parquet import check_file
 from tfflows.data.sources.resizing import resized
+from tfflows.data.sources.table_numbers import check_file
 from tfflows.data.split import split_source
 
 # Names of arrays that hold class labels, the first that there is.

@@ -1,11 +1,11 @@
-"""The user's own tables: `csv:` and `parquet:` paths."""
+"""The user's own tables of text: `csv:` paths."""
 
 import io
 import itertools
 import math
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,9 @@ import pandas as pd
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import Examples
 from tfflows.data.sources.given_columns import take_out
-from tfflows.data.sources.table_notices import check_names, check_size, notices
+from tfflows.data.sources.table_notices import check_names
+from tfflows.data.sources.table_numbers import as_rows, check_file, to_float
 from tfflows.data.split import split_source
-from tfflows.system.extras import needed
-from tfflows.system.notices import warn_of
 
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 
@@ -71,7 +70,7 @@ def load_csv(
         return f"line {lines[row]}"
 
     def numeric(part: pd.DataFrame) -> np.ndarray:
-        return _numeric(part, path, place)
+        return as_rows(part, path, place)
 
     wanted = label_column, context_columns
     frame, given = take_out(frame, path, place, numeric, *wanted)
@@ -83,83 +82,6 @@ def load_csv(
         label_as_context=label_as_context,
         **given.options,
     )
-
-
-def load_parquet(
-    path: str,
-    *,
-    seed: int = 0,
-    label_column: str | None = None,
-    context_columns: Sequence[str] | None = None,
-    label_as_context: bool = False,
-) -> ArraySource:
-    """Loads a Parquet file with numeric columns as float32 rows.
-
-    Args:
-        path: the file.
-        seed: fixes the splits: 80, 10 and 10 per cent of the rows.
-        label_column: name of the column of class labels, which is then no data.
-        context_columns: names of columns of numbers that the data depend on.
-        label_as_context: whether batches carry the labels or context as "context".
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ImportError: pyarrow is missing.
-        ValueError: no Parquet file, no data, or a cell that is no finite number (the
-            message names file, row (from 1) and column).
-    """
-    path = os.path.expanduser(path)
-    check_file(path)
-    with needed("parquet", "pyarrow for parquet files"):
-        import pyarrow.parquet
-    try:
-        schema = pyarrow.parquet.read_schema(path)
-        frame = pd.read_parquet(path)
-    except Exception as error:  # broken bytes raise whatever they run into
-        raise ValueError(f"{path}: expected a Parquet file: {error}") from error
-    if frame.empty:
-        raise ValueError(f"{path}: expected rows of numbers, got {frame.shape}")
-    check_names(tuple(map(str, frame.columns)), path)
-
-    def place(row: int) -> str:
-        return f"row {row + 1}"
-
-    def numeric(part: pd.DataFrame) -> np.ndarray:
-        x = _numeric(part, path, place)
-        _require_numbers(path, schema, tuple(map(str, part.columns)))
-        return x
-
-    wanted = label_column, context_columns
-    frame, given = take_out(frame, path, place, numeric, *wanted)
-    return split_source(
-        f"parquet:{path}",
-        Examples(numeric(frame), given.labels),
-        seed=seed,
-        columns=tuple(map(str, frame.columns)),
-        label_as_context=label_as_context,
-        **given.options,
-    )
-
-
-def _require_numbers(path: str, schema: Any, names: tuple[str, ...]) -> None:
-    """Refuses columns of text that reads as numbers, which are most likely codes."""
-    import pyarrow as pa
-
-    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
-    for field in schema:
-        if field.name in names and not any(is_kind(field.type) for is_kind in kinds):
-            raise ValueError(
-                f"{path}, column {field.name!r}: expected a column of numbers, got one "
-                f"of {field.type}; convert it to numbers, or leave it out"
-            )
-
-
-def check_file(path: str) -> None:
-    """Raises FileNotFoundError, or ValueError for an empty path."""
-    if not path:
-        raise ValueError("expected a path after the prefix, as in csv:PATH, got none")
-    if not pathlib.Path(path).is_file():
-        raise FileNotFoundError(f"{path}: expected a file, found none")
 
 
 def _text_lines(path: str) -> tuple[list[int], str]:
@@ -225,7 +147,7 @@ def _is_number_or_none(cell: str) -> bool:
     cell = cell.strip().strip('"')
     if cell.strip(",") != cell:  # commas are between cells
         return False
-    return not cell or not math.isnan(_to_float(cell.replace(",", ".", 1)))
+    return not cell or not math.isnan(to_float(cell.replace(",", ".", 1)))
 
 
 def _header(path: str, line: int, text: str) -> list[str] | None:
@@ -256,67 +178,3 @@ def _read_csv(path: str, source: Any, **options: Any) -> pd.DataFrame:
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ValueError(f"{path}: expected rows of equal length: {error}") from error
-
-
-def _numeric(frame: pd.DataFrame, path: str, place: Callable[[int], str]) -> np.ndarray:
-    """Returns the table as float32 [N, D], or names the first cell that is wrong."""
-    for name, dtype in zip(frame.columns, frame.dtypes, strict=True):
-        # These pandas would turn into numbers; a density of them makes no sense.
-        if pd.api.types.is_bool_dtype(dtype) or dtype.kind in "mMc":
-            raise ValueError(
-                f"{path}, {place(0)}, column {name!r}: expected a number, got {dtype}"
-            )
-    x = _as_float32(frame)
-    names = list(map(str, frame.columns))
-    if not np.isfinite(x).all():
-        row, column = (int(i) for i in np.argwhere(~np.isfinite(x))[0])
-        raise ValueError(
-            f"{path}, {place(row)}, column {names[column]!r}: expected a finite "
-            f"float32 number, got {_show(frame.iat[row, column])}; "
-            f"{_remedy(frame.iat[row, column])}"
-        )
-    check_size(x, names, path, place)
-    warn_of(notices(x, names, path))
-    return x
-
-
-def _as_float32(frame: pd.DataFrame) -> np.ndarray:
-    if all(dtype.kind in "iuf" for dtype in frame.dtypes):
-        with np.errstate(over="ignore"):
-            return frame.to_numpy(np.float64, na_value=np.nan).astype(np.float32)
-    columns = [_to_float32(frame.iloc[:, i]) for i in range(frame.shape[1])]
-    return np.stack(columns, axis=-1)
-
-
-def _to_float32(column: pd.Series) -> np.ndarray:
-    """Returns a column as float32, with NaN for what is no number."""
-    try:
-        values = pd.to_numeric(column, errors="coerce")
-    except OverflowError:  # hundreds of digits
-        values = column.map(_to_float)
-    with np.errstate(over="ignore"):  # overflow gives inf, which the caller reports
-        return values.to_numpy(np.float64, na_value=np.nan).astype(np.float32)
-
-
-def _to_float(cell: object) -> float:
-    try:
-        return float(str(cell))
-    except ValueError:
-        return math.nan
-
-
-def _show(cell: object) -> str:
-    is_missing = bool(np.all(pd.isna(cell)))
-    text = repr(cell) if isinstance(cell, str) else str(cell)
-    return "NaN or an empty cell" if is_missing else text
-
-
-def _remedy(cell: object) -> str:
-    if bool(np.all(pd.isna(cell))):
-        return "fill the cell, or drop the row"
-    if isinstance(cell, str):
-        return (
-            "mend the cell, or leave the column out (tfflows.sklearn.FlowDensity takes "
-            "columns of categories)"
-        )
-    return "drop the row, or divide the column by its scale"
