@@ -14,7 +14,7 @@ import tensorflow as tf
 
 import tfflows
 from tests.testing_utils import randomize
-from tfflows.models import glow, realnvp_multiscale
+from tfflows.models import glow, nsf_multiscale, realnvp_multiscale
 
 BENCHMARK = pathlib.Path(__file__).parents[2] / "benchmarks" / "backprop_memory.py"
 TWINS = {
@@ -27,6 +27,9 @@ TWINS = {
     ),
     "realnvp": lambda **kw: realnvp_multiscale(
         (4, 4, 1), num_levels=2, width=4, num_blocks=1, levels=16, **kw
+    ),
+    "nsf": lambda **kw: nsf_multiscale(
+        (4, 4, 1), num_steps=2, num_levels=2, width=4, num_blocks=1, levels=16, **kw
     ),
 }
 
