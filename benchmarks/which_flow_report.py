@@ -80,5 +80,5 @@ def draw(results: dict[tuple[str, str], dict], path: pathlib.Path) -> None:
             )
         unit = COLUMNS[name].unit
         axis.set(xscale="log", xlabel="a sample, CPU ms", ylabel=unit, title=name)
-        axis.margins(0.25)
+        axis.margins(0.35)
     figure.savefig(path, dpi=110)

@@ -94,6 +94,9 @@ ROWS: dict[str, Row] = {
         *_COUPLINGS, digits="nsf_multiscale_digits", mnist="nsf_multiscale_mnist_small"
     ),
     "Flow++": Row(*_NOISE, digits="flowpp_digits", mnist="flowpp_mnist_small"),
+    "TarFlow": Row(
+        "exact", "1", "T", digits="tarflow_digits", mnist="tarflow_mnist_small"
+    ),
     "VAE": Row(*_BOUND, digits="vae_digits", mnist="vae_mnist"),
     "VAE, Sylvester": Row(
         *_BOUND, digits="sylvester_vae_o_digits", mnist="sylvester_vae_o_mnist"
