@@ -16,9 +16,10 @@ from tfflows.zoo.experiments.datasets import (
     DIGITS,
     DIGITS_BASELINES,
     MNIST,
-    TOY_REFERENCE,
+    TOY_REFERENCES,
     TOYS,
 )
+from tfflows.zoo.experiments.image_trainers import DIGITS_TRAINER, MNIST_ALPHA
 from tfflows.zoo.registry import add
 
 _BOUND = 0.94
@@ -34,7 +35,7 @@ for _toy in ("eight_gaussians", "checkerboard", "two_moons", "rings"):
         data=TOYS[_toy],
         trainer=_TOY,
         description=f"residual flow with exact log-dets on the 2-D density {_toy}",
-        reference=TOY_REFERENCE.get(_toy),
+        references=TOY_REFERENCES.get(_toy, ()),
     )
 
 _IMAGES: dict[str, Any] = {"network": "convnet", "lipschitz": _BOUND}
@@ -46,12 +47,10 @@ add(
     num_levels=2,
     **_IMAGES,
     data=DIGITS,
-    trainer=TrainerConfig(
-        epochs=60, batch_size=64, learning_rate=2e-3, warmup_steps=50, clip_norm=50.0
-    ),
+    trainer=DIGITS_TRAINER,
     description="convolutional residual flow on scikit-learn's 8x8 digits, 17 grey "
     "levels",
-    reference=DIGITS_BASELINES,
+    references=DIGITS_BASELINES,
 )
 _PAPER = TrainerConfig(
     epochs=300,
@@ -67,7 +66,7 @@ add(
     num_blocks=16,
     width=512,
     num_levels=3,
-    logit_alpha=1e-6,
+    logit_alpha=MNIST_ALPHA,
     **_IMAGES,
     data=MNIST,
     trainer=_PAPER,
