@@ -76,7 +76,7 @@ def residual_flow(
       network: "mlp", or "convnet" for images.
       hidden_units: Widths of the hidden layers of the MLPs.
       width: Hidden channels of the convolutional networks.
-      num_levels: Levels of the convolutional flow; the MLPs' has one.
+      num_levels: Levels of the convolutional flow; MLPs have one.
       activation: "lipswish", "elu", "softplus" or "tanh".
       lipschitz: Bound of the Lipschitz constant of each g, between 0 and 1.
       norm: The norm in which it holds: "2", "1" or "inf".
@@ -107,6 +107,7 @@ def residual_flow(
         images=is_conv,
     )
     check_count("num_blocks", num_blocks)
+    check_count("num_levels", num_levels)
     if actnorm is None:
         actnorm = is_conv or levels is None
     if log_det is None:
@@ -139,11 +140,6 @@ def residual_flow(
         levels, standardize, logit_alpha, evaluation_draws
     )
     if not is_conv:
-        if check_count("num_levels", num_levels) != 1:
-            raise ValueError(
-                "expected num_levels with network='convnet' only, where it has an "
-                f"effect, got num_levels={num_levels!r}"
-            )
         return dense_flow(
             blocks(),
             event_shape,
