@@ -10,6 +10,7 @@ from tensorflow_probability import bijectors as tfb
 from tests.bijectors.autoregressive_steps import AUTOREGRESSIVE_STEPS
 from tests.bijectors.continuous_steps import CONTINUOUS_STEPS
 from tests.bijectors.image_steps import IMAGE_STEPS
+from tests.bijectors.residual_steps import RESIDUAL_STEPS
 from tests.bijectors.variational_steps import VARIATIONAL_STEPS
 from tests.testing_utils import StepCase
 from tfflows import bijectors as fb
@@ -156,6 +157,7 @@ STEPS: dict[str, StepCase] = {
 STEPS |= AUTOREGRESSIVE_STEPS
 STEPS |= CONTINUOUS_STEPS
 STEPS |= IMAGE_STEPS
+STEPS |= RESIDUAL_STEPS
 STEPS |= VARIATIONAL_STEPS
 
 # Where a check is too long for every row.
@@ -177,6 +179,7 @@ ONE_PER_CLASS = (
     "invert",
     "tfp_step",
     "continuous",
+    "residual",
     "spline",
     "mixture",
     "maf",

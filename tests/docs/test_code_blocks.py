@@ -88,6 +88,7 @@ DOCUMENTS = {
         },
     ),
     "docs/guides/continuous_flows.md": Document(),
+    "docs/guides/residual_flows.md": Document(),
     "docs/guides/transformer_flows.md": Document(
         instead={
             "--model_dir=runs/tarflow\ntfflows-sample": "--model_dir=runs/tarflow "

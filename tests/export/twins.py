@@ -14,6 +14,7 @@ REGISTERED = (
     "realnvp_digits_multiscale",
     "realnvp_linear_gaussian",  # conditional
     "flow_matching_two_moons",
+    "residual_flow_two_moons",
     "glow_digits",
     "glow_digits_classes",
     "glow_miniboone",  # dense

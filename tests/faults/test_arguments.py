@@ -28,6 +28,7 @@ def scale():
 
 
 # Constructor -> arguments that it takes; small, and mostly never built.
+LIPSCHITZ = {"activation": "elu", "lipschitz": 0.9, "norm": "2", "context_dim": 2}
 COLUMNS = {"categories": [2], "centers": [0.0], "scales": [1.0], "atoms": [[1.0]]}
 CALLS = {
     networks.MLP: {"hidden_units": (4,), "activation": "relu", "context_dim": 2},
@@ -74,6 +75,18 @@ CALLS = {
         "num_seeds": 1,
     },
     networks.UNet: {"width": 4, "num_levels": 1, "context_dim": 2},
+    networks.LipschitzMLP: {"hidden_units": (4,), **LIPSCHITZ},
+    networks.LipschitzConvNet: {"width": 4, **LIPSCHITZ},
+    fb.Residual: {
+        "network": networks.LipschitzMLP((4,)),
+        "log_det": "exact",
+        "num_terms": 2,
+        "certain_terms": 2,
+        "going_on": 0.5,
+        "num_probes": 1,
+        "tolerance": 1e-3,
+        "seed": 0,
+    },
     fb.ContinuousFlow: {
         "network": mlp(),
         "method": "rk4",
@@ -230,6 +243,10 @@ CALLS |= {
     | {"bound": 3.0, "permutation": "linear", "actnorm": False},
     models.ffjord: _DENSE | _CONTINUOUS,
     models.flow_matching: _DENSE | _CONTINUOUS | {"path": "linear", "seed": 0},
+    models.residual_flow: _DENSE
+    | {"num_blocks": 1, "network": "mlp", "num_levels": 1, "actnorm": False}
+    | {"activation": "elu", "lipschitz": 0.9, "norm": "2", "num_terms": 2}
+    | {"certain_terms": 2, "going_on": 0.5, "num_probes": 1, "tolerance": 1e-3},
     models.glow: _IMAGES
     | {"num_steps": 1, "coupling": "affine", "log_scale": "sigmoid", "n_bits": 1}
     | {"permutation": "conv", "split_priors": True, "classifier_weight": 0.1}

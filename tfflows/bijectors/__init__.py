@@ -36,6 +36,7 @@ from tfflows.bijectors.rational_quadratic import (
 from tfflows.bijectors.recomputed_chain import RecomputedChain
 from tfflows.bijectors.repeated import Repeated
 from tfflows.bijectors.rescale import Rescale
+from tfflows.bijectors.residual import Residual
 from tfflows.bijectors.scale import Scale
 from tfflows.bijectors.squeeze import Squeeze
 from tfflows.bijectors.standardize import Standardize
@@ -82,6 +83,7 @@ __all__ = [
     "RecomputedChain",
     "Repeated",
     "Rescale",
+    "Residual",
     "Scale",
     "Squeeze",
     "Standardize",

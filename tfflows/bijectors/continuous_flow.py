@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 from keras.src.backend.common.variables import AutocastScope
 
-from tfflows.backend import random
 from tfflows.backend.arguments import check_count, check_number, check_word
 from tfflows.bijectors.empty_batches import never_empty
 from tfflows.bijectors.flow_step import FlowStep
@@ -22,6 +21,7 @@ from tfflows.bijectors.ode_solvers import (
     solve_adaptive,
     solve_fixed,
 )
+from tfflows.bijectors.probes import drawn_signs, sign_vectors, tiled, unit_vectors
 from tfflows.bijectors.pure_functions import PureFunctions
 from tfflows.bijectors.pure_step import PureStep, Weights
 from tfflows.bijectors.recomputed_solver_step import RecomputedSolverStep
@@ -85,6 +85,7 @@ class ContinuousFlow(FlowStep):
 
     # It recomputes by itself; and outside of the pass no one knows the noise.
     recomputed_from = None
+    remedy = "more num_steps, method='dopri5'"
 
     def __init__(
         self,
@@ -111,6 +112,9 @@ class ContinuousFlow(FlowStep):
         self._check_tolerance()
         self.supports_jit = method in FIXED
         self.jit_obstacle = "its solver's number of steps depends on the values"
+        self.approximation = method
+        if method in FIXED:
+            self.approximation = f"{method} of {num_steps} steps"
 
     def _check_tolerance(self) -> None:
         least = 10.0 * np.finfo(self.flow_dtype.as_numpy_dtype).eps
@@ -129,13 +133,9 @@ class ContinuousFlow(FlowStep):
 
     def _directions(self, event: tuple[int, ...]) -> np.ndarray:
         """The vectors e `[K, *event]`; of the exact trace, all unit vectors."""
-        size = int(np.prod(event))
         if self.divergence == "exact":
-            directions = np.eye(size)
-        else:
-            rng = np.random.default_rng(self.seed)
-            directions = rng.choice([-1.0, 1.0], (self.num_probes, size))
-        return directions.reshape(-1, *event)
+            return unit_vectors(event)
+        return sign_vectors(event, self.num_probes, self.seed)
 
     def velocity(self, x: tf.Tensor, t: tf.Tensor, context: Any = None) -> tf.Tensor:
         """The velocities of a built step.
@@ -221,13 +221,8 @@ class ContinuousFlow(FlowStep):
         """Fresh signs `[B, *event]` in training; None: the fixed vectors."""
         if self.divergence == "exact":
             return None
-        rows = tf.shape(value)[0]
-        seeds = training_seeds(_STREAM, rows)
-        if seeds is None:
-            return None
-        size = int(np.prod(value.shape[1:]))
-        signs = tf.sign(random.uniform_rows(seeds, size, value.dtype) - 0.5)
-        return tf.reshape(signs, tf.shape(value))
+        seeds = training_seeds(_STREAM, tf.shape(value)[0])
+        return None if seeds is None else drawn_signs(seeds, value)
 
     def _field(
         self, time: tf.Tensor, x: tf.Tensor, context: Any, signs: tf.Tensor | None
@@ -236,8 +231,8 @@ class ContinuousFlow(FlowStep):
         rows, number = tf.shape(x)[0], 1 if signs is not None else len(self._probes)
         if signs is None:
             signs = tf.repeat(tf.constant(self._probes, x.dtype), rows, axis=0)
-        many = _tiled(x, number)
-        context = None if context is None else _tiled(context, number)
+        many = tiled(x, number)
+        context = None if context is None else tiled(context, number)
         times = tf.fill([rows * number, 1], time)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(many)
@@ -262,10 +257,3 @@ class ContinuousFlow(FlowStep):
         """Returns a new step with the same config."""
         network = keras.saving.deserialize_keras_object(config["network"])
         return cls(**{**config, "network": network})
-
-
-def _tiled(value: tf.Tensor, number: int) -> tf.Tensor:
-    """Copies of all rows, one after the other."""
-    if number == 1:
-        return tf.identity(value)
-    return tf.tile(value, [number] + [1] * (value.shape.rank - 1))

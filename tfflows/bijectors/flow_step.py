@@ -65,6 +65,10 @@ class FlowStep(LayerBijector):
     draws_weights_apart = True
     # Why XLA cannot compile a step that sets `supports_jit = False`.
     jit_obstacle = "the step says so"
+    # What is approximate in a step's log-dets, and what makes it less so. A step that
+    # sets them has a `tolerance` in nats, and works finer inside of `refined`.
+    approximation: str | None = None
+    remedy = ""
 
     @property
     def is_initialized(self) -> bool:

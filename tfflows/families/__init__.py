@@ -29,6 +29,7 @@ BUILDERS: dict[str, str | Callable[..., Any]] = {
     "realnvp": "tfflows.families.realnvp:realnvp",
     "realnvp_multiscale": "tfflows.families.realnvp_multiscale:realnvp_multiscale",
     "realnvp_vae": "tfflows.families.vae:realnvp_vae",
+    "residual_flow": "tfflows.families.residual_flow:residual_flow",
     "sylvester_vae": "tfflows.families.vae:sylvester_vae",
     "tarflow": "tfflows.families.tarflow:tarflow",
     "vae": "tfflows.families.vae:vae",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tfflows.families.nsf_multiscale import nsf_multiscale
     from tfflows.families.realnvp import realnvp
     from tfflows.families.realnvp_multiscale import realnvp_multiscale
+    from tfflows.families.residual_flow import residual_flow
     from tfflows.families.tarflow import tarflow
     from tfflows.families.vae import (
         flowprior_vae,
@@ -76,6 +77,7 @@ __all__ = [
     "realnvp",
     "realnvp_multiscale",
     "realnvp_vae",
+    "residual_flow",
     "solver_error",
     "sylvester_vae",
     "tarflow",

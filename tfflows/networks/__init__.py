@@ -6,6 +6,7 @@ from tfflows.networks.convnet import ConvNet
 from tfflows.networks.deep_set import DeepSet
 from tfflows.networks.gated_attention_net import GatedAttentionNet
 from tfflows.networks.gated_conv import GatedConv
+from tfflows.networks.lipschitz import LipschitzConvNet, LipschitzMLP
 from tfflows.networks.made import MADE
 from tfflows.networks.mlp import MLP
 from tfflows.networks.resnet import ResNet
@@ -21,6 +22,8 @@ __all__ = [
     "DeepSet",
     "GatedAttentionNet",
     "GatedConv",
+    "LipschitzConvNet",
+    "LipschitzMLP",
     "ResNet",
     "SetTransformer",
     "UNet",
