@@ -2,6 +2,7 @@
 
 from tfflows.zoo.experiments import (
     autoregressive,
+    circular,
     continuous,
     density,
     flowpp_images,
@@ -18,6 +19,7 @@ from tfflows.zoo.experiments import (
 
 __all__ = [
     "autoregressive",
+    "circular",
     "continuous",
     "density",
     "flowpp_images",
