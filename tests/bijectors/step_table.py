@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 
 from tests.bijectors.autoregressive_steps import AUTOREGRESSIVE_STEPS
+from tests.bijectors.circular_steps import CIRCULAR_STEPS
 from tests.bijectors.continuous_steps import CONTINUOUS_STEPS
 from tests.bijectors.image_steps import IMAGE_STEPS
 from tests.bijectors.residual_steps import RESIDUAL_STEPS
@@ -155,6 +156,7 @@ STEPS: dict[str, StepCase] = {
     ),
 }
 STEPS |= AUTOREGRESSIVE_STEPS
+STEPS |= CIRCULAR_STEPS
 STEPS |= CONTINUOUS_STEPS
 STEPS |= IMAGE_STEPS
 STEPS |= RESIDUAL_STEPS
@@ -181,6 +183,8 @@ ONE_PER_CLASS = (
     "continuous",
     "residual",
     "spline",
+    "circular",
+    "circular_autoregressive",
     "mixture",
     "maf",
     "iaf",

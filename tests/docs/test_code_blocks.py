@@ -87,6 +87,7 @@ DOCUMENTS = {
             "height \\\n": "height --set trainer.epochs=2 \\\n",
         },
     ),
+    "docs/guides/angles.md": Document(),
     "docs/guides/continuous_flows.md": Document(),
     "docs/guides/residual_flows.md": Document(),
     "docs/guides/transformer_flows.md": Document(

@@ -5,6 +5,10 @@ from tfflows.bijectors.affine_coupling import AdditiveCoupling, AffineCoupling
 from tfflows.bijectors.batch_normalization import BatchNormalization
 from tfflows.bijectors.bounded import Bounded
 from tfflows.bijectors.chain import Chain
+from tfflows.bijectors.circular_spline import (
+    CircularSplineAutoregressive,
+    CircularSplineCoupling,
+)
 from tfflows.bijectors.class_affine import ClassAffine
 from tfflows.bijectors.continuous_flow import ContinuousFlow
 from tfflows.bijectors.coupling import Coupling
@@ -56,6 +60,8 @@ __all__ = [
     "BatchNormalization",
     "Bounded",
     "Chain",
+    "CircularSplineAutoregressive",
+    "CircularSplineCoupling",
     "ClassAffine",
     "ContinuousFlow",
     "Coupling",

@@ -38,6 +38,10 @@ class CouplingLaw:
         """Returns z `[B, ..., n]` and ln dz/dx of each element, same shape, in nats."""
         raise NotImplementedError
 
+    def of_element(self, i: tf.Tensor) -> CouplingLaw:
+        """Returns the law of element i alone, if it is another for each element."""
+        return self
+
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {}

@@ -84,7 +84,8 @@ class MaskedAutoregressive(FlowStep):
         ) -> tuple[tf.Tensor, ...]:
             params, state = steps.advance(i, x, state)
             params = tf.cast(params, self.flow_dtype)
-            element, step = self.law.forward(z_rows[i][:, tf.newaxis], params)
+            law = self.law.of_element(i)
+            element, step = law.forward(z_rows[i][:, tf.newaxis], params)
             x = tf.tensor_scatter_nd_update(x, [[i]], [element[:, 0]])
             return i + 1, x, log_det + step[:, 0], *state
 

@@ -49,23 +49,14 @@ class RationalQuadraticLaw(CouplingLaw):
         # Clip before any arithmetic: the branch that `where` drops would otherwise give
         # NaN gradients.
         inside = tf.clip_by_value(z, -self.bound, self.bound)
-        bins_z, bins_x, knots = self._spline(params, axis)
-        piece = _Piece(*find_bin(inside, bins_z, bins_x, knots))
-        t = _into_bin((inside - piece.z) / piece.width)
-        x, log_slope = piece.value(t), piece.log_slope(t)
-        return self._with_tails(z, x, log_slope)
+        return self._with_tails(z, *self._spline(params, axis).forward(inside))
 
     def inverse(
         self, x: tf.Tensor, params: tf.Tensor, axis: int = -1
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns z and ln dz/dx."""
         inside = tf.clip_by_value(x, -self.bound, self.bound)
-        bins_z, bins_x, knots = self._spline(params, axis)
-        bin_x, bin_z, ends = find_bin(inside, bins_x, bins_z, knots)
-        piece = _Piece(bin_z, bin_x, ends)
-        t = piece.solve(inside)
-        z = piece.z + t * piece.width
-        return self._with_tails(x, z, -piece.log_slope(t))
+        return self._with_tails(x, *self._spline(params, axis).inverse(inside))
 
     def _with_tails(
         self, value: tf.Tensor, spline: tf.Tensor, log_slope: tf.Tensor
@@ -74,27 +65,55 @@ class RationalQuadraticLaw(CouplingLaw):
         zeros = tf.zeros_like(log_slope)
         return tf.where(inside, spline, value), tf.where(inside, log_slope, zeros)
 
-    def _spline(self, params: tf.Tensor, axis: int) -> tuple[Bins, Bins, Tensors]:
-        """Returns the bins on both axes, and the slope's parameter at each knot."""
+    def _spline(self, params: tf.Tensor, axis: int) -> Spline:
         bins = self.num_bins
-        parts = _unstack(params, self.num_params, axis)
+        parts = unstack(params, self.num_params, axis)
         end = tf.zeros_like(parts[0])  # slope 1
         knots = [end, *parts[2 * bins :], end]
-        bins_z, bins_x = parts[:bins], parts[bins : 2 * bins]
-        return Bins(bins_z, self.bound), Bins(bins_x, self.bound), knots
+        return Spline(parts[:bins], parts[bins : 2 * bins], knots, self.bound)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {"num_bins": self.num_bins, "bound": self.bound}
 
 
-def _unstack(params: tf.Tensor, number: int, axis: int) -> Tensors:
+def unstack(params: tf.Tensor, number: int, axis: int) -> Tensors:
     """Cuts an axis into blocks: one tensor for each parameter."""
     if axis == 0:
         return tf.split(params, number, axis=0)
     size = params.shape[-1] // number
     shape = tf.concat([tf.shape(params)[:-1], [number, size]], axis=0)
     return tf.unstack(tf.reshape(params, shape), num=number, axis=-2)
+
+
+class Spline:
+    """A spline of rational-quadratic pieces for each element, on [-bound, bound].
+
+    Args:
+      bins_z: Logits of the bins' widths, one tensor for each bin.
+      bins_x: Logits of their heights.
+      knots: Parameters of the slopes, one tensor for each knot; zeros give slope 1.
+      bound: Half the length of the interval, one or one for each element.
+    """
+
+    def __init__(
+        self, bins_z: Tensors, bins_x: Tensors, knots: Tensors, bound: Any
+    ) -> None:
+        self._bins_z, self._bins_x = Bins(bins_z, bound), Bins(bins_x, bound)
+        self._knots = knots
+
+    def forward(self, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns x and ln dx/dz at z in the interval."""
+        piece = _Piece(*find_bin(z, self._bins_z, self._bins_x, self._knots))
+        t = _into_bin((z - piece.z) / piece.width)
+        return piece.value(t), piece.log_slope(t)
+
+    def inverse(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns z and ln dz/dx at x in the interval."""
+        bin_x, bin_z, ends = find_bin(x, self._bins_x, self._bins_z, self._knots)
+        piece = _Piece(bin_z, bin_x, ends)
+        t = piece.solve(x)
+        return piece.z + t * piece.width, -piece.log_slope(t)
 
 
 def _into_bin(t: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,7 @@ knot: sums and choices over an axis of bins take several times as long on CPUs.
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import tensorflow as tf
 
@@ -24,10 +25,10 @@ class Bins:
 
     Args:
       logits: Logits of the softmax, one tensor for each bin.
-      bound: Half the length of the axis.
+      bound: Half the length of the axis, one or one for each element.
     """
 
-    def __init__(self, logits: Tensors, bound: float) -> None:
+    def __init__(self, logits: Tensors, bound: Any) -> None:
         largest = tf.stop_gradient(functools.reduce(tf.maximum, logits))
         weights = [tf.exp(logit - largest) for logit in logits]
         total = _sum(weights)

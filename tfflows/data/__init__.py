@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Any
 from tfflows.data.registry import list_datasets, load
 
 if TYPE_CHECKING:
-    from tfflows.data import potentials, simulators, toy
+    from tfflows.data import circular, potentials, simulators, toy
     from tfflows.data.source import DataSource
 
-__all__ = ["DataSource", "list_datasets", "load", "potentials", "simulators", "toy"]
+__all__ = [
+    "DataSource",
+    "circular",
+    "list_datasets",
+    "load",
+    "potentials",
+    "simulators",
+    "toy",
+]
 
 
 # The table of names is read by programs that have not imported TensorFlow yet.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tfflows.data.circular import CIRCULAR
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.simulators import SIMULATORS
 from tfflows.data.source import Examples
@@ -17,7 +18,7 @@ def load_drawn(
     """Draws 50,000 + 10,000 + 10,000 examples.
 
     Args:
-        name: one of `TOYS` or of `SIMULATORS`.
+        name: one of `TOYS`, of `CIRCULAR` or of `SIMULATORS`.
         seed: of the draws and the splits.
         label_as_context: whether batches carry what was observed as "context".
 
@@ -25,8 +26,9 @@ def load_drawn(
         ValueError: observations are asked of a toy.
     """
     observation_shape = None
-    if name in TOYS:
-        examples = Examples(TOYS[name].sample(sum(_SIZES), seed))
+    toys = TOYS | CIRCULAR
+    if name in toys:
+        examples = Examples(toys[name].sample(sum(_SIZES), seed))
     else:
         simulator = SIMULATORS[name]
         examples = Examples(*simulator.sample(sum(_SIZES), seed))

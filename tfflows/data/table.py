@@ -106,6 +106,8 @@ ENTRIES: dict[str, Entry] = {
     "eight_gaussians": _drawn("eight Gaussians on a circle [2]"),
     "three_gaussians": _drawn("three wide Gaussians [2]"),
     "checkerboard": _drawn("uniform on the dark squares of a board [2]"),
+    "von_mises": _drawn("two angles around several directions [2]"),
+    "cylinder": _drawn("an angle and a real number that depends on it [2]"),
     "linear_gaussian": _drawn("parameters of a linear simulator", "the observation"),
     "sbi_two_moons": _drawn("parameters of a simulator [2]", "the observation"),
     "digits": Entry(

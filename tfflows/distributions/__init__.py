@@ -11,6 +11,7 @@ from tfflows.distributions.standard import (
     StandardNormal,
     StandardStudentT,
 )
+from tfflows.distributions.torus import UniformTorus
 
 register_copies()
 
@@ -23,4 +24,5 @@ __all__ = [
     "StandardLogistic",
     "StandardNormal",
     "StandardStudentT",
+    "UniformTorus",
 ]

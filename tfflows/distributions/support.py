@@ -16,6 +16,8 @@ _PERIODIC = ("VonMises", "PowerSpherical", "VonMisesFisher")
 
 def has_bounded_support(distribution: tfd.Distribution) -> bool:
     """Returns whether some values may have density 0."""
+    if isinstance(getattr(distribution, "has_bounded_support", None), bool):
+        return distribution.has_bounded_support
     if domains.is_of_class(distribution, "Independent", "Sample"):
         return has_bounded_support(distribution.distribution)
     if domains.is_of_class(distribution, "MixtureSameFamily"):

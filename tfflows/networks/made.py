@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfflows.backend.angles import as_seen, check_circular, circular_flags
 from tfflows.backend.arguments import (
     check_activation,
     check_count,
@@ -44,6 +45,9 @@ class MADE(CheckpointsAllWeights, keras.layers.Layer):
       residual: Whether each hidden layer after the first is added to the previous one.
       context_dim: Size C of a context `[B, C]` that every output may depend on; None:
         the network ignores a context.
+      circular: Which inputs are angles, of which the network sees cosine and sine: True
+        for all, or True or False for each; None: none, or those of the step that uses
+        the network.
       **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
@@ -58,9 +62,11 @@ class MADE(CheckpointsAllWeights, keras.layers.Layer):
         activation: str = "relu",
         residual: bool = False,
         context_dim: int | None = None,
+        circular: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # Cast after the cosines: half an angle's digits are too few at the seam.
+        super().__init__(autocast=False, **kwargs)
         self.hidden_units = check_counts("hidden_units", hidden_units)
         self.residual = check_flag("residual", residual)
         if residual and len(set(self.hidden_units)) > 1:
@@ -72,20 +78,26 @@ class MADE(CheckpointsAllWeights, keras.layers.Layer):
                 check_count(name, size)
         self.num_params, self.context_dim = num_params, context_dim
         self.activation = check_activation(activation)
+        self.circular = None if circular is None else check_circular(circular)
 
     def build(self, input_shape: Any) -> None:
         """Creates kernels and biases, and fixes the masks."""
         if self.num_params is None:
             raise ValueError(f"{self.name}: expected num_params, got None")
         self.size = size = int(input_shape[-1])
-        degrees = [np.arange(1, size + 1)]
+        self._angles, degrees = None, [np.arange(1, size + 1)]
+        if self.circular is not None:
+            self._angles = circular_flags(self.circular, size, self.name)
+            sines = np.flatnonzero(self._angles) + 1
+            degrees = [np.concatenate([*degrees, sines])]
         degrees += [self._hidden_degrees(units) for units in self.hidden_units]
         masks = [
             (before[:, np.newaxis] <= after).astype("float32")
             for before, after in itertools.pairwise(degrees)
         ]
         # Strict: an output must not depend on its own input.
-        last = (degrees[-1][:, np.newaxis] < degrees[0]).astype("float32")
+        last = degrees[-1][:, np.newaxis] < np.arange(1, size + 1)
+        last = last.astype("float32")
         masks.append(np.tile(last, (1, self.num_params)))
         self._products = [StaircaseProduct(mask) for mask in masks]
         self.degrees = degrees[1:]
@@ -117,11 +129,15 @@ class MADE(CheckpointsAllWeights, keras.layers.Layer):
     def call(self, inputs: tf.Tensor, context: Any = None) -> tf.Tensor:
         """Maps `[B, D]` (and context `[B, C]`) to `[B, num_params * D]`."""
         shift = self.context_shift(context)
-        hidden = self._preactivate(0, inputs, shift)
+        hidden = self._preactivate(0, self.seen(inputs), shift)
         for layer in range(1, len(self.hidden_units)):
             update = self._preactivate(layer, self.activation(hidden))
             hidden = hidden + update if self.residual else update
         return self._preactivate(-1, self.activation(hidden))
+
+    def seen(self, inputs: tf.Tensor, axis: int = -1) -> tf.Tensor:
+        """Returns what the first layer takes: inputs, or cosines and sines of them."""
+        return tf.cast(as_seen(inputs, self._angles, axis), self.compute_dtype)
 
     def _preactivate(
         self, layer: int, inputs: tf.Tensor, shift: tf.Tensor | None = None
@@ -170,6 +186,7 @@ class MADE(CheckpointsAllWeights, keras.layers.Layer):
             "activation": keras.activations.serialize(self.activation),
             "residual": self.residual,
             "context_dim": self.context_dim,
+            "circular": self.circular,
         }
 
 

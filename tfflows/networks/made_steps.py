@@ -61,7 +61,7 @@ class MADESteps:
         Returns:
           The parameters of input i, `[B, num_params]`, and the new state.
         """
-        below, previous = tf.cast(x, self._made.compute_dtype), None
+        below, previous = self._made.seen(x, axis=0), None
         activations = []
         for layer, activation in enumerate(state):
             starts, length = self._slices[layer]

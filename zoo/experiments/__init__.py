@@ -2,6 +2,7 @@
 
 from tfflows.zoo.experiments import (
     autoregressive,
+    circular,
     continuous,
     density,
     flowpp_images,
@@ -19,6 +20,7 @@ from tfflows.zoo.experiments import (
 
 __all__ = [
     "autoregressive",
+    "circular",
     "continuous",
     "density",
     "flowpp_images",

@@ -37,6 +37,9 @@ TOYS = {
         "checkerboard",
     )
 }
+ANGLES = {
+    name: DataConfig(name=name, event_shape=(2,)) for name in ("von_mises", "cylinder")
+}
 # No model gets below the entropy; "kl" of tfflows-evaluate is the distance to it.
 TOY_REFERENCES = {
     "checkerboard": (

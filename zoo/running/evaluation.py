@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfflows.data
+from tfflows.data.circular import CIRCULAR
 from tfflows.data.simulators import SIMULATORS
 from tfflows.data.source import SPLITS
 from tfflows.data.table import find
@@ -114,7 +115,8 @@ def _true_log_prob(
         observation = np.concatenate([np.asarray(source.labels(s)) for s in splits])
         log_prob = SIMULATORS[source.name].posterior_log_prob(theta, observation)
         return float(np.mean(log_prob))
-    if source.name in TOYS and TOYS[source.name].has_log_prob:
+    toy = (TOYS | CIRCULAR).get(source.name)
+    if toy is not None and toy.has_log_prob:
         x = np.concatenate([source.arrays(split) for split in splits])
-        return float(np.mean(TOYS[source.name].log_prob(x)))
+        return float(np.mean(toy.log_prob(x)))
     return None
