@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import keras
 
-from tfflows.families.stacking import copy_weights
+from tfflows.families.parts.stacking import copy_weights
 from tfflows.system import files
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError

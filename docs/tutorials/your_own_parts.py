@@ -12,7 +12,7 @@ import tfflows
 from tfflows import bijectors as fb
 from tfflows import networks
 from tfflows.backend import random
-from tfflows.distributions.rows import RowDistribution
+from tfflows.distributions.row_distribution import RowDistribution
 
 # %% [markdown]
 # ## A step

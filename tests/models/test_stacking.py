@@ -15,7 +15,7 @@ from tests.testing_utils import randomize
 from tfflows import bijectors as fb
 from tfflows.backend.weight_kinds import is_matrix
 from tfflows.families import BUILDERS, builder
-from tfflows.families.stacking import _slots, copy_weights, repeated
+from tfflows.families.parts.stacking import _slots, copy_weights, repeated
 from tfflows.training.weight_decay import decay_matrices_only
 from tfflows.zoo.families import fields
 

@@ -5,7 +5,7 @@ import pytest
 import tfflows
 from tfflows import bijectors as fb
 from tfflows.training import CheckpointCallback, ProgressLines, skip_batches
-from tfflows.training.callbacks import restore_best
+from tfflows.training.checkpoint_callback import restore_best
 
 X = np.random.default_rng(0).standard_normal((32, 3)).astype("float32")
 

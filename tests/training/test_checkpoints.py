@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tfflows.training import CheckpointCallback
-from tfflows.training.callbacks import restore_best
+from tfflows.training.checkpoint_callback import restore_best
 from tfflows.training.checkpoints import CheckpointFolder
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfflows import zoo
-from tfflows.families.stacking import copy_weights
+from tfflows.families.parts.stacking import copy_weights
 
 TINY = {"num_couplings": 4, "hidden_units": (4,)}
 X = np.random.default_rng(0).standard_normal((5, 2)).astype("float32")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfflows.backend.xla import in_xla
+from tfflows.backend.in_xla import in_xla
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfflows.backend.xla import in_xla
+from tfflows.backend.in_xla import in_xla
 from tfflows.bijectors.ode_solvers import State, runge_kutta
 from tfflows.bijectors.pure_step import PureStep, Weights
 

@@ -11,8 +11,8 @@ import keras
 import tensorflow as tf
 
 from tfflows.backend.arguments import check_count
+from tfflows.backend.in_xla import in_xla
 from tfflows.backend.weight_kinds import mark_stack
-from tfflows.backend.xla import in_xla
 from tfflows.bijectors.composite import Composite, as_step, build_step, ordered
 from tfflows.bijectors.flow_step import FlowStep
 from tfflows.bijectors.initial_weights import initial_weights

@@ -15,7 +15,7 @@ from tfflows.backend import random
 from tfflows.backend.arguments import check_count, check_counts
 from tfflows.backend.codes import CodeColumns, are_valid, chosen, log_bins
 from tfflows.backend.random import Seeds
-from tfflows.distributions.rows import RowDistribution
+from tfflows.distributions.row_distribution import RowDistribution
 
 # Rounded logistics of each integer column.
 _LOGISTICS = 6

@@ -25,6 +25,8 @@ from tfflows.distributions.support import has_bounded_support, log_prob_in_suppo
 class Base(keras.layers.Layer):
     """Holds the base distribution of a flow, so that Keras tracks its variables.
 
+    To write a new base, subclass `RowDistribution`.
+
     Args:
       distribution: A `tfd.Distribution` of batch shape []. If it has a method
         `sample_rows(seeds)`, as the distributions of this package do, it draws all rows

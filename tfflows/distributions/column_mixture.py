@@ -20,7 +20,7 @@ from tfflows.backend.codes import (
     one_hot,
 )
 from tfflows.backend.random import Seeds
-from tfflows.distributions.rows import RowDistribution
+from tfflows.distributions.row_distribution import RowDistribution
 
 
 @keras.saving.register_keras_serializable("tfflows")

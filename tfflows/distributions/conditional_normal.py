@@ -16,7 +16,7 @@ from tfflows.backend.arguments import check_count
 from tfflows.backend.autograph import without_autograph
 from tfflows.backend.random import Seeds
 from tfflows.distributions.base import Base
-from tfflows.distributions.rows import RowDistribution
+from tfflows.distributions.row_distribution import RowDistribution
 
 
 @keras.saving.register_keras_serializable("tfflows")

@@ -14,7 +14,7 @@ from tensorflow_probability import distributions as tfd
 from tfflows.backend import random
 from tfflows.backend.arguments import check_count, check_number, check_word
 from tfflows.backend.random import Seeds
-from tfflows.distributions.rows import RowDistribution
+from tfflows.distributions.row_distribution import RowDistribution
 
 Covariance = Literal["diagonal", "full"]
 

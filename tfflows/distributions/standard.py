@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfflows.backend import random
 from tfflows.backend.random import Seeds
-from tfflows.distributions.rows import RowDistribution
+from tfflows.distributions.row_distribution import RowDistribution
 
 
 class _Standard(RowDistribution):

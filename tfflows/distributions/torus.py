@@ -18,7 +18,7 @@ from tfflows.backend.angles import (
     in_period,
 )
 from tfflows.backend.random import Seeds
-from tfflows.distributions.rows import RowDistribution
+from tfflows.distributions.row_distribution import RowDistribution
 
 
 @keras.saving.register_keras_serializable("tfflows")

@@ -10,10 +10,10 @@ import keras
 from tfflows.backend.arguments import check_counts, check_sizes, check_word
 from tfflows.backend.policy import DType
 from tfflows.bijectors import Chain, ContinuousFlow, Flatten, FlowStep
-from tfflows.families.context import BuilderContext, builder_context
 from tfflows.families.declare import family, inherit
-from tfflows.families.dense import preprocessing_for
-from tfflows.families.image import LOGIT_ALPHA
+from tfflows.families.parts.context import BuilderContext, builder_context
+from tfflows.families.parts.dense import preprocessing_for
+from tfflows.families.parts.image import LOGIT_ALPHA
 from tfflows.models.flow import Flow
 from tfflows.models.matching import FlowMatching
 from tfflows.networks import MLP, UNet

@@ -26,15 +26,15 @@ from tfflows.bijectors import (
     Squeeze,
 )
 from tfflows.distributions import StandardLogistic
-from tfflows.families.context import builder_context
 from tfflows.families.declare import Backprop, Base, family
-from tfflows.families.image import (
+from tfflows.families.parts.context import builder_context
+from tfflows.families.parts.image import (
     LOGIT_ALPHA,
     check_images,
     image_base,
     image_preprocessing,
 )
-from tfflows.families.stacking import repeated
+from tfflows.families.parts.stacking import repeated
 from tfflows.models.flow import Flow
 from tfflows.networks import ConvResNet, GatedAttentionNet
 from tfflows.preprocessing import Logit, VariationalDequantization

@@ -19,10 +19,10 @@ from tfflows.bijectors import (
     Multiscale,
     Permute,
 )
-from tfflows.families.context import BuilderContext
 from tfflows.families.declare import Backprop, Base, LogScale, family
-from tfflows.families.glow_levels import image_context, squeezed_levels
-from tfflows.families.image import check_images, image_base, image_preprocessing
+from tfflows.families.parts.context import BuilderContext
+from tfflows.families.parts.glow_levels import image_context, squeezed_levels
+from tfflows.families.parts.image import check_images, image_base, image_preprocessing
 from tfflows.models.classifying_flow import ClassifyingFlow
 from tfflows.models.flow import Flow
 from tfflows.networks import ConvNet

@@ -8,11 +8,11 @@ from typing import Any
 from tfflows.backend.arguments import check_count
 from tfflows.backend.policy import DType
 from tfflows.bijectors import ActNorm, AffineCoupling, FlowStep, Invertible1x1Conv
-from tfflows.families.context import builder_context
 from tfflows.families.declare import LogScale, Network, family
-from tfflows.families.dense import conditioner, dense_flow, preprocessing_for
-from tfflows.families.image import LOGIT_ALPHA
-from tfflows.families.stacking import repeated
+from tfflows.families.parts.context import builder_context
+from tfflows.families.parts.dense import conditioner, dense_flow, preprocessing_for
+from tfflows.families.parts.image import LOGIT_ALPHA
+from tfflows.families.parts.stacking import repeated
 from tfflows.models.flow import Flow
 
 

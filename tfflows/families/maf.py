@@ -16,11 +16,11 @@ from tfflows.bijectors import (
     MaskedAutoregressive,
     Permute,
 )
-from tfflows.families.context import builder_context
 from tfflows.families.declare import LogScale, family, inherit
-from tfflows.families.dense import dense_flow, preprocessing_for
-from tfflows.families.image import LOGIT_ALPHA
-from tfflows.families.stacking import repeated
+from tfflows.families.parts.context import builder_context
+from tfflows.families.parts.dense import dense_flow, preprocessing_for
+from tfflows.families.parts.image import LOGIT_ALPHA
+from tfflows.families.parts.stacking import repeated
 from tfflows.models.flow import Flow
 from tfflows.networks import MADE
 

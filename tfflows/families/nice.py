@@ -10,10 +10,10 @@ from tfflows.backend.arguments import check_count, check_sizes
 from tfflows.backend.policy import DType
 from tfflows.bijectors import AdditiveCoupling, FlowStep, Scale
 from tfflows.distributions import StandardLogistic
-from tfflows.families.context import builder_context
 from tfflows.families.declare import family
-from tfflows.families.dense import dense_flow, preprocessing_for
-from tfflows.families.stacking import repeated
+from tfflows.families.parts.context import builder_context
+from tfflows.families.parts.dense import dense_flow, preprocessing_for
+from tfflows.families.parts.stacking import repeated
 from tfflows.models.flow import Flow
 from tfflows.networks import MLP
 

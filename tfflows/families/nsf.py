@@ -27,17 +27,17 @@ from tfflows.bijectors import (
     RationalQuadraticLaw,
 )
 from tfflows.distributions import UniformTorus
-from tfflows.families.circular import (
+from tfflows.families.declare import Network, family
+from tfflows.families.parts.circular import (
     angles_of,
     masked_steps,
     only_real,
     permuted_steps,
 )
-from tfflows.families.context import BuilderContext, builder_context
-from tfflows.families.declare import Network, family
-from tfflows.families.dense import conditioner, dense_flow, preprocessing_for
-from tfflows.families.image import LOGIT_ALPHA
-from tfflows.families.stacking import repeated
+from tfflows.families.parts.context import BuilderContext, builder_context
+from tfflows.families.parts.dense import conditioner, dense_flow, preprocessing_for
+from tfflows.families.parts.image import LOGIT_ALPHA
+from tfflows.families.parts.stacking import repeated
 from tfflows.models.flow import Flow
 from tfflows.networks import MADE
 

@@ -17,8 +17,8 @@ from tfflows.bijectors import (
     RationalQuadraticCoupling,
 )
 from tfflows.families.declare import Backprop, Base, family
-from tfflows.families.glow_levels import image_context, squeezed_levels
-from tfflows.families.image import check_images, image_base, image_preprocessing
+from tfflows.families.parts.glow_levels import image_context, squeezed_levels
+from tfflows.families.parts.image import check_images, image_base, image_preprocessing
 from tfflows.models.flow import Flow
 from tfflows.networks import ConvResNet
 

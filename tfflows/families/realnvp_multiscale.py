@@ -16,15 +16,15 @@ from tfflows.bijectors import (
     Multiscale,
     Squeeze,
 )
-from tfflows.families.context import builder_context
 from tfflows.families.declare import Backprop, Base, LogScale, family
-from tfflows.families.image import (
+from tfflows.families.parts.context import builder_context
+from tfflows.families.parts.image import (
     LOGIT_ALPHA,
     check_images,
     image_base,
     image_preprocessing,
 )
-from tfflows.families.stacking import repeated
+from tfflows.families.parts.stacking import repeated
 from tfflows.models.flow import Flow
 from tfflows.networks import ConvResNet
 

@@ -11,11 +11,11 @@ import keras
 from tfflows.backend.arguments import check_count, check_counts, check_flag, check_word
 from tfflows.backend.policy import DType
 from tfflows.bijectors import ActNorm, Chain, FlowStep, Residual, Squeeze
-from tfflows.families.context import builder_context
 from tfflows.families.declare import family
-from tfflows.families.dense import dense_flow, preprocessing_for
-from tfflows.families.image import LOGIT_ALPHA, check_images
-from tfflows.families.stacking import repeated
+from tfflows.families.parts.context import builder_context
+from tfflows.families.parts.dense import dense_flow, preprocessing_for
+from tfflows.families.parts.image import LOGIT_ALPHA, check_images
+from tfflows.families.parts.stacking import repeated
 from tfflows.models.flow import Flow
 from tfflows.networks import LipschitzConvNet, LipschitzMLP
 

@@ -15,8 +15,8 @@ from tfflows.backend.arguments import (
 )
 from tfflows.backend.policy import DType
 from tfflows.bijectors import Chain, FlowStep, Patches, TransformerAutoregressive
-from tfflows.families.context import BuilderContext, builder_context
 from tfflows.families.declare import Backprop, family
+from tfflows.families.parts.context import BuilderContext, builder_context
 from tfflows.models.tarflow_model import TarFlow
 from tfflows.preprocessing import Dequantization, GaussianNoise, Logit, Rescale
 

@@ -13,7 +13,7 @@ from tfflows.backend.arguments import (
 )
 from tfflows.backend.policy import DType
 from tfflows.families.declare import family, inherit
-from tfflows.families.vae_flows import (
+from tfflows.families.parts.vae_flows import (
     POSTERIORS,
     PRIORS,
     Posterior,
@@ -22,7 +22,7 @@ from tfflows.families.vae_flows import (
     check_used,
     flow_chain,
 )
-from tfflows.families.vae_networks import dense_pair, gated_conv_pair
+from tfflows.families.parts.vae_networks import dense_pair, gated_conv_pair
 from tfflows.models.flow_vae import FlowVAE
 from tfflows.vae.likelihoods import (
     BernoulliLikelihood,

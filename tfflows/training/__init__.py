@@ -1,7 +1,7 @@
 """Callbacks and helpers for training that Keras does not provide."""
 
 from tfflows.system.termination import Termination
-from tfflows.training.callbacks import CheckpointCallback
+from tfflows.training.checkpoint_callback import CheckpointCallback
 from tfflows.training.diverged import StopWhereDiverged
 from tfflows.training.held_out import fit_until_settled
 from tfflows.training.not_finite import NotFiniteGuard, naming_not_finite

@@ -17,7 +17,7 @@ from tfflows.data.augmentation import AugmentedSource
 from tfflows.data.pipelines import ArraySource
 from tfflows.data.source import SPLITS, DataInfo, Examples
 from tfflows.system import files
-from tfflows.training.callbacks import restore_best
+from tfflows.training.checkpoint_callback import restore_best
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.running import run_dir

@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from tfflows.system import files, locks
-from tfflows.training import callbacks
+from tfflows.training import checkpoint_callback
 from tfflows.zoo import overrides
 from tfflows.zoo.config import ExperimentConfig
 from tfflows.zoo.errors import ConfigError
@@ -215,5 +215,5 @@ def restore(
             f"model can be built: {error}"
         ) from error
     folder = files.path(model_dir) / CHECKPOINTS
-    progress = callbacks.restore_best(model, folder)
+    progress = checkpoint_callback.restore_best(model, folder)
     return model, config, progress

@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from tfflows.families.stacking import copy_weights
+from tfflows.families.parts.stacking import copy_weights
 from tfflows.system import command_line, files
 from tfflows.zoo import cli
 from tfflows.zoo.config import ExperimentConfig, TrainerConfig

@@ -15,9 +15,9 @@ from tfflows.backend.arguments import (
     check_word,
 )
 from tfflows.bijectors import Chain, Flatten
-from tfflows.families.context import BuilderContext
 from tfflows.families.declare import Network
-from tfflows.families.image import LOGIT_ALPHA
+from tfflows.families.parts.context import BuilderContext
+from tfflows.families.parts.image import LOGIT_ALPHA
 from tfflows.models.flow import Flow
 from tfflows.networks import MLP, ResNet
 from tfflows.preprocessing import Dequantization, Logit, Rescale, Standardize

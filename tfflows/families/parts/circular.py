@@ -11,7 +11,7 @@ import numpy as np
 from tfflows.backend.angles import check_circular, circular_flags
 from tfflows.backend.arguments import check_sizes
 from tfflows.bijectors import FlowStep, Permute
-from tfflows.families.stacking import repeated
+from tfflows.families.parts.stacking import repeated
 
 # The flags of a step's elements, its mask, and whether the mask is reversed.
 MakeStep = Callable[[list[bool], Any, bool], FlowStep]

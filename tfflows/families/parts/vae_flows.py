@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from tfflows import bijectors as fb
 from tfflows.backend.arguments import check_count, check_flag, check_unused
-from tfflows.families.stacking import repeated
+from tfflows.families.parts.stacking import repeated
 from tfflows.networks import MADE, MLP
 
 Posterior = Literal[

@@ -9,7 +9,7 @@ import keras
 
 from tfflows.backend.policy import policy_scope
 from tfflows.bijectors import Chain, FlowStep, Repeated, Squeeze
-from tfflows.families.context import BuilderContext, builder_context
+from tfflows.families.parts.context import BuilderContext, builder_context
 from tfflows.networks.image_context import BlocksToChannels
 
 

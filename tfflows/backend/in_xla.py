@@ -1,4 +1,8 @@
-"""Whether XLA compiles the current trace."""
+"""Whether XLA compiles the current trace.
+
+`jit_compile` is decided elsewhere: by `compile` in fitting/train_step.py, by
+`trainer.jit_compile` in zoo/config.py, and for exports in export/writing/compiled.py.
+"""
 
 from __future__ import annotations
 

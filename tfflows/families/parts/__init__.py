@@ -1,0 +1,1 @@
+"""What builders share: orders of steps, networks, contexts, preprocessing."""
