@@ -160,5 +160,7 @@ def fails(work: pathlib.Path, *arguments: str) -> bool:
     """
     known = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONWARNINGS": "default"}
     environ = {**known, **os.environ}
-    done = subprocess.run([_python(work), *arguments], cwd=work, env=environ)
+    to = subprocess.DEVNULL if "--list" in arguments else None
+    command = [_python(work), *arguments]
+    done = subprocess.run(command, cwd=work, env=environ, stdout=to)
     return done.returncode != 0
