@@ -46,10 +46,16 @@ CORE = (
     "tests/test_sklearn.py",
     "tests/zoo/test_pretrained.py",
 )
-# What CI runs of it after the whole suite: a part of each.
+# What CI runs of it, after the whole suite.
 QUICK = (
     "tests/test_private_names.py",
+    "tests/bijectors/test_flow_step.py",
     "tests/models/test_flow.py",
+    "tests/models/test_support.py",
+    "tests/models/test_training.py",
+    "tests/data/test_tables.py",
+    "tests/export/test_c_api.py",
+    "tests/test_sklearn.py",
 )
 # Where the whole suite runs anyway.
 WHEEL = (
