@@ -126,7 +126,8 @@ tfflows.plots.calibration(ranks, draws_each, names=NAMES)
 # **Coverage.** Central intervals of 50, 80 and 95 % should contain the truth as often:
 
 # %%
-tfflows.diagnostics.coverage(drawn, new_theta, levels=(0.5, 0.8, 0.95)).round(3)
+print(tfflows.diagnostics.coverage(drawn, new_theta, levels=(0.5, 0.8, 0.95)).round(3))
+tfflows.plots.coverage(drawn, new_theta, names=NAMES)
 
 # %% [markdown]
 # **Recovery.** How close do posterior means come to the truth, and how much of the
@@ -139,6 +140,7 @@ for k, name in enumerate(NAMES):
         f"{name}: correlation {recovered.correlation[k]:.3f}, "
         f"contraction {recovered.contraction[k]:.3f}"
     )
+tfflows.plots.recovery(drawn[:100], new_theta[:100], names=NAMES)
 
 # %% [markdown]
 # Calibration is necessary, not sufficient: the prior itself is calibrated. Look at the
