@@ -66,7 +66,7 @@ def coverage(draws: Any, truths: Any, *, names: Sequence[str] | None = None) -> 
       ValueError: For arrays that do not fit each other.
     """
     levels = np.linspace(0.05, 0.95, 19)
-    shares = diagnostics.coverage(draws, truths, levels)  # [levels, parameters]
+    shares = diagnostics.coverage(draws, truths, levels.tolist())  # [levels, D]
     _, _, labels = tables(truths, None, names)
     # Of a right posterior, 19 of 20 shares at a level.
     margin = 1.96 * np.sqrt(levels * (1 - levels) / len(np.asarray(truths)))
