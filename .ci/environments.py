@@ -49,7 +49,7 @@ CORE = (
 # What CI runs of it, after the whole suite.
 QUICK = (
     "tests/test_private_names.py",
-    "tests/bijectors/test_flow_step.py",
+    "tests/bijectors/test_contract.py",
     "tests/models/test_flow.py",
     "tests/models/test_support.py",
     "tests/models/test_training.py",
