@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import xml.etree.ElementTree
-from collections.abc import Iterator, Sequence
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+from clean_environment import (
+    COUNTED,
+    ROOT,
+    fails,
+    find_python,
+    install,
+    plain,
+    readme_program,
+    run_tests,
+    unavailable,
+)
+
 RESULTS = ROOT / "docs" / "results" / "environments.md"
-RUNNERS = ("pytest", "pytest-xdist", "hypothesis")
 
 # The quick core: steps, models, exports, the C API, scikit-learn.
 CORE = (
@@ -40,6 +45,17 @@ CORE = (
     "tests/export/test_saved_model.py",
     "tests/test_sklearn.py",
     "tests/zoo/test_pretrained.py",
+)
+# What CI runs of it, after the whole suite.
+QUICK = (
+    "tests/test_private_names.py",
+    "tests/bijectors/test_contract.py",
+    "tests/models/test_flow.py",
+    "tests/models/test_support.py",
+    "tests/models/test_training.py",
+    "tests/data/test_tables.py",
+    "tests/export/test_c_api.py",
+    "tests/test_sklearn.py",
 )
 # Where the whole suite runs anyway.
 WHEEL = (
@@ -110,20 +126,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("wheel", type=pathlib.Path)
     parser.add_argument("--only", default="", help="part of the names of those to run")
+    parser.add_argument(
+        "--quick", action="store_true", help="as CI: fewer tests, no page"
+    )
     arguments = parser.parse_args()
     chosen = [one for one in ENVIRONMENTS if arguments.only in one.name]
-    outcomes = []
+    if arguments.quick:
+        cores = [one for one in chosen if one.tests is CORE]
+        chosen = [dataclasses.replace(one, tests=QUICK) for one in cores]
+    failed = 0
     for environment in chosen:
         start = time.monotonic()
         print(f"== {environment.name}", flush=True)
         outcome = run(environment, arguments.wheel.resolve())
-        outcomes.append(outcome)
-        print(f"{outcome.reason or outcome.counts} ({time.monotonic() - start:.0f} s)")
-    table = "\n".join(rows(outcomes))
-    print(table)
-    if len(chosen) == len(ENVIRONMENTS):
-        RESULTS.write_text(HEAD + table + "\n", encoding="utf-8")
-    return int(any(outcome.counts.get("failed") for outcome in outcomes))
+        print(row(outcome), f"{time.monotonic() - start:.0f} s", flush=True)
+        failed += outcome.counts.get("failed", 0)
+        if failed and arguments.quick:
+            break
+        if not arguments.quick:
+            write_page(outcome)
+    return int(failed > 0)
 
 
 def run(environment: Environment, wheel: pathlib.Path) -> Outcome:
@@ -139,138 +161,57 @@ def run(environment: Environment, wheel: pathlib.Path) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
         try:
-            installed = install(environment, wheel, python, work)
+            constraints = work / "constraints.txt"
+            constraints.write_text(_constraints(environment), encoding="utf-8")
+            installed = install(work, python, wheel, constraints)
         except subprocess.CalledProcessError as error:
+            print(error.output)
+            reason = unavailable(error.output)
+            if reason:
+                return Outcome(environment, f"not run: {reason}")
             return Outcome(environment, f"failed: {error}", counts={"failed": 1})
-        counts = {"passed": 0, "failed": 0, "skipped": 0}
+        counts = dict.fromkeys(COUNTED, 0)
         for program in (["-c", readme_program()], ["-m", "tfflows", "train", "--list"]):
-            counts["failed" if _fails(work, *program) else "passed"] += 1
+            counts["failed" if fails(work, *program) else "passed"] += 1
         for name, number in run_tests(environment.tests, work).items():
             counts[name] += number
     return Outcome(environment, installed=installed, counts=counts)
 
 
-def find_python(version: str) -> tuple[str | None, str]:
-    """Returns an interpreter that runs and is of the version, or why there is none.
-
-    Args:
-      version: For example "3.12".
-    """
-    reasons = []
-    for path in _candidates(version):
-        done = subprocess.run([path, "--version"], capture_output=True, text=True)
-        told = (done.stdout + done.stderr).strip()
-        if done.returncode == 0 and told.startswith(f"Python {version}."):
-            return path, ""
-        reasons.append(f"{os.path.basename(path)} --version: {told.splitlines()[:1]}")
-    return None, f"no Python {version}: " + ("; ".join(reasons) or "none found")
-
-
-def _candidates(version: str) -> Iterator[str]:
-    yield sys.executable
-    on_path = shutil.which(f"python{version}")
-    if on_path:  # pyenv's shim fails where the version is not its current one
-        yield on_path
-    pyenv = pathlib.Path(os.environ.get("PYENV_ROOT") or pathlib.Path.home() / ".pyenv")
-    for folder in sorted(pyenv.glob(f"versions/{version}*"), reverse=True):
-        yield os.fspath(folder / "bin" / "python")
-
-
-def install(
-    environment: Environment, wheel: pathlib.Path, python: str, work: pathlib.Path
-) -> dict[str, str]:
-    """Makes a virtual environment with the wheel and what runs tests.
-
-    Returns:
-      Versions of the packages of `SHOWN`.
-    """
-    subprocess.run([python, "-m", "venv", work / "env"], check=True)
-    constraints = work / "constraints.txt"
-    constraints.write_text(_constraints(environment), encoding="utf-8")
-    pip = [_python(work), "-m", "pip", "--disable-pip-version-check"]
-    subprocess.run(
-        [*pip, "install", "--quiet", "--constraint", constraints, wheel, *RUNNERS],
-        check=True,
-    )
-    subprocess.run([*pip, "check"], check=True)
-    listed = subprocess.run(
-        [*pip, "list", "--format=json"], check=True, capture_output=True, text=True
-    )
-    versions = {one["name"]: one["version"] for one in json.loads(listed.stdout)}
-    found = {_plain(name): version for name, version in versions.items()}
-    return {name: found[name] for name in SHOWN}
-
-
 def _constraints(environment: Environment) -> str:
-    replaced = {_plain(re.split("[=<>]", pin)[0]) for pin in environment.replaced}
+    replaced = {plain(re.split("[=<>]", pin)[0]) for pin in environment.replaced}
     lines = (ROOT / environment.constraints).read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if _plain(line.split("==")[0]) not in replaced]
+    kept = [line for line in lines if plain(line.split("==")[0]) not in replaced]
     return "\n".join([*kept, *environment.replaced, ""])
 
 
-def _plain(name: str) -> str:
-    return re.sub("[-_.]+", "-", name.strip()).lower()
+def row(outcome: Outcome) -> str:
+    """The line of the table."""
+    cells = [outcome.installed.get(name, "") for name in SHOWN]
+    if outcome.reason:
+        cells[0] = outcome.reason
+    cells += [str(outcome.counts.get(name, "")) for name in COUNTED]
+    return _start(outcome.environment) + " | ".join(cells) + " |"
 
 
-def _python(work: pathlib.Path) -> str:
-    return os.fspath(work / "env" / "bin" / "python")
+def _start(environment: Environment) -> str:
+    return f"| {environment.python} | {environment.versions} | "
 
 
-def readme_program() -> str:
-    """README's first block of Python, and a check that the wheel ran it."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    block = text.split("```python\n", 1)[1].split("```", 1)[0]
-    return block + "assert 'site-packages' in tfflows.__file__, tfflows.__file__\n"
-
-
-def run_tests(tests: Sequence[str], work: pathlib.Path) -> dict[str, int]:
-    """Runs files of tests beside the installed wheel, away from the checkout.
-
-    Returns:
-      Numbers of tests passed, failed and skipped.
-    """
-    shutil.copytree(ROOT / "tests", work / "tests", dirs_exist_ok=True)
-    shutil.copy(ROOT / "setup.cfg", work / "tests" / "setup.cfg")
-    report = work / "report.xml"
-    options = ("-c", "tests/setup.cfg", "--rootdir=.", f"--junit-xml={report}")
-    options += ("-n", "2", "--dist", "loadgroup", "-m", "not large")
-    ended_badly = _fails(work, "-m", "pytest", *options, *tests)
-    if not report.exists():
-        return {"failed": 1}
-    suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
-    numbers = {} if suite is None else {k: int(suite.get(k, 0)) for k in _IN_REPORT}
-    failed = numbers.get("failures", 0) + numbers.get("errors", 0)
-    skipped = numbers.get("skipped", 0)
-    passed = numbers.get("tests", 0) - failed - skipped
-    if (ended_badly and not failed) or not passed:
-        failed += 1
-    return {"passed": passed, "failed": failed, "skipped": skipped}
-
-
-_IN_REPORT = ("tests", "failures", "errors", "skipped")
-
-
-def _fails(work: pathlib.Path, *arguments: str) -> bool:
-    known = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONWARNINGS": "default"}
-    environ = {**known, **os.environ}
-    done = subprocess.run([_python(work), *arguments], cwd=work, env=environ)
-    return done.returncode != 0
-
-
-def rows(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """The lines of the table."""
-    yield (
-        "| Python | versions | " + " | ".join(SHOWN) + " | passed | failed | skipped |"
-    )
-    yield "|---|---|" + "---|" * len(SHOWN) + "--:|--:|--:|"
-    for outcome in outcomes:
-        python, versions = outcome.environment.python, outcome.environment.versions
-        if outcome.reason:
-            cells = [outcome.reason] + [""] * (len(SHOWN) + 2)
+def write_page(outcome: Outcome) -> None:
+    """Writes the page with this row; the other environments' rows stay."""
+    page = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+    rows = [
+        "| Python | versions | " + " | ".join((*SHOWN, *COUNTED)) + " |",
+        "|---|---|" + "---|" * len(SHOWN) + "--:|" * len(COUNTED),
+    ]
+    for environment in ENVIRONMENTS:
+        if environment == outcome.environment:
+            rows.append(row(outcome))
         else:
-            cells = [outcome.installed[name] for name in SHOWN]
-            cells += [str(number) for number in outcome.counts.values()]
-        yield f"| {python} | {versions} | " + " | ".join(cells) + " |"
+            start = _start(environment)
+            rows += [line for line in page.splitlines() if line.startswith(start)]
+    RESULTS.write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")
 
 
 HEAD = """# Environments

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pathlib
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -22,6 +23,11 @@ def parquet(folder):
 def images(folder):
     (folder / "one.png").write_bytes(b"\x89PNG")
     tfflows.data.load(f"images:{folder}")
+
+
+def resizing(folder):
+    np.savez(folder / "x.npz", np.zeros((20, 4, 4), "uint8"))
+    tfflows.data.load(f"npz:{folder}/x.npz", image_size=[2])
 
 
 def picture(folder):
@@ -46,6 +52,7 @@ def figures(_):
 MISSING = [
     ("parquet", "pyarrow.parquet", parquet),
     ("plots", "PIL.Image", images),
+    ("plots", "PIL.Image", resizing),
     ("plots", "PIL.Image", picture),
     ("plots", "matplotlib.figure", scatter),
     ("plots", "matplotlib.figure", figures),
@@ -61,6 +68,15 @@ def test_a_missing_package_names_its_extra(extra, module, use, tmp_path, monkeyp
         use(tmp_path)
     if plots is not None:
         sys.modules["tfflows.plots"] = plots
+
+
+def test_a_part_of_tensorflow_datasets_is_named(monkeypatch):
+    # Beside an old protobuf its import logs an error, and leaves an empty module.
+    part = types.ModuleType("tensorflow_datasets")
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", part)
+    monkeypatch.delitem(sys.modules, "tfflows.data.sources.tfds_module", False)
+    with pytest.raises(ImportError, match="pip install 'tensorflow-metadata<1"):
+        importlib.import_module("tfflows.data.sources.tfds_module")
 
 
 def test_trainings_need_no_tensorboard(tmp_path, monkeypatch):

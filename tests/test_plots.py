@@ -89,6 +89,28 @@ def test_calibration_draws_curves_and_their_band():
     assert len(axes.collections) == 1
 
 
+def test_coverage_draws_a_curve_for_each_parameter_beside_the_diagonal():
+    rng = np.random.default_rng(2)
+    truths, draws = rng.normal(size=(400, 2)), rng.normal(size=(400, 99, 2))
+    draws[..., 1] *= 0.3  # too narrow
+    axes = plots.coverage(draws, truths, names=["right", "narrow"]).axes[0]
+    right, narrow, diagonal = (line.get_xydata() for line in axes.lines)
+    assert np.abs(right[:, 1] - right[:, 0]).max() < 0.1
+    assert (narrow[4:, 1] < narrow[4:, 0] - 0.1).all()
+    np.testing.assert_array_equal(diagonal, [[0, 0], [1, 1]])
+
+
+def test_recovery_draws_means_with_their_deviations():
+    truths = np.array([[1.0, 5.0], [2.0, 7.0], [4.0, 6.0]])
+    draws = truths[:, None] + np.array([-0.5, 0.5])[:, None]
+    first, second = plots.recovery(draws, truths, names="ab").axes
+    assert first.get_title() == "a: correlation 1.00"
+    np.testing.assert_allclose(second.lines[0].get_xydata(), truths[:, [1, 1]])
+    (bars,) = second.collections
+    ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
+    assert ends == [[4.5, 5.5], [6.5, 7.5], [5.5, 6.5]]
+
+
 def test_history_draws_training_beside_validation(tmp_path):
     values = {"loss": [3.0, 2.0], "val_loss": [4.0, 3.0], "bits_per_dim": [1.0, 2.0]}
     pd.DataFrame(values).to_csv(tmp_path / "h.csv", index_label="epoch")
@@ -112,6 +134,8 @@ def test_history_draws_training_beside_validation(tmp_path):
         (lambda: plots.grid(X), "expected images"),
         (lambda: plots.grid(np.ones((2, 3, 3)), levels=1), "levels >= 2"),
         (lambda: plots.calibration([[5]], 4), "ranks from 0 to num_draws=4"),
+        (lambda: plots.coverage(X, X), r"expected draws \[observations, draws"),
+        (lambda: plots.recovery(X[:, None], X, names="ab"), "a name for each of 3"),
         (lambda: plots.history({}), "history of a training"),
     ],
 )

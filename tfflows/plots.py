@@ -6,7 +6,6 @@ what a cell returns.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 from collections.abc import Sequence
@@ -17,23 +16,26 @@ import pandas as pd
 import tensorflow as tf
 
 from tfflows.backend.arguments import check_count
-from tfflows.diagnostics import ecdf_bands
+from tfflows.figures import Shown, tables
 from tfflows.grids import image_grid
+from tfflows.posterior_plots import calibration, coverage, recovery
 from tfflows.system.extras import needed
 
 with needed("plots", "matplotlib for pictures"):
     from matplotlib.figure import Figure
 
+__all__ = [
+    "calibration",
+    "coverage",
+    "density",
+    "grid",
+    "history",
+    "marginals",
+    "pairs",
+    "recovery",
+]
+
 _DATA, _SAMPLES = "#4477aa", "#ee6677"
-
-
-class _Shown(Figure):
-    """A figure that a notebook shows by itself, without `%matplotlib inline`."""
-
-    def _repr_png_(self) -> bytes:
-        picture = io.BytesIO()
-        self.savefig(picture, format="png")
-        return picture.getvalue()
 
 
 def marginals(
@@ -56,12 +58,12 @@ def marginals(
     Raises:
       ValueError: For arrays that are no such rows, or names of another number.
     """
-    x, samples, names = _tables(x, samples, columns)
+    x, samples, names = tables(x, samples, columns)
     check_count("bins", bins)
     names = names[: check_count("max_columns", max_columns)]
     across = min(4, len(names))
     down = math.ceil(len(names) / across)
-    figure = _Shown(figsize=(3 * across, 2.4 * down), layout="constrained")
+    figure = Shown(figsize=(3 * across, 2.4 * down), layout="constrained")
     for k, name in enumerate(names):
         axes = figure.add_subplot(down, across, k + 1)
         both = x[:, k] if samples is None else np.concatenate([x[:, k], samples[:, k]])
@@ -101,11 +103,11 @@ def pairs(
     Raises:
       ValueError: For arrays that are no such rows, or names of another number.
     """
-    x, samples, names = _tables(x, samples, columns)
+    x, samples, names = tables(x, samples, columns)
     size = min(check_count("max_columns", max_columns), len(names))
     check_count("max_points", max_points)
     above = x if samples is None else samples
-    figure = _Shown(figsize=(2 * size, 2 * size), layout="constrained")
+    figure = Shown(figsize=(2 * size, 2 * size), layout="constrained")
     grid: Any = figure.subplots(size, size, squeeze=False)
     for row, column in np.ndindex(size, size):
         axes = grid[row, column]
@@ -160,7 +162,7 @@ def density(
         )
     check_count("resolution", resolution, least=2)
     given = {} if context is None else {"context": context}
-    points = None if x is None else _tables(x, None, None)[0]
+    points = None if x is None else tables(x, None, None)[0]
     if extent is None:
         seen = flow.sample(1000, seed=0, **given).numpy() if x is None else points
         extent = _extent_of(np.asarray(seen))
@@ -171,7 +173,7 @@ def density(
     points_of_plane = np.stack(plane, axis=-1).reshape(-1, 2).astype(dtype)
     log_prob = flow.log_prob(points_of_plane, **given).numpy()
     highest = np.max(log_prob, initial=-np.inf, where=np.isfinite(log_prob))
-    figure = _Shown(figsize=(5, 5), layout="constrained")
+    figure = Shown(figsize=(5, 5), layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(
         # Black where the density is 0 everywhere.
@@ -208,47 +210,10 @@ def grid(
     images = np.asarray(images)
     images = images[..., None] if images.ndim == 3 else images
     whole = image_grid(images, levels, columns, scale)
-    figure = _Shown(figsize=(whole.shape[1] / 100, whole.shape[0] / 100), dpi=100)
+    figure = Shown(figsize=(whole.shape[1] / 100, whole.shape[0] / 100), dpi=100)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.imshow(whole.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_axis_off()
-    return figure
-
-
-def calibration(
-    ranks: Any,
-    num_draws: int,
-    *,
-    names: Sequence[str] | None = None,
-    probability: float = 0.95,
-) -> Figure:
-    """Distribution functions of ranks less the uniform one, in their band.
-
-    Args:
-      ranks: Of `tfflows.diagnostics.calibration_ranks`, `[observations, parameters]`.
-      num_draws: The largest rank that is possible.
-      names: Of the parameters; None: x0, x1, ...
-      probability: With which a right posterior's curve stays in the band.
-
-    Raises:
-      ValueError: For ranks out of range.
-    """
-    ranks, _, labels = _tables(ranks, None, names)
-    if np.any((ranks < 0) | (ranks > num_draws)):
-        raise ValueError(
-            f"expected ranks from 0 to num_draws={num_draws}, got from "
-            f"{ranks.min():g} to {ranks.max():g}"
-        )
-    points, low, high = ecdf_bands(len(ranks), num_draws, probability)
-    figure = _Shown(figsize=(6, 4), layout="constrained")
-    axes = figure.add_subplot()
-    axes.fill_between(points, low - points, high - points, color="#dddddd", step="mid")
-    for k, name in enumerate(labels):
-        counts = np.bincount(ranks[:, k].astype(int), minlength=num_draws + 1)
-        axes.plot(points, np.cumsum(counts) / len(ranks) - points, label=name)
-    axes.axhline(0, color="black", linewidth=0.5)
-    axes.set(xlabel="rank, as a share", ylabel="share of ranks up to it, less its own")
-    axes.legend()
     return figure
 
 
@@ -268,7 +233,7 @@ def history(history: Any) -> Figure:
     metrics = [name for name in curves if not name.startswith("val_")]
     if not metrics:
         raise ValueError("expected the history of a training, got no figures")
-    figure = _Shown(figsize=(4 * len(metrics), 3), layout="constrained")
+    figure = Shown(figsize=(4 * len(metrics), 3), layout="constrained")
     for k, name in enumerate(metrics):
         axes = figure.add_subplot(1, len(metrics), k + 1)
         for key, label in ((name, "training"), (f"val_{name}", "validation")):
@@ -277,28 +242,6 @@ def history(history: Any) -> Figure:
         axes.set(title=name, xlabel="epoch")
         axes.legend()
     return figure
-
-
-def _tables(
-    x: Any, samples: Any, columns: Sequence[str] | None
-) -> tuple[np.ndarray, Any, list[str]]:
-    """Rows of numbers, samples of as many columns, and the columns' names."""
-    names = list(map(str, x.columns)) if isinstance(x, pd.DataFrame) else None
-    arrays = {"x": np.asarray(x)}
-    if samples is not None:
-        arrays["samples"] = np.asarray(samples)
-    size = arrays["x"].shape[-1] if arrays["x"].ndim else 0
-    for name, value in arrays.items():
-        fits = value.ndim == 2 and value.shape[1] == size and len(value) and size
-        if not fits or value.dtype.kind not in "biuf" or not np.isfinite(value).all():
-            raise ValueError(
-                f"expected {name} as rows [N, {size or 'D'}] of finite numbers, got "
-                f"shape {value.shape}, dtype {value.dtype}"
-            )
-    names = list(columns or names or (f"x{k}" for k in range(size)))
-    if len(names) != size:
-        raise ValueError(f"expected a name for each of {size} columns, got {names}")
-    return arrays["x"], arrays.get("samples"), names
 
 
 def _extent_of(points: np.ndarray) -> list[float]:

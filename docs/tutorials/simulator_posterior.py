@@ -44,15 +44,11 @@ observation = simulate(theta, rng).astype("float32")  # [20000, 10]
 # %% [markdown]
 # ## Fit the posterior
 #
-# Pass observations as the flow's `context`. Parameters have bounds, so move them to the
-# line by a logit step: the flow then gives no density outside of the prior's range.
+# Pass observations as the flow's `context`. The parameters have bounds: say so with
+# `support=`, and the density is zero outside of the prior's range, and samples stay
+# inside.
 
 # %%
-from tfflows import bijectors as fb
-
-low, high = np.float32([0.2, 0.05]), np.float32([1.0, 0.4])
-unit = (theta - low) / (high - low)  # in (0, 1)
-
 embed = keras.Sequential(
     [
         keras.layers.Normalization(),
@@ -61,26 +57,20 @@ embed = keras.Sequential(
     ]
 )
 embed.layers[0].adapt(observation)
-flow = tfflows.Flow(
-    fb.Chain(
-        [
-            fb.RationalQuadraticCoupling(
-                tfflows.networks.MLP((64, 64), context_dim=16),
-                bound=6.0,
-                reverse=bool(k % 2),
-            )
-            for k in range(4)
-        ]
-    ),
+flow = tfflows.models.nsf(
     (2,),
-    preprocessing=fb.Logit(),
+    num_steps=4,
+    network="mlp",
+    hidden_units=(64, 64),
+    bound=6.0,
+    support=([0.2, 0.05], [1.0, 0.4]),
     context_shape=(10,),
     context_network=embed,
 )
-pairs = {"x": unit, "context": observation}
+pairs = {"x": theta, "context": observation}
 flow.initialize(pairs)
 epochs = 20
-steps = epochs * (len(unit) // 256)
+steps = epochs * (len(theta) // 256)
 flow.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)))
 history = flow.fit(pairs, batch_size=256, epochs=epochs, verbose=0)
 tfflows.plots.history(history)
@@ -94,7 +84,7 @@ tfflows.plots.history(history)
 # %%
 truth = np.array([[0.6, 0.2]])
 seen = simulate(truth, rng).astype("float32")[0]
-draws = low + (high - low) * flow.sample(2_000, seed=0, context=seen).numpy()
+draws = flow.sample(2_000, seed=0, context=seen).numpy()  # [2000, 2]
 print(
     "posterior mean",
     draws.mean(axis=0).round(3),
@@ -108,16 +98,15 @@ tfflows.plots.pairs(theta[:2_000], draws, columns=NAMES)
 #
 # ## Is it calibrated?
 #
-# Simulate new pairs, and draw from the posterior of each:
+# Simulate new pairs, and draw from the posterior of each. With an axis for the draws,
+# one call does so for all observations:
 
 # %%
 number, draws_each = 500, 99
 new_theta = prior(number, rng)
 new_observation = simulate(new_theta, rng).astype("float32")
-drawn = flow.sample(
-    number * draws_each, seed=1, context=np.repeat(new_observation, draws_each, axis=0)
-)
-drawn = low + (high - low) * drawn.numpy().reshape(number, draws_each, 2)
+drawn = flow.sample(draws_each, seed=1, context=new_observation[:, None])
+drawn = drawn.numpy()  # [observations, draws, 2]
 
 # %% [markdown]
 # **Ranks.** If the posterior is right, the rank of the truth among its draws is
@@ -137,7 +126,8 @@ tfflows.plots.calibration(ranks, draws_each, names=NAMES)
 # **Coverage.** Central intervals of 50, 80 and 95 % should contain the truth as often:
 
 # %%
-tfflows.diagnostics.coverage(drawn, new_theta, levels=(0.5, 0.8, 0.95)).round(3)
+print(tfflows.diagnostics.coverage(drawn, new_theta, levels=(0.5, 0.8, 0.95)).round(3))
+tfflows.plots.coverage(drawn, new_theta, names=NAMES)
 
 # %% [markdown]
 # **Recovery.** How close do posterior means come to the truth, and how much of the
@@ -150,6 +140,7 @@ for k, name in enumerate(NAMES):
         f"{name}: correlation {recovered.correlation[k]:.3f}, "
         f"contraction {recovered.contraction[k]:.3f}"
     )
+tfflows.plots.recovery(drawn[:100], new_theta[:100], names=NAMES)
 
 # %% [markdown]
 # Calibration is necessary, not sufficient: the prior itself is calibrated. Look at the

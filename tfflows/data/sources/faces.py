@@ -7,10 +7,10 @@ import difflib
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from tfflows.data.source import DataSource
 from tfflows.data.sources.tfds_layout import Layout
+from tfflows.data.sources.tfds_module import tfds
 from tfflows.data.sources.tfds_source import load_tfds
 
 _CROP = 148  # the middle of the aligned 218 x 178 pictures: the face

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import PIL.Image
-import PIL.ImageOps
+
+from tfflows.system.extras import needed
 
 
 def resized(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
@@ -20,6 +20,7 @@ def resized(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
         uint8 [height, width, C]; the image itself if it has this size.
 
     Raises:
+        ImportError: pillow, which resizes, is missing.
         ValueError: other than one or two numbers above 0.
     """
     sides = tuple(size) * 2 if len(size) == 1 else tuple(size)
@@ -31,6 +32,9 @@ def resized(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
     height, width = sides
     if image.shape[:2] == (height, width):
         return image
+    with needed("plots", "pillow to resize images"):
+        import PIL.Image
+        import PIL.ImageOps
     shrinks = height <= image.shape[0] and width <= image.shape[1]
     # Means of pixels; to enlarge by them would make blocks.
     method = PIL.Image.Resampling.BOX if shrinks else PIL.Image.Resampling.BICUBIC

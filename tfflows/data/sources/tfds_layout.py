@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
+
+from tfflows.data.sources.tfds_module import tfds
 
 # Labels of sets without `supervised_keys`; a density of the label makes no sense.
 _LABEL_NAMES = ("label", "class_label", "target")

@@ -5,12 +5,12 @@ import re
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_datasets as tfds
 from absl import logging
 
 from tfflows.data.pipelines import ArraySource, StreamedSource, collect
 from tfflows.data.source import DataInfo, DataSource, Examples
 from tfflows.data.sources.tfds_layout import Layout, find_layout
+from tfflows.data.sources.tfds_module import tfds
 
 # Sets up to this size are read into memory once, split by split.
 _MEMORY_BYTES = 2**30
