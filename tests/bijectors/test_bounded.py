@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 
 from tfflows import bijectors as fb
-from tfflows.backend.tfp_config import from_tfp_config, to_tfp_config
+from tfflows.backend.tfp.config import from_tfp_config, to_tfp_config
 
 
 def test_logit_is_finite_at_both_ends_of_the_range_with_alpha():

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 import tfflows.data
+from tfflows.data.circular import CIRCULAR
 from tfflows.data.pipelines import ArraySource, StreamedSource
 from tfflows.data.simulators import SIMULATORS
 from tfflows.data.source import DataInfo, Examples
@@ -193,7 +194,7 @@ def test_toys(name):
 
 
 def test_list_datasets():
-    names = sorted(["digits", *TOYS, *SIMULATORS])
+    names = sorted(["digits", *TOYS, *CIRCULAR, *SIMULATORS])
     assert tfflows.data.list_datasets() == names
     assert tfflows.data.list_datasets("*gaussians") == [
         "eight_gaussians",

@@ -103,6 +103,10 @@ CALLS = {
     fb.RationalQuadraticCoupling: {"conditioner": mlp(), "num_bins": 4, "bound": 3.0},
     fb.MixtureLogisticCoupling: {"conditioner": mlp(), "num_components": 4},
     fb.MixtureLogisticLaw: {"num_components": 4},
+    fb.CircularSplineCoupling: {"conditioner": mlp(), "num_bins": 4, "bound": 3.0}
+    | {"circular": True, "wrap": False},
+    fb.CircularSplineAutoregressive: {"network": networks.MADE((4,)), "num_bins": 4}
+    | {"circular": True, "bound": 3.0, "wrap": False},
     fb.AffineLaw: {"log_scale": "tanh", "bound": 2.0},
     fb.RationalQuadraticLaw: {"num_bins": 4, "bound": 3.0},
     fb.MaskedAutoregressive: {"network": networks.MADE((4,)), "law": "affine"},
@@ -136,6 +140,7 @@ CALLS = {
     distributions.StandardNormal: {"event_shape": (2,)},
     distributions.StandardLogistic: {"event_shape": 2},
     distributions.StandardStudentT: {"event_shape": 2},
+    distributions.UniformTorus: {"event_shape": 2, "circular": True},
     distributions.GaussianMixture: {
         "event_shape": 2,
         "num_components": 2,

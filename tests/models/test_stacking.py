@@ -82,6 +82,12 @@ ROWS = {
         {"num_levels": 1, "width": 4, "num_blocks": 1, "normalization": "batch"},
         [],
     ),
+    "residual_flow": (
+        "residual_flow",
+        (2,),
+        {"num_blocks": 2, "hidden_units": (4,)},
+        [2],
+    ),
     "flowpp": (
         "flowpp",
         IMAGE,

@@ -98,7 +98,11 @@ def _fresh_seed() -> tf.Tensor:
         words = tf.compat.v1.get_seed(None)
         if None in words:
             return tf.constant(np.frombuffer(os.urandom(8), "int32"))
-        return tf.constant(words, tf.int32)
+        # TensorFlow's are the global seed, the same each time, and a new number: mixed,
+        # since some callers take one word.
+        entropy = [word & 0xFFFFFFFF for word in words]
+        mixed = np.random.SeedSequence(entropy).generate_state(2)
+        return tf.constant(mixed.view("int32"))
     info = np.iinfo("int32")
     return tf.random.uniform([2], info.min, info.max, dtype=tf.int32)
 

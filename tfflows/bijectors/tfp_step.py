@@ -12,8 +12,8 @@ import tensorflow_probability as tfp
 
 from tfflows.backend import domains
 from tfflows.backend.arguments import check_flag
-from tfflows.backend.tfp_config import from_tfp_config, to_tfp_config
-from tfflows.backend.tfp_variables import holds_code, keras_variable, variables_read
+from tfflows.backend.tfp.config import from_tfp_config, to_tfp_config
+from tfflows.backend.tfp.variables import holds_code, keras_variable, variables_read
 from tfflows.bijectors import shapes
 from tfflows.bijectors.flow_step import FlowStep
 

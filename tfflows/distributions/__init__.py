@@ -1,6 +1,6 @@
 """Base distributions over latents."""
 
-from tfflows.backend.tfp_copies import register_copies
+from tfflows.backend.tfp.copies import register_copies
 from tfflows.distributions.autoregressive_codes import AutoregressiveCodes
 from tfflows.distributions.base import Base
 from tfflows.distributions.column_mixture import ColumnMixture

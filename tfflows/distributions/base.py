@@ -14,8 +14,8 @@ from tfflows.backend import random
 from tfflows.backend.autograph import without_autograph
 from tfflows.backend.checks import require
 from tfflows.backend.random import Seeds
-from tfflows.backend.tfp_config import from_tfp_config, to_tfp_config
-from tfflows.backend.tfp_variables import holds_code, keras_variable, variables_read
+from tfflows.backend.tfp.config import from_tfp_config, to_tfp_config
+from tfflows.backend.tfp.variables import holds_code, keras_variable, variables_read
 from tfflows.backend.weight_kinds import mark_elementwise
 from tfflows.distributions.support import has_bounded_support, log_prob_in_support
 

@@ -1,0 +1,1 @@
+"""Objects of TensorFlow Probability: their configs, copies and variables."""
