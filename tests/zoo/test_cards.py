@@ -13,7 +13,7 @@ def test_cards_are_up_to_date(name):
     """`python -m tfflows.zoo.shelf.write_cards` writes them."""
     assert write_cards.card_path(name).read_text() == cards.card(name)
     with Image.open(write_cards.picture_path(name)) as picture:
-        assert len(picture.convert("L").getcolors()) > 10
+        assert len(picture.convert("L").getcolors()) >= 3  # with the gaps
 
 
 def test_the_table_of_the_shelf_is_up_to_date():

@@ -5,9 +5,12 @@ from tfflows.zoo.running import evaluation
 from tfflows.zoo.shelf import pretrained
 
 NAMES = pretrained.names()
-# Of a family's flows of toys one is enough for the quick suite.
+# Of a family's flows of toys, and of a kind of model, one is enough for the quick suite.
 TOYS = {f"{family}_{toy}" for family in ("realnvp", "nsf") for toy in data.toy.TOYS}
 TOYS -= {"realnvp_two_moons", "nsf_checkerboard"}
+QUICK = set(NAMES) - TOYS
+QUICK -= {"nsf_digits", "realnvp_digits_multiscale"}
+QUICK -= {name for name in NAMES if "_vae_" in name}
 
 
 def test_there_are_some():
@@ -18,7 +21,7 @@ def test_there_are_some():
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.large if name in TOYS else ())
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.large)
         for name in NAMES
     ],
 )
