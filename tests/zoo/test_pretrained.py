@@ -5,7 +5,7 @@ from tfflows.zoo.running import evaluation
 from tfflows.zoo.shelf import pretrained
 
 NAMES = pretrained.names()
-# Of a family's flows of toys, and of a kind of model, one is enough for the quick suite.
+# Of a family's flows of toys, and of a kind of model, one is enough when it is quick.
 TOYS = {f"{family}_{toy}" for family in ("realnvp", "nsf") for toy in data.toy.TOYS}
 TOYS -= {"realnvp_two_moons", "nsf_checkerboard"}
 QUICK = set(NAMES) - TOYS
