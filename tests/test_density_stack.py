@@ -10,16 +10,19 @@ import pytest
 import scipy.stats
 from sklearn.base import clone
 from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
 
 import tfflows
 from tfflows import bijectors as fb
 from tfflows.sklearn import FlowDensity
 from tfflows.sklearn.expectation import fit_mixture
 from tfflows.sklearn.mixture_flow import as_flow
-from tfflows.sklearn.mixtures import merged
-from tfflows.sklearn.plan import FAMILIES, plans_for, steps_for
+from tfflows.sklearn.mixtures import Folds, merged, search
+from tfflows.sklearn.plan import FAMILIES, FlowPlan, plans_for, steps_for
+from tfflows.sklearn.spaces import Space
 from tfflows.sklearn.stacking import far_log_densities, robust_score, stack_weights
-from tfflows.sklearn.warps import fit_warp
+from tfflows.sklearn.table import Table
+from tfflows.sklearn.warps import fit_warp, moments
 from tfflows.training.fixed_budget import Budget, fit_for_steps
 
 RNG = np.random.default_rng(0)
@@ -214,6 +217,86 @@ def test_a_warp_is_the_map_of_its_flow_and_makes_columns_normal():
     np.testing.assert_allclose(flow.decode(flow.encode(x)), x, rtol=1e-6)
 
 
+def test_curves_of_periodic_sorted_and_nearly_constant_columns():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=6000)
+    periodic = np.where(np.arange(6000) % 2 == 0, 0.0, z)
+    steps, spike = np.tile([0, 1, 2, 3, 5.5], 1200), np.zeros(6000)
+    spike[:5] = 1e3
+    y = np.stack([periodic, np.sort(np.exp(z)), steps, spike], axis=1)
+    y = (y - y.mean(axis=0)) / y.std(axis=0)
+    warp = fit_warp(y, np.ones(6000))
+    assert np.all(warp.scale > 0.9e-3)
+    assert np.all(np.isfinite(warp(y)[0]))
+    assert scipy.stats.kstest(warp(y)[0][:, 1], "norm").statistic < 0.05
+    kept = np.arange(6000) >= 5  # of which the last column is constant
+    straight = fit_warp(y[:, 3:], np.ones(6000), kept)
+    assert straight.scale == pytest.approx(1.0)
+    assert (straight.skewness, straight.tails) == (0.0, 1.0)
+    late = fit_warp(y, np.ones(6000), deadline=time.monotonic() - 1.0)
+    np.testing.assert_array_equal(late.tails, np.ones(4))
+
+
+def spaces_of(x, weight=None):
+    """The plain and the warped rows, of which a fifth is held out in turn."""
+    ones = np.ones(len(x)) if weight is None else weight
+    table = Table(x, ones, None, "float64", x, np.zeros(x.shape[1]), None)
+    held_out = np.array_split(np.arange(len(x)), 5)
+    return table.prepared(np.random.default_rng(0)).folds(ones, held_out)
+
+
+def test_curves_do_not_follow_held_out_rows():
+    x = np.random.default_rng(1).normal(size=(30, 8))
+    for rows, plain_wins in ((x, True), (np.exp(2.0 * x[:, :2]), False)):
+        with threadpool_limits(1):
+            plain, warped = (f.tried(1, 1.0, 0, None) for f in spaces_of(rows))
+        assert (plain.score > warped.score) == plain_wins
+
+
+def test_weights_count_in_warped_rows():
+    x = np.exp(np.random.default_rng(0).normal(size=(50, 2)))
+    counts = np.arange(50) % 3 + 1.0
+    repeated = np.repeat(x, counts.astype(int), axis=0)
+    for ours, theirs in zip(
+        moments(x, counts), (repeated.mean(axis=0), repeated.std(axis=0)), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs)
+    z = spaces_of(x, counts)[1].whole().rows
+    mean, deviation = moments(z, counts)
+    np.testing.assert_allclose([mean, deviation - 1.0], np.zeros((2, 2)), atol=1e-12)
+
+
+def test_densities_that_are_none_never_win():
+    class Fit:
+        def __init__(self, number):
+            self.number = number
+
+        def log_densities(self, x):
+            return np.full(len(x), {1: np.nan, 2: -1.0, 4: np.inf}[self.number])
+
+    space = Space(RNG.normal(size=(40, 2)), None)
+    far, half = np.full(40, -9.0), [np.arange(20)]
+    folds = Folds(
+        *(lambda kept, deadline: space, np.ones(40), half, far),
+        lambda x, weight, number, strength, **how: Fit(number),
+    )
+    tried = list(search([folds], 0))
+    assert np.all(np.isfinite([one.score for one in tried]))
+    assert max(tried, key=lambda one: one.score).num_components == 2
+
+
+def test_a_warped_flow_keeps_its_base(monkeypatch):
+    base = tfflows.distributions.StandardStudentT(2)
+    monkeypatch.setitem(
+        FAMILIES, "nsf", lambda *_, **how: tfflows.Flow(fb.ActNorm(), (2,), base)
+    )
+    x = RNG.normal(size=(50, 2))
+    table = Table(x, np.ones(50), None, "float32", x, np.zeros(2), None)
+    warp = fit_warp(x, np.ones(50))
+    flow = table.new_flow(FlowPlan("nsf", 1, (4,), Budget(1, 0.1)), 0, warp)
+    assert flow.base.distribution is base or flow.base is base
+
+
 def test_a_training_of_a_set_length_keeps_its_best_average():
     x = RNG.normal(size=(64, 2))
     flow = tfflows.Flow(fb.Chain([fb.ActNorm(), fb.Scale()]), (2,))
@@ -236,7 +319,8 @@ def test_a_training_of_a_set_length_keeps_its_best_average():
     assert trained.cut
 
 
-def test_max_seconds_cuts_and_says_so():
+def test_max_seconds_cuts_and_says_so(monkeypatch):
+    monkeypatch.setattr("tfflows.sklearn.table.fit_warp", None)  # is never called
     density = FlowDensity(random_state=0, max_seconds=1e-3).fit(ROWS)
     assert density.report_["cut"]
     assert len(density.report_["tried"]) == 1

@@ -14,9 +14,9 @@ from tfflows.backend.initializer_seeds import seeded_initializers
 from tfflows.models import Flow, FlowMixture
 from tfflows.sklearn import mixtures
 from tfflows.sklearn.mixed_table import MixedTable
-from tfflows.sklearn.mixtures import Candidate, Folds, place_of
+from tfflows.sklearn.mixtures import Candidate, Folds
 from tfflows.sklearn.plan import FlowPlan
-from tfflows.sklearn.stacking import mixed, robust_score, stack_weights
+from tfflows.sklearn.stacking import finite, mixed, robust_score, stack_weights
 from tfflows.sklearn.table import Prepared, Table
 from tfflows.sklearn.warps import Warp
 from tfflows.training.fixed_budget import Trained, fit_for_steps
@@ -125,8 +125,8 @@ def fit_stack(
     else:
         held_out = np.array_split(rng.permutation(rows), min(_FOLDS, rows))
     prepared = table.prepared(rng)
-    folds = prepared.folds(table.weight, held_out)
     limit = clock.share(_MIXTURES_TIME if plans else 1.0)
+    folds = prepared.folds(table.weight, held_out, limit)
     # Threads would wait for each other longer than such products take.
     with threadpool_limits(1):
         tried = list(mixtures.search(folds, int(rng.integers(2**31)), limit))
@@ -135,16 +135,16 @@ def fit_stack(
     columns = [candidate.log_densities - volume for candidate in tried]
 
     best = max(tried, key=lambda candidate: candidate.score)
-    warp = prepared.spaces[place_of(best, folds)].warp
+    warp = best.folds.parts[0].warp
     trainings = _trainings(table, plans, held_out[0], clock, rng, verbose, warp)
     flows = [flow for _, flow, _ in trainings if flow is not None]
     columns += [one.log_densities for _, _, one in trainings if one is not None]
     columns.append(prepared.far[seen] - volume)
 
     weight = table.weight[seen]
-    log_p = np.stack(columns, axis=1)
+    log_p = finite(np.stack(columns, axis=1))
     weights, score = _weighed(log_p, weight, len(tried), len(seen) / rows)
-    model = _stack(table, prepared, folds, tried, flows, weights)
+    model = _stack(table, prepared, folds, tried, flows, weights, clock.end)
     entries: list[dict[str, Any]] = [
         {"name": one.name, "score": one.score - volume, "weight": float(share)}
         for one, share in zip(tried, weights, strict=False)
@@ -204,17 +204,19 @@ def _stack(
     tried: Sequence[Candidate],
     flows: Sequence[Flow],
     weights: np.ndarray,
+    deadline: float | None,
 ) -> FlowMixture:
     parts: list[Flow] = []
     shares: list[float] = []
     chosen = [(c, w) for c, w in zip(tried, weights, strict=False) if w > 0]
-    for place, space in enumerate(prepared.spaces):
-        here = [(c, w) for c, w in chosen if place_of(c, folds) == place]
+    for one in folds:
+        here = [(c, w) for c, w in chosen if c.folds is one]
         if not here:
             continue
         own = [w for _, w in here]
         with threadpool_limits(1):
-            again = [mixtures.refitted(candidate) for candidate, _ in here]
+            space = one.whole(deadline)
+            again = [mixtures.refitted(candidate, space) for candidate, _ in here]
         parts.append(space.mixture_flow(mixtures.merged(again, own)))
         shares.append(sum(own))
     for flow, share in zip(flows, weights[len(tried) :], strict=False):

@@ -17,7 +17,8 @@ from tfflows.networks import CodeFeatures
 from tfflows.sklearn.column_rows import ColumnFit, ColumnRows, fit_columns
 from tfflows.sklearn.mixed_warps import Curves, warped_rows
 from tfflows.sklearn.plan import FAMILIES, FlowPlan
-from tfflows.sklearn.table import Prepared, Space, Table
+from tfflows.sklearn.spaces import Space, SpaceMaker
+from tfflows.sklearn.table import Prepared, Table
 from tfflows.sklearn.warps import Warp
 
 # An integer of so many rows, and of this share of them, has a probability of its own.
@@ -144,15 +145,12 @@ class MixedTable(Table):
             present.astype("float64"),
             np.log(scale[codes:]),
         )
-        spaces = [Space(rows, lambda whole: self._mixture_flow(whole, shift, scale))]
+        plain = Space(rows, lambda whole: self._mixture_flow(whole, shift, scale))
+        spaces: list[SpaceMaker] = [lambda kept, deadline: plain]
         if codes < len(self.order) and not self.has_missing:
-            warped, log_slopes, curves = warped_rows(rows, self.weight)
             spaces.append(
-                Space(
-                    warped,
-                    lambda whole: self._mixture_flow(whole, shift, scale, curves),
-                    log_slopes,
-                    curves.warp,
+                lambda kept, deadline: self._warped_columns(
+                    rows, shift, scale, kept, deadline
                 )
             )
         return Prepared(
@@ -161,6 +159,22 @@ class MixedTable(Table):
             self.far(np.arange(len(x))),
             0.0,
             lambda: self._heavy_flow(shift, scale),
+        )
+
+    def _warped_columns(
+        self,
+        rows: ColumnRows,
+        shift: np.ndarray,
+        scale: np.ndarray,
+        kept: np.ndarray,
+        deadline: float | None,
+    ) -> Space:
+        warped, log_slopes, curves = warped_rows(rows, self.weight, kept, deadline)
+        return Space(
+            warped,
+            lambda whole: self._mixture_flow(whole, shift, scale, curves),
+            log_slopes,
+            curves.warp,
         )
 
     def _present(self) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from tfflows.bijectors import Chain, FlowStep, GivenFirst, Standardize
 from tfflows.models.warped import set_standardization, warp_steps
 from tfflows.sklearn.column_rows import ColumnRows
-from tfflows.sklearn.warps import Warp, fit_warp
+from tfflows.sklearn.warps import Warp, fit_warp, moments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,18 +43,23 @@ class Curves:
 
 
 def warped_rows(
-    rows: ColumnRows, weight: np.ndarray
+    rows: ColumnRows,
+    weight: np.ndarray,
+    kept: np.ndarray | None = None,
+    deadline: float | None = None,
 ) -> tuple[ColumnRows, np.ndarray, Curves]:
     """The rows with warped real columns, their log-slopes `[N]`, and the curves.
 
     Args:
       rows: No cell of which is missing.
       weight: Their weights `[N]`, above 0.
+      kept: As in `fit_warp`.
+      deadline: As in `fit_warp`.
     """
     number = len(rows.steps)
-    warp = fit_warp(rows.x[:, number:], weight)
+    warp = fit_warp(rows.x[:, number:], weight, kept, deadline)
     z, log_slopes = warp(rows.x[:, number:])
-    shift, scale = z.mean(axis=0), z.std(axis=0)
+    shift, scale = moments(z, weight)
     z = (z - shift) / scale
     warped = dataclasses.replace(
         rows,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from tfflows.sklearn.expectation import fit_mixture
-from tfflows.sklearn.stacking import robust_score
+from tfflows.sklearn.spaces import Space, SpaceMaker
+from tfflows.sklearn.stacking import finite, robust_score
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100)
 # Numbers of components in a row that are no better until larger ones are left out.
@@ -48,7 +50,7 @@ class Candidate:
     @property
     def name(self) -> str:
         """What a report calls it."""
-        of = "of warped columns, " if self.folds.log_slopes is not None else ""
+        of = "of warped columns, " if self.folds.parts[0].warp is not None else ""
         return f"mixture of {self.num_components}, {of}prior of {self.strength:g} rows"
 
 
@@ -57,33 +59,51 @@ class Folds:
     """Rows, and which of them are held out in turn.
 
     Attributes:
-      x: `[N, D]`, of deviations about 1, or `ColumnRows`.
+      space: Makes coordinates of the rows, of deviations about 1, from some of them.
       weight: `[N]`, above 0.
       held_out: Indices of the rows of each fold.
       far: Log-densities of all rows under a density with heavy tails.
       fit: What fits a mixture to such rows, as `fit_mixture`.
-      log_slopes: What to add to log-densities of `x`, `[N]`, so that they are those of
-        the rows that `far` is of; None: nothing.
+      deadline: That of `space`.
     """
 
-    x: Any
+    space: SpaceMaker
     weight: np.ndarray
     held_out: Sequence[np.ndarray]
     far: np.ndarray
     fit: Callable[..., Any] = fit_mixture
-    log_slopes: np.ndarray | None = None
+    deadline: float | None = None
+
+    @functools.cached_property
+    def parts(self) -> list[Space]:
+        """All rows in the coordinates that the rows without each fold decide.
+
+        With coordinates that held-out rows have decided, these look too likely.
+        """
+        return [self.space(kept, self.deadline) for kept in self._kept()]
+
+    def whole(self, deadline: float | None = None) -> Space:
+        """All rows in the coordinates that they decide, those of `parts` if late."""
+        space = self.space(np.ones(len(self.weight), bool), deadline)
+        return self.parts[0] if _is_over(deadline) else space
+
+    def _kept(self) -> list[np.ndarray]:
+        kept = np.ones((len(self.held_out), len(self.weight)), bool)
+        for mask, rows in zip(kept, self.held_out, strict=True):
+            mask[rows] = False
+        return list(kept)
 
     def tried(
         self, size: int, strength: float, seed: int, deadline: float | None
     ) -> Candidate:
         """Fits a mixture to the rows without each fold."""
         fits, log_densities = [], []
-        for rows in self.held_out:
-            kept = np.ones(len(self.x), bool)
-            kept[rows] = False
+        for rows, kept, space in zip(
+            self.held_out, self._kept(), self.parts, strict=True
+        ):
             fits.append(
                 self.fit(
-                    self.x[kept],
+                    space.rows[kept],
                     self.weight[kept],
                     size,
                     strength,
@@ -91,16 +111,18 @@ class Folds:
                     deadline=deadline,
                 )
             )
-            log_densities.append(fits[-1].log_densities(self.x[rows]))
-        rows, log_p = np.concatenate(self.held_out), np.concatenate(log_densities)
-        if self.log_slopes is not None:
-            log_p = log_p + self.log_slopes[rows]
+            log_p = fits[-1].log_densities(space.rows[rows])
+            if space.log_slopes is not None:
+                log_p = log_p + space.log_slopes[rows]
+            log_densities.append(log_p)
+        log_p = finite(np.concatenate(log_densities))
+        rows = np.concatenate(self.held_out)
         score = robust_score(log_p, self.far[rows], self.weight[rows])
         return Candidate(self, size, strength, seed, tuple(fits), log_p, score)
 
     def sizes(self) -> list[int]:
         """The numbers of components that the rows can bear."""
-        rows, columns = self.x.shape
+        rows, columns = self.parts[0].rows.shape
         most = min(rows // _LEAST_ROWS_EACH, _MOST_PRODUCTS / (rows * columns**2))
         return [size for size in SIZES if size <= max(1, most)]
 
@@ -122,10 +144,12 @@ def search(
     """
     bests: list[Candidate] = []
     for folds in spaces:
-        sizes = folds.sizes()
+        if bests and _is_over(deadline):
+            return
+        sizes = folds.sizes()  # makes the coordinates, which takes time
+        if bests and _is_over(deadline):
+            return
         if bests:
-            if _is_over(deadline):
-                return
             most = 2 * bests[0].num_components
             sizes = [size for size in sizes if size <= most]
         best = None
@@ -143,7 +167,7 @@ def search(
 def _varied(first: Candidate, seed: int, deadline: float | None) -> Iterator[Candidate]:
     """Other strengths of the prior around a candidate's size, then other starts."""
     best, folds = first, first.folds
-    for strength in (0.0, folds.x.shape[1] + 2.0):
+    for strength in (0.0, folds.parts[0].rows.shape[1] + 2.0):
         if _is_over(deadline):
             return
         sizes = folds.sizes()
@@ -186,16 +210,11 @@ def _is_over(deadline: float | None) -> bool:
     return deadline is not None and time.monotonic() > deadline
 
 
-def place_of(candidate: Candidate, spaces: Sequence[Folds]) -> int:
-    """In which of the spaces it is."""
-    return next(k for k, folds in enumerate(spaces) if folds is candidate.folds)
-
-
-def refitted(candidate: Candidate) -> Any:
-    """The candidate on all rows, from its first fit on."""
+def refitted(candidate: Candidate, space: Space) -> Any:
+    """The candidate on all rows in these coordinates, from its first fit on."""
     folds = candidate.folds
     return folds.fit(
-        folds.x,
+        space.rows,
         folds.weight,
         candidate.num_components,
         candidate.strength,

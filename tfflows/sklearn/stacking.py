@@ -33,6 +33,11 @@ def robust_score(log_p: np.ndarray, log_q: np.ndarray, weight: np.ndarray) -> fl
     return float(np.average(mixed, weights=weight))
 
 
+def finite(log_p: np.ndarray) -> np.ndarray:
+    """Log-densities with -inf for what is none: NaN and inf would win."""
+    return np.where(np.isfinite(log_p), log_p, -np.inf)
+
+
 def stack_weights(
     log_densities: np.ndarray, weight: np.ndarray, last_count: float = 1.0
 ) -> np.ndarray:

@@ -17,26 +17,9 @@ from tfflows.sklearn import mixtures
 from tfflows.sklearn.expectation import fit_mixture
 from tfflows.sklearn.mixture_flow import as_flow
 from tfflows.sklearn.plan import FlowPlan
+from tfflows.sklearn.spaces import Space, SpaceMaker
 from tfflows.sklearn.stacking import far_log_densities
-from tfflows.sklearn.warps import Warp, fit_warp
-
-
-@dataclasses.dataclass(frozen=True)
-class Space:
-    """Rows in the coordinates in which mixtures are fitted to them.
-
-    Attributes:
-      rows: What `Prepared.fit` takes.
-      mixture_flow: Makes the flow of a fitted mixture, over raw rows.
-      log_slopes: What to add to log-densities of `rows`, `[N]`, for those of the rows
-        of the first space; None: nothing.
-      warp: What made these of the rows of the first space; None: they are those.
-    """
-
-    rows: Any
-    mixture_flow: Callable[[Any], Flow]
-    log_slopes: np.ndarray | None = None
-    warp: Warp | None = None
+from tfflows.sklearn.warps import Warp, fit_warp, moments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,27 +27,28 @@ class Prepared:
     """Rows as mixtures are fitted to them.
 
     Attributes:
-      spaces: The rows in one or two kinds of coordinates.
+      spaces: Make the rows in one or two kinds of coordinates, the plain ones first.
       fit: As `expectation.fit_mixture`.
       far: Log-densities `[N]` of all rows under a density with heavy tails.
-      volume: What to take from log-densities of the first space for those of raw rows.
+      volume: What to take from log-densities of the plain space for those of raw rows.
       far_flow: Makes the flow of the density with heavy tails.
     """
 
-    spaces: Sequence[Space]
+    spaces: Sequence[SpaceMaker]
     fit: Callable[..., Any]
     far: np.ndarray
     volume: float
     far_flow: Callable[[], Flow]
 
     def folds(
-        self, weight: np.ndarray, held_out: Sequence[np.ndarray]
+        self,
+        weight: np.ndarray,
+        held_out: Sequence[np.ndarray],
+        deadline: float | None = None,
     ) -> list[mixtures.Folds]:
         """The rows of each space with their weights `[N]` and what is held out."""
         return [
-            mixtures.Folds(
-                *(space.rows, weight, held_out, self.far, self.fit, space.log_slopes)
-            )
+            mixtures.Folds(space, weight, held_out, self.far, self.fit, deadline)
             for space in self.spaces
         ]
 
@@ -99,7 +83,7 @@ class Table:
         if warp is None or callable(plan.family) or self.levels is not None:
             return flow
         name = f"warped_{flow.name}"
-        flow = warped_flow([flow.bijector], (size,), dtype=dtype, name=name)
+        flow = warped_flow([flow.bijector], (size,), flow.base, dtype=dtype, name=name)
         warp.set_in(flow)
         return flow
 
@@ -114,9 +98,12 @@ class Table:
             y = y + rng.uniform(size=y.shape)
         shift, scale = y.mean(axis=0), y.std(axis=0)
         y = (y - shift) / scale
-        spaces = [Space(y, lambda whole: self._normal_flow(whole, shift, scale))]
+        plain = Space(y, lambda whole: self._normal_flow(whole, shift, scale))
+        spaces: list[SpaceMaker] = [lambda kept, deadline: plain]
         if self.levels is None:
-            spaces.append(self._warped(y, shift, scale))
+            spaces.append(
+                lambda kept, deadline: self._warped(y, shift, scale, kept, deadline)
+            )
         return Prepared(
             spaces,
             fit_mixture,
@@ -125,10 +112,17 @@ class Table:
             lambda: self._far_flow(shift, scale),
         )
 
-    def _warped(self, y: np.ndarray, shift: np.ndarray, scale: np.ndarray) -> Space:
-        curves = fit_warp(y, self.weight)
+    def _warped(
+        self,
+        y: np.ndarray,
+        shift: np.ndarray,
+        scale: np.ndarray,
+        kept: np.ndarray,
+        deadline: float | None,
+    ) -> Space:
+        curves = fit_warp(y, self.weight, kept, deadline)
         z, log_slopes = curves(y)
-        own_shift, own_scale = z.mean(axis=0), z.std(axis=0)
+        own_shift, own_scale = moments(z, self.weight)
         warp = curves.of_raw(shift, scale)
         return Space(
             (z - own_shift) / own_scale,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ _MOST_SKEWNESS = 3.0
 # Tails at most as light as a normal's: a far row stays finite.
 _TAILS = (0.1, 1.0)
 _QUARTILES = 1.35  # the distance of a normal's, in deviations
+# Rows that spread less than this share of their column say nothing of its shape.
+_LEAST_SPREAD = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,22 +59,50 @@ class Warp:
         set_warp(chain.steps, self.location, scale, self.skewness, 1.0 / self.tails)
 
 
-def fit_warp(x: np.ndarray, weight: np.ndarray) -> Warp:
+def fit_warp(
+    x: np.ndarray,
+    weight: np.ndarray,
+    kept: np.ndarray | None = None,
+    deadline: float | None = None,
+) -> Warp:
     """The curves with which each column of rows is likeliest to be normal.
 
     Args:
       x: Rows `[N, D]` whose columns vary.
       weight: Their weights `[N]`, above 0.
+      kept: Which rows the curves may follow, `[N]`; None: all.
+      deadline: `time.monotonic()` from which on columns stay straight; None: never.
     """
-    step = -(-len(x) // _MOST_ROWS)
-    fits = [_fit_column(column[::step], weight[::step]) for column in x.T]
+    rows = np.arange(len(x)) if kept is None else np.flatnonzero(kept)
+    if len(rows) > _MOST_ROWS:  # at random: tables are sorted, or have periods
+        rows = np.random.default_rng(0).choice(rows, _MOST_ROWS, replace=False)
+    _, deviations = moments(x, weight)
+    fits = []
+    for column, deviation in zip(x[rows].T, deviations, strict=True):
+        mean, spread = moments(column, weight[rows])
+        late = deadline is not None and time.monotonic() > deadline
+        if late or spread < _LEAST_SPREAD * deviation:
+            fits.append(np.array([mean, np.log(deviation), 0.0, 0.0]))
+        else:
+            fits.append(_fit_column(column, weight[rows], deviation))
     location, log_scale, skewness, log_tails = np.array(fits).T
     return Warp(location, np.exp(log_scale), skewness, np.exp(log_tails))
 
 
-def _fit_column(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    low, median, high = np.quantile(x, [0.25, 0.5, 0.75])
-    deviation = x.std()
+def moments(x: np.ndarray, weight: np.ndarray) -> tuple[Any, Any]:
+    """Mean and deviation of rows `[N, ...]` of weights `[N]`."""
+    mean = np.average(x, axis=0, weights=weight)
+    return mean, np.sqrt(np.average((x - mean) ** 2, axis=0, weights=weight))
+
+
+def _quartiles(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    order = np.argsort(x)
+    below = np.cumsum(weight[order]) - 0.5 * weight[order]
+    return np.interp([0.25, 0.5, 0.75], below / weight.sum(), x[order])
+
+
+def _fit_column(x: np.ndarray, weight: np.ndarray, deviation: float) -> np.ndarray:
+    low, median, high = _quartiles(x, weight)
     start = max((high - low) / _QUARTILES, 0.1 * deviation)
 
     def loss(parameters: np.ndarray) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -13,8 +15,9 @@ from tfflows.families.density_stack import MIXTURE
 from tfflows.models import DensityStack, Flow
 from tfflows.sklearn import mixtures
 from tfflows.sklearn.expectation import fit_mixture
+from tfflows.sklearn.spaces import Space
 from tfflows.sklearn.stacking import stack_weights
-from tfflows.sklearn.table import Space, Table
+from tfflows.sklearn.table import Table
 from tfflows.sklearn.warps import Warp
 
 _MOST_MIXTURES, _LEAST_WEIGHT, _FOLDS = 6, 0.02, 5
@@ -29,14 +32,14 @@ class Found:
       mixtures: Their flows, by name: of the columns, of warped columns.
       shares: Their weights beside a density with heavy tails.
       warp: The curves, if columns are better warped.
-      spaces: The rows in either kind of columns, by the name of their mixture.
+      spaces: Make the rows in either kind of columns, by the name of their mixture.
       seed: Of the start of other mixtures.
     """
 
     mixtures: dict[str, Flow]
     shares: dict[str, float]
     warp: Warp | None
-    spaces: dict[str, Space]
+    spaces: Mapping[str, Callable[[], Space]]
     seed: int
 
     def components(self, kind: str) -> int:
@@ -50,11 +53,11 @@ class Found:
 
     def alone(self, name: str, number: int) -> Flow:
         """A mixture of so many components."""
-        space = self.spaces[name]
-        ones = np.ones(len(space.rows))
-        return space.mixture_flow(
-            fit_mixture(space.rows, ones, number, 1.0, seed=self.seed)
-        )
+        with threadpool_limits(1):
+            space = self.spaces[name]()
+            ones = np.ones(len(space.rows))
+            fit = fit_mixture(space.rows, ones, number, 1.0, seed=self.seed)
+        return space.mixture_flow(fit)
 
 
 def find_mixtures(source: DataSource, seed: int, alone: bool) -> Found:
@@ -88,21 +91,24 @@ def find_mixtures(source: DataSource, seed: int, alone: bool) -> Found:
         *shares, last = stack_weights(np.stack(each, axis=1), ones[seen], count)
         order = np.argsort(np.negative(shares), kind="stable")[:_MOST_MIXTURES]
         kept = [k for k in order if shares[k] >= _LEAST_WEIGHT] or order[:1]
-        fits = {
-            k: mixtures.refitted(tried[k]) if alone else tried[k].fits[0] for k in kept
-        }
-    total = sum(shares[k] for k in kept) + last
-    flows, weights, spaces = {}, {}, {}
-    for place, (space, prefix) in enumerate(
-        zip(prepared.spaces, ("", "warped_"), strict=True)
-    ):
-        spaces[prefix + MIXTURE] = space
-        here = [k for k in kept if mixtures.place_of(tried[k], folds) == place]
-        if here:
-            own = [float(shares[k]) for k in here]
-            merged = mixtures.merged([fits[k] for k in here], own)
-            flows[prefix + MIXTURE] = space.mixture_flow(merged)
-            weights[prefix + MIXTURE] = sum(own) / total
+        total = sum(shares[k] for k in kept) + last
+        flows, weights, spaces = {}, {}, {}
+        for one, prefix in zip(folds, ("", "warped_"), strict=True):
+            name = prefix + MIXTURE
+            spaces[name] = functools.partial(_space, one, alone)
+            here = [k for k in kept if tried[k].folds is one]
+            if here:
+                space, own = spaces[name](), [float(shares[k]) for k in here]
+                found = [tried[k] for k in here]
+                fits = [
+                    mixtures.refitted(c, space) if alone else c.fits[0] for c in found
+                ]
+                flows[name] = space.mixture_flow(mixtures.merged(fits, own))
+                weights[name] = sum(own) / total
     best = max(tried, key=lambda candidate: candidate.score)
-    warp = prepared.spaces[mixtures.place_of(best, folds)].warp
+    warp = best.folds.parts[0].warp
     return Found(flows, weights, warp, spaces, seed)
+
+
+def _space(folds: mixtures.Folds, alone: bool) -> Space:
+    return folds.whole() if alone else folds.parts[0]
