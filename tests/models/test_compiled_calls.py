@@ -529,3 +529,32 @@ def test_a_trace_leaves_no_tensors_in_layers():
     assert len(calls_of(flow)) == 1
     for loss in flow.losses:
         assert np.isfinite(float(loss))
+
+
+def test_threads_that_are_refused_together_both_go_on():
+    call = compiled.CompiledCall(lambda x: x, [tf.TensorSpec((None, 2))])
+    run = call._run
+
+    def refused(tensors, executor):
+        if executor is None:
+            return run(tensors, executor)
+        call._executor = None  # another thread was refused, too
+        message = f"s{compiled._REFUSAL}"
+        raise tf.errors.InvalidArgumentError(None, None, message)
+
+    call._run = refused
+    np.testing.assert_array_equal(call(tf.constant(X)), X)
+
+
+@pytest.mark.parametrize("kind", ["loop", "branch"])
+def test_tensors_inside_of_loops_and_branches_bound_the_rows(kind):
+    def wide(x):
+        return tf.reduce_sum(tf.tile(x, [1, 1000]) ** 2, axis=1, keepdims=True) + x
+
+    def function(x):
+        if kind == "branch":
+            return tf.cond(tf.reduce_sum(x) > 0.0, lambda: wide(x), lambda: x)
+        return tf.while_loop(lambda x: tf.reduce_sum(x) < 9.0, lambda x: [wide(x)], [x])
+
+    call = compiled.CompiledCall(function, [tf.TensorSpec((None, 2))])
+    assert call.rows == 2**23 // 8000

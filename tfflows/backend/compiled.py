@@ -20,7 +20,10 @@ from tfflows.backend.watched import Watched
 
 # Maximum bytes of the widest tensor in one pass; more rows take several passes.
 _WIDEST = 2**23
-_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+_CALLS = (
+    *("PartitionedCall", "StatefulPartitionedCall", "While", "StatelessWhile"),
+    *("If", "StatelessIf", "Case", "StatelessCase"),
+)
 # One thread starts all operations. In a flow each waits for the one before, and to hand
 # a small one to another thread takes longer than the operation.
 _ONE_THREAD = "SINGLE_THREADED_EXECUTOR"
@@ -143,17 +146,18 @@ class CompiledCall:
 
     def __call__(self, *tensors: tf.Tensor) -> Any:
         """Returns the function's result."""
+        executor = self._executor  # another thread may change it while this one runs
         try:
-            return self._run(tensors)
+            return self._run(tensors, executor)
         except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
-            if self._executor is None or _REFUSAL not in str(error):
+            if executor is None or _REFUSAL not in str(error):
                 raise
         self._executor = None
-        return self._run(tensors)
+        return self._run(tensors, None)
 
-    def _run(self, tensors: Sequence[tf.Tensor]) -> Any:
+    def _run(self, tensors: Sequence[tf.Tensor], executor: str | None) -> Any:
         # Past the binding of arguments, whose kinds are known, and which takes 0.1 ms.
-        with as_written(self._executor, self._fuses):
+        with as_written(executor, self._fuses):
             return self._function._call_flat(
                 list(tensors), self._function.captured_inputs
             )
@@ -220,11 +224,15 @@ def _without_rewriting(config: bytes, executor: str | None, fuses: bool) -> Any:
 
 
 def _graphs(graph: tf.Graph) -> Iterator[tf.Graph]:
-    """Yields a graph and those of the functions that it calls."""
+    """Yields a graph and those of its functions: calls, loops and branches."""
     yield graph
     for operation in graph.get_operations():
-        if operation.type in _CALLS:
-            yield from _graphs(graph._get_function(operation.get_attr("f").name).graph)
+        if operation.type not in _CALLS:
+            continue
+        for attribute in operation.node_def.attr.values():
+            for called in (attribute.func, *attribute.list.func):  # `Case` has a list
+                if called.name:
+                    yield from _graphs(graph._get_function(called.name).graph)
 
 
 def _adds_to_products(graph: tf.Graph) -> bool:
