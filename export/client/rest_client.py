@@ -98,31 +98,25 @@ class RestClient(Client):
         return {int(row["version"]): row["state"] for row in rows}
 
     def _call(self, name: str, signature: Signature, inputs: Arrays) -> Arrays:
-        with collector_paused():  # JSON is lists of lists of numbers
-            return self._answer(name, signature, inputs)
-
-    def _answer(self, name: str, signature: Signature, inputs: Arrays) -> Arrays:
-        lists = {key: array.tolist() for key, array in inputs.items()}
         rows = self._form == "row" and is_batched(signature)
-        if rows:
-            columns = zip(*lists.values(), strict=True)
-            body: Any = [dict(zip(lists, row, strict=True)) for row in columns]
-        else:
-            body = lists
-        request = {"signature_name": name, "instances" if rows else "inputs": body}
-        answer = self._request("POST", ":predict", request)
+        # JSON is lists of lists of numbers. Not while the server works: requests of
+        # other threads would leave no time to collect.
+        with collector_paused():
+            data = _text(name, inputs, rows)
+        answer = self._request("POST", ":predict", data)
         outputs = answer["predictions" if rows else "outputs"]
-        return _arrays(outputs, signature.outputs, rows)
+        with collector_paused():
+            return _arrays(outputs, signature.outputs, rows)
 
-    def _request(self, method: str, path: str, body: Any = None) -> Any:
+    def _request(self, method: str, path: str, data: str | None = None) -> Any:
         import requests
 
-        data = None if body is None else json.dumps(body, default=_base64)
         try:
             response = self._session.request(
                 method, self._url + path, data=data, timeout=self._timeout
             )
-            answer = response.json()
+            with collector_paused():
+                answer = response.json()
         except requests.JSONDecodeError:
             answer = {"error": response.text[:200]}
         except requests.RequestException as error:
@@ -171,6 +165,17 @@ def _infos(tensors: Mapping[str, Any]) -> dict[str, TensorInfo]:
             None if shape.get("unknown_rank") else dims,
         )
     return infos
+
+
+def _text(name: str, inputs: Arrays, rows: bool) -> str:
+    """Returns the JSON of a request, by rows or by columns."""
+    lists = {key: array.tolist() for key, array in inputs.items()}
+    body: Any = lists
+    if rows:
+        columns = zip(*lists.values(), strict=True)
+        body = [dict(zip(lists, row, strict=True)) for row in columns]
+    request = {"signature_name": name, "instances" if rows else "inputs": body}
+    return json.dumps(request, default=_base64)
 
 
 def _arrays(outputs: Any, infos: Mapping[str, TensorInfo], rows: bool) -> Arrays:

@@ -2,11 +2,15 @@
 
 import contextlib
 import functools
+import gc
+import json
 
 import numpy as np
 import pytest
+import requests
 
 from tests.export.servers import grpc_server, rest_server, served
+from tfflows.export.c_api import Signature, TensorInfo
 from tfflows.export.client import GrpcClient, RestClient, ServingError
 
 # Each client and each export once in the quick suite.
@@ -136,3 +140,25 @@ def test_what_the_server_refuses(connect, scale_export):
             with pytest.raises(ServingError, match="not found") as raised:
                 client.log_prob([[0, 1]])
             assert raised.value.code == "NOT_FOUND"
+
+
+def test_python_collects_garbage_while_the_server_works():
+    class Session:
+        def request(self, *args, data, **kwargs):
+            assert gc.isenabled()
+            rows = json.loads(data)["instances"]
+            answer = requests.Response()
+            answer.status_code = 200
+            answer._content = json.dumps({"predictions": rows}).encode()
+            return answer
+
+    client = RestClient("http://127.0.0.1:1", "mine")
+    client._session = Session()
+    infos = {
+        "x": TensorInfo("x", "float32", (-1, 2)),
+        "y": TensorInfo("y", "float32", (-1,)),
+    }
+    inputs = {"x": np.ones((3, 2), "float32"), "y": np.zeros(3, "float32")}
+    found = client._call("both", Signature(infos, infos), inputs)
+    np.testing.assert_array_equal(found["x"], inputs["x"])
+    assert gc.isenabled()
