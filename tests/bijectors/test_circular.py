@@ -99,6 +99,15 @@ def test_a_rotation_can_turn_around_while_another_angle_does():
     assert x[-1] - x[0] == pytest.approx(2.0 * PI)
 
 
+def test_a_rotation_by_no_angle_has_a_gradient():
+    law = CircularSplineLaw(num_bins=3, bound=3.0)
+    params = tf.constant(np.eye(1, law.num_params, law.num_params - 2) * -1.0)
+    with tf.GradientTape() as tape:
+        tape.watch(params)
+        x, _ = law.forward(tf.zeros((1, 1), tf.float64), params)
+    assert np.isfinite(tape.gradient(x, params)).all()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_outside_of_the_period_the_density_is_zero_or_that_inside(kind):
     x = np.array([[PI + 1e-6, 0.3], [-4.0, 0.3], [9.0, 9.0], [0.4, 99.0], [PI, 0.3]])

@@ -93,7 +93,7 @@ class _Parts:
         bins = law.num_bins
         parts = unstack(params, law.num_params, axis)
         *slopes, end, a, b = parts[2 * bins :]
-        self.rotation = tf.atan2(b, 1.0 + a)
+        self.rotation = _angle(1.0 + a, b)
         end = self.choose(end, tf.zeros_like(end))  # slope 1 of real elements
         half = half_period(params.dtype)
         bound: Any = half
@@ -120,6 +120,13 @@ class _Parts:
         real = tf.where(inside, real, value)
         log_slope = tf.where(self._angles | inside, log_slope, tf.zeros_like(log_slope))
         return self.choose(angle, real), log_slope
+
+
+def _angle(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """Returns the angle of (x, y); of (0, 0) it is 0, with a gradient of 0."""
+    none = tf.equal(x, 0.0) & tf.equal(y, 0.0)
+    angle = tf.atan2(y, tf.where(none, tf.ones_like(x), x))
+    return tf.where(none, tf.zeros_like(angle), angle)
 
 
 class _OnCircles(FlowStep):
