@@ -96,10 +96,21 @@ def test_a_density_integrates_to_one():
 def test_outside_of_training_the_estimate_is_fixed_and_tends_to_the_log_det():
     exact, series = pair(num_terms=30, num_probes=500)
     x = np.repeat(X[:1], 3, axis=0)
+    series._noise_keys.assign([1, 2])
     found = series.inverse_log_det_jacobian(x)
     assert np.ptp(found) < 1e-12
     wanted = exact.inverse_log_det_jacobian(X[:1])
     np.testing.assert_allclose(found[:1], wanted, atol=0.06)
+
+
+def test_steps_have_vectors_of_their_own_that_are_saved():
+    one, other = residual("series", size=9), residual("series", size=9)
+    one._noise_keys.assign([1, 2])
+    other._noise_keys.assign([3, 4])
+    x = tf.zeros((1, 9), "float64")
+    assert np.any(one._probes(x) != other._probes(x))
+    other.set_weights(one.get_weights())
+    np.testing.assert_array_equal(one._probes(x), other._probes(x))
 
 
 def test_gradients_of_the_inverse_are_implicit():
@@ -133,6 +144,28 @@ def test_an_inverse_that_is_not_found_is_an_error():
     assert np.isnan(compiled(tf.constant(X))).all()
 
 
+def test_a_row_that_diverges_or_a_gradient_that_is_not_found_is_an_error():
+    step = half(np.diag([1e200] * 3))
+    with pytest.raises(ValueError, match=r"got rows that are not solved.* many: 4"):
+        step.forward(X)
+    step, zeros = (
+        half(np.diag([1.8] * 3), max_iterations=3),
+        tf.zeros((2, 3), "float64"),
+    )
+    with tf.GradientTape() as tape:
+        tape.watch(zeros)
+        x = step.forward(zeros)  # at once
+    with pytest.raises(ValueError, match=r"got gradients of rows .* many: 2"):
+        tape.gradient(x, zeros)
+
+
+def test_a_latent_that_is_not_finite_has_no_value():
+    step = half(np.eye(3))
+    found = step.forward(np.concatenate([X, [[np.inf, 0, 0], [0, np.nan, 0]]])).numpy()
+    np.testing.assert_allclose(found[:4], X / 1.5)
+    assert np.isnan(found[4:]).all()
+
+
 def test_a_coarser_tolerance_takes_fewer_iterations_and_has_its_error():
     fine, coarse = residual(), residual(inverse_tolerance=1e-3)
     coarse.set_weights(fine.get_weights())
@@ -162,6 +195,38 @@ class Half(keras.layers.Layer):
 
     def call(self, inputs):
         return 0.5 * tf.matmul(inputs, self.kernel)
+
+
+def half(kernel, log_det="exact", **kwargs):
+    step = fb.Residual(
+        Half(dtype="float64"), log_det, lipschitz=0.9, dtype="float64", **kwargs
+    )
+    step.build((None, 3))
+    step.network.kernel.assign(kernel)
+    return step
+
+
+@pytest.mark.parametrize("log_det", ["exact", "series"])
+def test_a_log_det_tells_that_the_constant_is_too_large(log_det):
+    step = half(np.diag([-6.0, 0.2, 0.2]), log_det)
+    with pytest.raises(ValueError, match=r"constant is below 1, got rows .* many: 4"):
+        step.inverse_log_det_jacobian(X)
+    compiled = tf.function(step.inverse_log_det_jacobian, jit_compile=True)
+    assert np.isnan(compiled(tf.constant(X))).all()
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        keras.layers.Dropout(0.5, dtype="float64"),
+        keras.layers.ActivityRegularization(l2=0.1, dtype="float64"),
+    ],
+)
+def test_a_network_with_side_effects_is_refused(network):
+    step = fb.Residual(network, lipschitz=0.5, dtype="float64")
+    flow = tfflows.Flow(step, (3,), dtype="float64")
+    with pytest.raises(ValueError, match=r"nor adds losses .*; take a network without"):
+        flow(X, training=True)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfflows.backend.checks import require
-from tfflows.backend.domains import select_rows
+from tfflows.backend.domains import all_of_row, select_rows
 from tfflows.bijectors.pure_step import Weights
 from tfflows.bijectors.residual_branch import Branch, Products
 from tfflows.bijectors.shapes import sum_over_event
@@ -18,6 +18,8 @@ from tfflows.bijectors.shapes import sum_over_event
 # A row that changes by less than this many tolerances has converged as far as rounding
 # lets it, once its changes no longer shrink.
 _ROUNDING = 64.0
+# Gradients below this need not be exact: their changes may be too small for float32.
+_TINY = 1e-30
 
 
 def rounding(dtype: tf.DType) -> float:
@@ -56,37 +58,42 @@ def fixed_point(
       `[B, *event]`.
 
     Raises:
-      ValueError: In eager mode, if rows are not solved within the limit. In a graph,
-        InvalidArgumentError; under XLA, the rows are NaN.
+      ValueError: In eager mode, if rows, or their gradients, are not solved within the
+        limit. In a graph, InvalidArgumentError; under XLA, they are NaN.
     """
 
-    @tf.custom_gradient
-    def run(z: tf.Tensor, contexts: list[tf.Tensor], weights: Weights) -> Any:
-        x, is_open = _iterate(
-            lambda x: z - branch(x, contexts, weights), z, tolerance, 1.0, limit
-        )
+    def solved(found: tuple[tf.Tensor, tf.Tensor], what: str) -> tf.Tensor:
+        value, is_open = found
         message = (
             f"{name}: expected a network whose Lipschitz constant is below 1, with "
             f"which {limit} iterations of x = z - g(x) solve each row to "
-            f"{tolerance:g}; got rows that are not solved, so take a smaller constant, "
-            "or more max_iterations; how many:"
+            f"{tolerance:g}; got {what} that are not solved, so take a smaller "
+            "constant, or more max_iterations; how many:"
         )
-        unsolved = tf.reduce_sum(tf.cast(is_open, tf.int32))
-        with require(tf.equal(unsolved, 0), message, unsolved):
-            x = select_rows(is_open, tf.fill(tf.shape(x), _nan(x)), x)
+        number = tf.reduce_sum(tf.cast(is_open, tf.int32))
+        with require(tf.equal(number, 0), message, number):
+            return select_rows(is_open, _nan(value), value)
+
+    @tf.custom_gradient
+    def run(z: tf.Tensor, contexts: list[tf.Tensor], weights: Weights) -> Any:
+        found = _iterate(
+            lambda x: z - branch(x, contexts, weights), z, tolerance, 1.0, limit
+        )
+        x = solved(found, "rows")
 
         def pull_back(upstream: tf.Tensor) -> Any:
             product = Products(branch, x, contexts, weights)
-            solved, _ = _iterate(
-                lambda a: upstream - product(a), upstream, tolerance, 0.0, limit
+            found = _iterate(
+                lambda a: upstream - product(a), upstream, tolerance, _TINY, limit
             )
+            by_z = solved(found, "gradients of rows")
 
             def scalar(x: tf.Tensor, contexts: Any, weights: Any) -> tf.Tensor:
                 y = branch(x, contexts, weights)
-                return -tf.reduce_sum(sum_over_event(solved * y))
+                return -tf.reduce_sum(sum_over_event(by_z * y))
 
             _, *others = branch.pull_back(x, contexts, weights, scalar)
-            return solved, *others
+            return by_z, *others
 
         return x, pull_back
 
@@ -94,7 +101,7 @@ def fixed_point(
 
 
 def _nan(like: tf.Tensor) -> tf.Tensor:
-    return tf.constant(math.nan, like.dtype)
+    return tf.fill(tf.shape(like), tf.constant(math.nan, like.dtype))
 
 
 def _iterate(
@@ -104,7 +111,10 @@ def _iterate(
     floor: float,
     limit: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Repeats a contraction; returns its fixed points and which rows are not solved."""
+    """Repeats a contraction; returns its fixed points and which rows are not solved.
+
+    A row whose start is not finite is NaN, and does not count as unsolved.
+    """
     axes = list(range(1, start.shape.rank))
 
     def largest(value: tf.Tensor) -> tf.Tensor:
@@ -115,17 +125,20 @@ def _iterate(
     ) -> tuple[tf.Tensor, ...]:
         moved = function(x)
         change, unit = largest(moved - x), tolerance * (floor + largest(moved))
-        at_rounding = (change >= last) & (change <= _ROUNDING * unit)
+        at_rounding = (change >= last) & (change < _ROUNDING * unit)
         # A row that is solved does not change while others take more iterations.
         x = select_rows(is_open, moved, x)
-        return x, change, is_open & (change > unit) & ~at_rounding
+        # False for NaN and inf, so that a row that overflows stays open.
+        is_solved = (change < unit) | at_rounding
+        return x, change, is_open & ~is_solved
 
-    rows = tf.shape(start)[:1]
-    last = tf.fill(rows, tf.constant(math.inf, start.dtype))
+    is_finite = all_of_row(tf.math.is_finite(start))
+    start = select_rows(is_finite, start, _nan(start))
+    last = tf.fill(tf.shape(start)[:1], tf.constant(math.inf, start.dtype))
     x, _, is_open = tf.while_loop(
         lambda x, last, is_open: tf.reduce_any(is_open),
         body,
-        (start, last, tf.ones(rows, tf.bool)),
+        (start, last, is_finite),
         maximum_iterations=limit,
     )
     return x, is_open

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tfflows.backend.checks import require
 from tfflows.bijectors.probes import tiled, unit_vectors
 from tfflows.bijectors.pure_step import Weights
 from tfflows.bijectors.residual_branch import Branch, Products
@@ -74,12 +75,20 @@ def series_log_det(
 
     Returns:
       `[R]`.
+
+    Raises:
+      ValueError: In eager mode, if the terms show that g is no contraction. In a graph,
+        InvalidArgumentError; under XLA, the rows are NaN.
     """
 
     @tf.custom_gradient
     def run(x: tf.Tensor, contexts: list[tf.Tensor], weights: Weights) -> Any:
         product = Products(branch, x, contexts, weights)
-        value, left = _sums(product, vectors, terms)
+        value, left, last = _sums(product, vectors, terms)
+        # |v J^n| <= D in the 2-norm, for J of norm below 1 in any of the norms 2, 1 and
+        # inf. Twice this leaves room for rounding.
+        most = 2.0 * math.prod(x.shape[1:])
+        value = _of_contraction(branch, value, sum_over_event(last**2) > most**2)
 
         def pull_back(upstream: tf.Tensor) -> Any:
             def scalar(x: tf.Tensor, contexts: Any, weights: Any) -> tf.Tensor:
@@ -95,8 +104,8 @@ def series_log_det(
 
 def _sums(
     product: Products, vectors: tf.Tensor, terms: Terms
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the series `[R]`, and v^T (I - J + J^2 - ...) `[R, *event]`."""
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns the series `[R]`, v^T (I - J + J^2 - ...), and v^T J^n `[R, *event]`."""
     number = tf.reduce_max(terms.last)
     axes = [1] * (vectors.shape.rank - 1)
 
@@ -109,16 +118,20 @@ def _sums(
         return k + 1.0, u, value + factor / k * sum_over_event(u * vectors), left
 
     start = tf.zeros_like(terms.last), tf.zeros_like(vectors)
-    _, _, value, left = tf.while_loop(
+    _, last, value, left = tf.while_loop(
         lambda k, *_: k <= number,
         body,
         (tf.ones([], vectors.dtype), vectors, *start),
     )
-    return value, left
+    return value, left, last
 
 
 def exact_log_det(branch: Branch, x: tf.Tensor) -> tf.Tensor:
-    """Returns ln det(I + J) `[B]` from the whole Jacobian, by D backward passes."""
+    """Returns ln det(I + J) `[B]` from the whole Jacobian, by D backward passes.
+
+    Raises:
+      ValueError: As `series_log_det`.
+    """
     event = tuple(x.shape[1:])
     size, rows = math.prod(event), tf.shape(x)[0]
     many = tiled(x, size)
@@ -126,11 +139,15 @@ def exact_log_det(branch: Branch, x: tf.Tensor) -> tf.Tensor:
     units = tf.repeat(tf.constant(unit_vectors(event), x.dtype), rows, axis=0)
     jacobian = Products(branch, many, contexts, branch.weights)(units)
     jacobian = tf.transpose(tf.reshape(jacobian, [size, rows, size]), [1, 0, 2])
-    return _log_det_near_identity(tf.eye(size, dtype=x.dtype) + jacobian)
+    pivots = _pivots_near_identity(tf.eye(size, dtype=x.dtype) + jacobian)
+    value = tf.reduce_sum(tf.math.log(pivots), axis=-1)
+    return _of_contraction(branch, value, tf.reduce_any(pivots <= 0.0, axis=-1))
 
 
-def _log_det_near_identity(matrices: tf.Tensor) -> tf.Tensor:
-    """Returns ln det `[B]` of I + J `[B, D, D]` by elimination, which XLA compiles.
+def _pivots_near_identity(matrices: tf.Tensor) -> tf.Tensor:
+    """Returns the pivots `[B, D]` of I + J `[B, D, D]`, whose product is the det.
+
+    By elimination, which XLA compiles.
 
     The pivots are positive without exchanging rows, for J of norm below 1: in the
     2-norm because I + J has a positive definite symmetric part, in the others because
@@ -141,4 +158,16 @@ def _log_det_near_identity(matrices: tf.Tensor) -> tf.Tensor:
         pivots.append(matrices[:, 0, 0])
         column = matrices[:, 1:, :1] / matrices[:, :1, :1]
         matrices = matrices[:, 1:, 1:] - column * matrices[:, :1, 1:]
-    return tf.reduce_sum(tf.math.log(tf.stack(pivots, axis=-1)), axis=-1)
+    return tf.stack(pivots, axis=-1)
+
+
+def _of_contraction(branch: Branch, value: tf.Tensor, grows: tf.Tensor) -> tf.Tensor:
+    """Returns log-dets `[R]`, if there are no rows where g is no contraction."""
+    message = (
+        f"{branch.name}: expected a network whose Lipschitz constant is below 1, got "
+        "rows at which its Jacobian shows a larger one, which is not the lipschitz= of "
+        "the step, so scale the network down; how many:"
+    )
+    number = tf.reduce_sum(tf.cast(grows, tf.int32))
+    with require(tf.equal(number, 0), message, number):
+        return tf.where(grows, tf.constant(math.nan, value.dtype), value)

@@ -13,6 +13,11 @@ from tfflows.bijectors.flow_step import FlowStep
 
 Weights = tuple[tf.Tensor, ...]
 
+_OUTSIDE = (
+    "it has to stand outside of Repeated and, with backprop='remat' or 'reversible', "
+    "to have recomputed_from = None"
+)
+
 
 class PureStep:
     """A step as functions of given weights; the values of its variables are not read.
@@ -38,20 +43,8 @@ class PureStep:
         Raises:
           ValueError: If the pass has side effects, which would be lost.
         """
-        with self.values(weights) as scope:
-            given = self._values_in(scope)
-            outputs = self.step._fused_pass(direction)(value, context)
-            now = self._values_in(scope)
-        unchanged = all(old is new for old, new in zip(given, now, strict=True))
-        if not unchanged or scope.losses:
-            raise ValueError(
-                f"{self.step.name}: expected a step that neither assigns variables nor "
-                "adds losses in its passes, as a conditioner's Dropout, activity "
-                "regularizers and BatchNormalization do, got one that does; it has to "
-                "stand outside of Repeated and, with backprop='remat' or 'reversible', "
-                "to have recomputed_from = None"
-            )
-        return outputs
+        with self.without_effects(weights, _OUTSIDE):
+            return self.step._fused_pass(direction)(value, context)
 
     def initialize(
         self, weights: Weights, value: tf.Tensor, context: Any, direction: str
@@ -72,6 +65,29 @@ class PureStep:
         pairs = list(zip(self.step.variables, weights, strict=True))
         with keras.StatelessScope(state_mapping=pairs, collect_losses=True) as scope:
             yield scope
+
+    @contextlib.contextmanager
+    def without_effects(self, weights: Weights, remedy: str) -> Iterator[None]:
+        """As `values`, for code that must not have side effects.
+
+        Args:
+          weights: The values.
+          remedy: What to do about a step that has some, for the error.
+
+        Raises:
+          ValueError: At the end, if the code assigned variables or added losses.
+        """
+        with self.values(weights) as scope:
+            given = self._values_in(scope)
+            yield
+            now = self._values_in(scope)
+        unchanged = all(old is new for old, new in zip(given, now, strict=True))
+        if not unchanged or scope.losses:
+            raise ValueError(
+                f"{self.step.name}: expected a step that neither assigns variables nor "
+                "adds losses in its passes, as a network's Dropout, activity "
+                f"regularizers and BatchNormalization do, got one that does; {remedy}"
+            )
 
     def _values_in(self, scope: keras.StatelessScope) -> Weights:
         return tuple(map(scope.get_current_value, self.step.variables))

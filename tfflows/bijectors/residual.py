@@ -21,7 +21,7 @@ from tfflows.bijectors.log_det_series import (
     truncation_bound,
 )
 from tfflows.bijectors.ode_solvers import refinement
-from tfflows.bijectors.probes import drawn_signs, sign_vectors, tiled
+from tfflows.bijectors.probes import drawn_signs, tiled
 from tfflows.bijectors.residual_branch import Branch, takes_context
 from tfflows.bijectors.shapes import event_shape
 from tfflows.bijectors.training_noise import training_seeds
@@ -51,10 +51,12 @@ class Residual(FlowStep):
     term is left out on average. Its variance is finite for all g if going_on > L^2.
 
     Elsewhere the first `num_terms` terms are counted, with `num_probes` vectors that
-    all examples share and that follow from the seed, so that densities are
-    deterministic and both passes agree. `truncation_bound` tells how much the terms
-    left out can amount to. `tfflows.models.solver_error` measures it; `evaluate` and
-    exports warn if it is above `tolerance`.
+    all examples share, so that densities are deterministic and both passes agree. They
+    follow from the seed and from the weight `noise_keys`, which no two steps of a model
+    share. `truncation_bound` tells how much the terms left out can amount to.
+    `tfflows.models.solver_error` measures it; `evaluate` and exports warn if it is
+    above `tolerance`. None of them measures the noise of the vectors: more `num_probes`
+    or "exact" show it.
 
     The backward pass needs the memory of one evaluation of g, however many terms or
     iterations there are. Only first derivatives are available. Of an estimated log-det
@@ -77,7 +79,8 @@ class Residual(FlowStep):
       tolerance: Error in nats of a log-density, by the terms left out, above which
         `evaluate` and exports warn.
       inverse_tolerance: The forward pass ends, for each row, at a change of at most
-        this times 1 + max |x|; None: at rounding.
+        this times 1 + max |x|; None: at rounding. The error of x can be L / (1 - L)
+        times as large as the last change.
       max_iterations: After so many iterations rows that have not come there are an
         error (NaN under XLA); None: as many as any g of this constant needs.
       lipschitz: The constant of a network without the attribute; the step believes it.
@@ -131,10 +134,9 @@ class Residual(FlowStep):
         self.seed = check_count("seed", seed, least=0)
 
     def build(self, data_shape: Any) -> None:
-        """Builds the network, and draws the probes."""
+        """Builds the network, and draws the keys of the noise."""
         event = event_shape(data_shape, self.event_ndims, self.name)
         self._build_network(event)
-        self._probes = sign_vectors(event, self.num_probes, self.seed)
         # Keeps the steps of a model from drawing the same noise for an example.
         self._noise_keys = None
         if self.log_det == "series":
@@ -183,13 +185,20 @@ class Residual(FlowStep):
         if seeds is not None:
             return self._unbiased(branch, x, seeds)
         number = self.num_terms * refinement()
-        probes = tf.repeat(tf.constant(self._probes, x.dtype), rows, axis=0)
+        probes = tf.repeat(self._probes(x), rows, axis=0)
         many = tiled(x, self.num_probes)
         contexts = [tiled(context, self.num_probes) for context in branch.contexts]
         last = tf.fill(tf.shape(many)[:1], tf.constant(float(number), x.dtype))
         terms = Terms(last, number, self.going_on)
         each = series_log_det(branch, many, contexts, probes, terms)
         return tf.reduce_mean(tf.reshape(each, [self.num_probes, rows]), axis=0)
+
+    def _probes(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns the vectors outside of training, `[num_probes, *event]`."""
+        keys = tf.convert_to_tensor(self._noise_keys)
+        key = random.fold_in(random.as_seed(self.seed), keys[:1])[0]
+        seeds = random.fold_in(key, tf.range(self.num_probes))
+        return drawn_signs(seeds, tf.zeros([self.num_probes, *x.shape[1:]], x.dtype))
 
     def _unbiased(self, branch: Branch, x: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         keys = tf.convert_to_tensor(self._noise_keys)

@@ -10,6 +10,7 @@ from keras.src.backend.common.variables import AutocastScope
 
 from tfflows.bijectors.pure_step import PureStep, Weights
 
+_REMEDY = "take a network without them"
 _ZERO = tf.UnconnectedGradients.ZERO
 
 
@@ -25,6 +26,7 @@ class Branch:
     """
 
     def __init__(self, step: Any, context: Any) -> None:
+        self.name = step.name
         self._network, self._dtype = step.network, step.flow_dtype
         self._pure = PureStep(step)
         self._takes_context = takes_context(step.network)
@@ -47,13 +49,16 @@ class Branch:
           x: `[B, *event]`.
           contexts: `self.contexts`, or the rows of it that belong to x.
           weights: `self.weights`, or tensors in their place.
+
+        Raises:
+          ValueError: If the network assigns variables or adds losses.
         """
         context = contexts[0] if contexts else None
         if self._is_constrained:
             y = self._network.apply_constrained(weights, x, context)
         else:
             named = {"context": context} if self._takes_context else {}
-            with self._pure.values(weights):
+            with self._pure.without_effects(weights, _REMEDY):
                 y = self._network(x, **named)
         return tf.cast(y, self._dtype)
 

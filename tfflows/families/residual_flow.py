@@ -84,7 +84,9 @@ def residual_flow(
         elements.
       num_terms: As in `Residual`.
       certain_terms: As in `Residual`.
-      going_on: As in `Residual`.
+      going_on: As in `Residual`. The variance of the estimate in training is finite
+        for all g if going_on > lipschitz^2, which the defaults, as the authors'
+        values, do not satisfy.
       num_probes: As in `Residual`.
       tolerance: As in `Residual`.
       actnorm: Whether an ActNorm precedes each block; None: not for integer data that
