@@ -84,8 +84,8 @@ ROWS = {
     ),
     "residual_flow": (
         "residual_flow",
-        (2,),
-        {"num_blocks": 2, "hidden_units": (4,)},
+        (3,),
+        {"num_blocks": 2, "log_det": "series", "num_terms": 3, "lipschitz": 0.5} | FLOW,
         [2],
     ),
     "flowpp": (
@@ -279,3 +279,28 @@ def test_regularizers_and_constraints_are_those_of_each_step():
     copy_weights(other, stacked)
     for one, two in zip(expected, stacked.get_weights(), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-6)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Drawn(fb.FlowStep):
+    """A step that draws its weight by NumPy."""
+
+    def build(self, data_shape):
+        start = keras.initializers.Constant(np.random.normal(size=data_shape[-1]))
+        self.shift = self.add_weight(shape=data_shape[-1:], initializer=start)
+
+
+def test_copies_of_a_step_that_draws_by_itself_differ():
+    step = fb.Repeated(Drawn(), 3)
+    step.build((None, 2))
+    assert len(np.unique(step.stacks[0])) == 6
+
+
+def test_flows_that_are_trained_apart_draw_the_noise_of_training():
+    network = tfflows.networks.LipschitzMLP((4,))
+    flow = tfflows.Flow(fb.Residual(network, "series", certain_terms=1), (3,))
+    randomize(flow, 2.0)
+    stack = tfflows.models.DensityStack([flow])
+    batch = tfflows.fitting.batch.Batch.of(np.ones((20, 3), "float32"))
+    losses = stack.per_example(batch, training=True)["loss"]
+    assert len(np.unique(np.round(losses, 4))) > 2

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfflows.bijectors.composite import build_step
 from tfflows.bijectors.flow_step import FlowStep
 
-_Initializer = keras.initializers.Initializer
+_KERAS_OWN = "keras.src.initializers."
 
 
 def initial_weights(
@@ -53,7 +53,8 @@ def _initializers(
     """Returns initializer, shape and dtype of each weight.
 
     To build a copy takes ten times as long as to draw its weights. None if `build`
-    does more than create weights by Keras' initializers, or fails.
+    does more than create weights by Keras' initializers, if one of these holds values
+    that `build` may have drawn, or if `build` fails.
     """
     found = []
     try:
@@ -62,9 +63,16 @@ def _initializers(
             for variable in step.variables:
                 initializer = variable._initializer
                 assigned = scope.get_current_value(variable) is not None
-                if assigned or not isinstance(initializer, _Initializer):
+                if assigned or not _draws_anew(initializer):
                     return None
                 found.append((initializer, variable.shape, variable.dtype))
     except Exception:  # the build of a copy raises it again, with all its words
         return None
     return found
+
+
+def _draws_anew(initializer: Any) -> bool:
+    """Returns whether a copy's initializer, too, would only be this one."""
+    of_keras = type(initializer).__module__.startswith(_KERAS_OWN)
+    # A Constant may hold numbers that `build` drew; a user's class, too.
+    return of_keras and not isinstance(initializer, keras.initializers.Constant)

@@ -68,7 +68,7 @@ class Sylvester(AmortizableStep):
             "triangles": Parameter((units, units)),
             "r_diagonal": Parameter((units,)),
             # If S were also 0, neither would ever learn.
-            "s_diagonal": Parameter((units,), keras.initializers.Constant(1.0)),
+            "s_diagonal": Parameter((units,), keras.initializers.Ones()),
             "b": Parameter((units,)),
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import tensorflow as tf
@@ -128,13 +129,17 @@ class DensityModel(LikelihoodModel):
         y, c, log_q = self._prepared(batch, training)
         if not training:
             return without(log_q, self._log_prob_given(y, c))
+        with self._in_training(batch):
+            return without(log_q, self._log_prob_given(y, c))
+
+    def _in_training(self, batch: Batch) -> AbstractContextManager[None]:
+        """Returns the context in which parts of the model draw a batch's noise."""
         index = batch.index_or_position()
 
         def seeds(stream: int) -> tf.Tensor:
             return random.noise_seeds(0, stream, self.noise_step(), index)
 
-        with in_training(seeds):
-            return without(log_q, self._log_prob_given(y, c))
+        return in_training(seeds)
 
     def per_example(self, batch: Batch, training: bool) -> dict[str, tf.Tensor]:
         """Returns losses -log p `[B]` in nats, and bits/dim for integer data."""

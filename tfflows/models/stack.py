@@ -61,7 +61,8 @@ class DensityStack(FlowMixture):
             return super().per_example(batch, training)
         y, _, _ = self._prepared(batch, training)
         trained = [f for k, f in enumerate(self.flows) if k not in self._fixed]
-        each = [flow._density.log_prob(y) for flow in trained]
+        with self._in_training(batch):
+            each = [flow._density.log_prob(y) for flow in trained]
         loss = -tf.add_n(each) / len(each)
         return {"loss": loss, **self._bits(-loss)}
 
