@@ -96,6 +96,13 @@ def test_all_is_complete(package):
     assert public == set(module.__all__)
 
 
+@pytest.mark.parametrize("package", NAMES)
+def test_all_promised_names_are_there(package):
+    module = getattr(tfflows, package) if package else tfflows
+    missing = [name for name in module.__all__ if not hasattr(module, name)]
+    assert missing == []
+
+
 def test_every_step_states_its_four_formulas():
     for name in tfflows.bijectors.__all__:
         cls = getattr(tfflows.bijectors, name)

@@ -22,6 +22,7 @@ from tfflows.zoo import experiments
 from tfflows.zoo.config import DataConfig, ExperimentConfig, ModelConfig, TrainerConfig
 from tfflows.zoo.errors import ConfigError
 from tfflows.zoo.overrides import override
+from tfflows.zoo.reference import Reference
 from tfflows.zoo.registry import (
     ModelInfo,
     describe,

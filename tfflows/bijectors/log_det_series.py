@@ -41,7 +41,9 @@ def truncation_bound(lipschitz: float, num_terms: int, size: int) -> float:
 
     |tr J^k| <= D L^k for J of any induced norm L, so what is left out is at most
 
-      D (L^(n + 1) / (n + 1) + L^(n + 2) / (n + 2) + ...)
+      D L^m (1 / m + L / (m + 1) + L^2 / (m + 2) + ...)
+
+    with m = n + 1.
 
     Args:
       lipschitz: L < 1.

@@ -2,11 +2,9 @@
 
 The power method on a vector approaches a spectral norm from below, so weights divided
 by its result may still exceed the bound. Here all vectors are iterated at once: k
-squarings of the Gram matrix G = W W^T are 2^k steps of the power method, and
-
-  ||W||_2 <= ||G^(2^k)||_F^(1 / 2^(k + 1)) <= n^(1 / 2^(k + 2)) ||W||_2
-
-for a matrix of rank n: with k = 6 at most 1.9 % above for n = 128. It is a function of
+squarings of the Gram matrix G = W W^T are 2^k steps of the power method. With h =
+1 / 2^(k + 1), `||W||_2 <= ||G^(2^k)||_F^h <= n^(h / 2) ||W||_2` for a matrix of rank n:
+with k = 6 at most 1.9 % above for n = 128. It is a function of
 the weights alone, so that nothing has to be stored, assigned or kept up to date, and
 its derivative is that of the bound.
 
