@@ -19,10 +19,10 @@ from tfflows.sklearn.expectation import fit_mixture
 from tfflows.sklearn.mixture_flow import as_flow
 from tfflows.sklearn.mixtures import Folds, merged, search
 from tfflows.sklearn.plan import FAMILIES, FlowPlan, plans_for, steps_for
-from tfflows.sklearn.spaces import Space
 from tfflows.sklearn.stacking import far_log_densities, robust_score, stack_weights
 from tfflows.sklearn.table import Table
-from tfflows.sklearn.warps import fit_warp, moments
+from tfflows.sklearn.warped.spaces import Space
+from tfflows.sklearn.warped.warps import fit_warp, moments
 from tfflows.training.fixed_budget import Budget, fit_for_steps
 
 RNG = np.random.default_rng(0)

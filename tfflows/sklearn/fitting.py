@@ -18,7 +18,7 @@ from tfflows.sklearn.mixtures import Candidate, Folds
 from tfflows.sklearn.plan import FlowPlan
 from tfflows.sklearn.stacking import finite, mixed, robust_score, stack_weights
 from tfflows.sklearn.table import Prepared, Table
-from tfflows.sklearn.warps import Warp
+from tfflows.sklearn.warped.warps import Warp
 from tfflows.training.fixed_budget import Trained, fit_for_steps
 
 # Without flows all rows are held out in turn, in so many parts.

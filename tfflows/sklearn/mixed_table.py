@@ -15,11 +15,11 @@ from tfflows.models import Flow
 from tfflows.models.warped import set_standardization
 from tfflows.networks import CodeFeatures
 from tfflows.sklearn.column_rows import ColumnFit, ColumnRows, fit_columns
-from tfflows.sklearn.mixed_warps import Curves, warped_rows
 from tfflows.sklearn.plan import FAMILIES, FlowPlan
-from tfflows.sklearn.spaces import Space, SpaceMaker
 from tfflows.sklearn.table import Prepared, Table
-from tfflows.sklearn.warps import Warp
+from tfflows.sklearn.warped.mixed_warps import Curves, warped_rows
+from tfflows.sklearn.warped.spaces import Space, SpaceMaker
+from tfflows.sklearn.warped.warps import Warp
 
 # An integer of so many rows, and of this share of them, has a probability of its own.
 _ATOM_ROWS, _ATOM_SHARE, _MOST_ATOMS = 5, 0.01, 64

@@ -12,7 +12,7 @@ from tfflows.models import Flow
 from tfflows.models.warped import set_standardization, warped_flow
 from tfflows.preprocessing import Dequantization
 from tfflows.sklearn.expectation import Mixture
-from tfflows.sklearn.warps import Warp
+from tfflows.sklearn.warped.warps import Warp
 
 
 def as_flow(

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tfflows.sklearn.expectation import fit_mixture
-from tfflows.sklearn.spaces import Space, SpaceMaker
 from tfflows.sklearn.stacking import finite, robust_score
+from tfflows.sklearn.warped.spaces import Space, SpaceMaker
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100)
 # Numbers of components in a row that are no better until larger ones are left out.

@@ -17,9 +17,9 @@ from tfflows.sklearn import mixtures
 from tfflows.sklearn.expectation import fit_mixture
 from tfflows.sklearn.mixture_flow import as_flow
 from tfflows.sklearn.plan import FlowPlan
-from tfflows.sklearn.spaces import Space, SpaceMaker
 from tfflows.sklearn.stacking import far_log_densities
-from tfflows.sklearn.warps import Warp, fit_warp, moments
+from tfflows.sklearn.warped.spaces import Space, SpaceMaker
+from tfflows.sklearn.warped.warps import Warp, fit_warp, moments
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,10 +15,10 @@ from tfflows.families.density_stack import MIXTURE
 from tfflows.models import DensityStack, Flow
 from tfflows.sklearn import mixtures
 from tfflows.sklearn.expectation import fit_mixture
-from tfflows.sklearn.spaces import Space
 from tfflows.sklearn.stacking import stack_weights
 from tfflows.sklearn.table import Table
-from tfflows.sklearn.warps import Warp
+from tfflows.sklearn.warped.spaces import Space
+from tfflows.sklearn.warped.warps import Warp
 
 _MOST_MIXTURES, _LEAST_WEIGHT, _FOLDS = 6, 0.02, 5
 _SPLITS = ("train", "validation")

@@ -10,7 +10,7 @@ import numpy as np
 from tfflows.bijectors import Chain, FlowStep, GivenFirst, Standardize
 from tfflows.models.warped import set_standardization, warp_steps
 from tfflows.sklearn.column_rows import ColumnRows
-from tfflows.sklearn.warps import Warp, fit_warp, moments
+from tfflows.sklearn.warped.warps import Warp, fit_warp, moments
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfflows.models import Flow
-from tfflows.sklearn.warps import Warp
+from tfflows.sklearn.warped.warps import Warp
 
 
 @dataclasses.dataclass(frozen=True)

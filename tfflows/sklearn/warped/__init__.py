@@ -1,0 +1,1 @@
+"""Spaces in which densities are fitted: columns as they are, or warped by curves."""
