@@ -11,7 +11,7 @@ from tfflows.zoo.reference import Reference
 from tfflows.zoo.registry import ModelInfo, describe
 from tfflows.zoo.shelf import pretrained
 
-_UNITS = {"bits_per_dim": "bits/dim", "accuracy": ""}
+_UNITS = {"bits_per_dim": "bits/dim", "accuracy": "", "active_units": ""}
 _NO_FIGURES = ("model", "dataset", "split", "num_examples", "epoch", "step")
 _LIMITS = (
     "A high density is no proof that an example comes from the training data "
